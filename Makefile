@@ -1,0 +1,74 @@
+# Two commands do everything on a fresh machine: `make daily` and `make test`. Each installs what it needs.
+# Every target about a day takes DAY=YYYY-MM-DD (default: yesterday in KST).
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+DAY_OPTION = $(if $(DAY),--day $(DAY))
+
+.PHONY: setup setup-dev daily ui report pdf freeze upload verify status test lint types fmt lock bench clean
+
+# --- setting up ---------------------------------------------------------------------------------------------
+
+setup: $(VENV)/.runtime ## .venv with `lumen` in it
+
+setup-dev: $(VENV)/.dev ## the same with everything that the tests need
+	@tools/debian-packages
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=… chooses one)" >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "installing the pinned packages (about a minute the first time)"
+	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "installing the pinned packages of the tests"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# --- a day --------------------------------------------------------------------------------------------------
+
+daily: setup ## the whole path for a day, through Dagster
+	@$(BIN)/lumen daily $(DAY_OPTION)
+
+report pdf freeze upload: setup ## up to this step only
+	@$(BIN)/lumen daily $(DAY_OPTION) --until $@
+
+verify: setup ## read the day's replicas back
+	@$(BIN)/lumen verify $(DAY)
+
+status: setup
+	@$(BIN)/lumen status
+
+ui: setup ## Dagster's UI on the instance that `make daily` uses
+	@$(BIN)/lumen ui
+
+# --- development --------------------------------------------------------------------------------------------
+
+test: lint types ## everything that must hold: lint, format, types, tests
+	@$(BIN)/python -m pytest -n 2 --dist loadscope
+
+lint: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup-dev
+	@$(BIN)/mypy
+
+fmt: setup-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: setup-dev ## resolve requirements/*.in again
+	@cd requirements && for f in runtime dev; do ../$(BIN)/uv pip compile --quiet --python-version 3.11 --universal \
+		--no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header $$f.in -o $$f.txt; done
+
+clean: ## what was built; never LUMEN_HOME
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The ``lumen`` command: thin, over the same domain functions as the Dagster assets."""

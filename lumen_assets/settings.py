@@ -1,0 +1,379 @@
+"""``lumen.yaml`` and the environment, read once, as one typed, validated object.
+
+The only reader of the environment. Nothing is read at import: call ``load_settings``.
+Names of variables: see ``ENVIRONMENT``; each also works as ``NAME_FILE`` with the path of a file that holds the
+value, as container secrets are mounted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from lumen_assets.errors import SettingsError
+
+ENVIRONMENT: Final = {
+    "LUMEN_CONFIG": "path of lumen.yaml (default: lumen.yaml in the working folder, else the shipped defaults)",
+    "LUMEN_DATA_ROOT": "folder with the inputs (default: sample data under LUMEN_HOME)",
+    "LUMEN_HOME": "folder for the outputs (default: lumen in the XDG data folder)",
+    "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
+    "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several separated by commas are a keyring, the first is used for new archives",
+}
+"""Every variable that is read, with its meaning."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _relative(path: str) -> str:
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts:
+        raise ValueError("must be a path under LUMEN_DATA_ROOT, without '..'")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+
+
+class Schedule(_Section):
+    """When the daily job runs, in KST."""
+
+    at: str = Field("09:05", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="time of day, HH:MM, KST")
+    spread_minutes: int = Field(
+        5, ge=0, le=5, description="the start is moved by up to this many minutes either way, the same for a given day"
+    )
+    enabled: bool = Field(True, description="whether the schedule is on when the deployment starts")
+
+
+class CsvTelemetry(_Section):
+    """Telemetry from an append-only CSV file."""
+
+    type: Literal["csv"] = "csv"
+    path: RelativePath = Field("logs/metrics.csv", description="path under LUMEN_DATA_ROOT")
+    rate_hz: float = Field(5, gt=0, le=1000, description="rows a second that are expected")
+
+
+class Sources(_Section):
+    """What a day is made of."""
+
+    telemetry: CsvTelemetry = CsvTelemetry()
+    extra: tuple[RelativePath, ...] = Field(
+        ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
+        description="further inputs to freeze, as glob patterns; by day where they have timestamps",
+    )
+
+
+class Label(_Section):
+    """A name in the languages of the report."""
+
+    ko: str = Field(min_length=1, description="Korean")
+    en: str = Field(min_length=1, description="English")
+
+
+class Target(_Section):
+    """The range that a signal should be in; at least one bound."""
+
+    min: float | None = Field(None, allow_inf_nan=False, description="lowest good value")
+    max: float | None = Field(None, allow_inf_nan=False, description="highest good value")
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Target:
+        if self.min is None and self.max is None:
+            raise ValueError("needs min, max or both")
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError("min must be below max")
+        return self
+
+
+class Signal(_Section):
+    """How a numeric column is named and judged."""
+
+    label: Label = Field(description="name in the report")
+    unit: str = Field("", description="unit shown behind values")
+    target: Target | None = Field(None, description="target range")
+    good: Literal["up", "down"] | None = Field(None, description="direction that is an improvement")
+
+
+def _default_signals() -> dict[str, Signal]:
+    def signal(ko: str, en: str, target: Target, good: Literal["up", "down"]) -> Signal:
+        return Signal(label=Label(ko=ko, en=en), target=target, good=good)
+
+    return {
+        "phase_diff": signal("위상차", "phase difference", Target(max=0.05), "down"),
+        "entropy_rate": signal("엔트로피율", "entropy rate", Target(max=0.28), "down"),
+        "creative_band": signal("창의 밴드", "creative band", Target(min=0.24), "up"),
+        "risk_band": signal("위험 밴드", "risk band", Target(max=0.30), "down"),
+    }
+
+
+class Report(_Section):
+    """The report's language and looks."""
+
+    language: Literal["ko", "en"] = Field("ko", description="ko or en")
+    title: str = Field("Lumen Resonance Report", min_length=1, description="title of the report")
+    font: Path | None = Field(None, description="TrueType font with Korean glyphs, instead of the one that ships")
+
+
+class Archive(_Section):
+    """How archives are compressed."""
+
+    level: int = Field(3, ge=1, le=19, description="Zstandard level")
+    threads: int = Field(0, ge=0, le=64, description="compression threads; 0: one a core")
+
+
+class LocalDestination(_Section):
+    """A folder: another disk, a network mount."""
+
+    type: Literal["local"]
+    path: Path = Field(description="folder; relative paths are under LUMEN_HOME")
+
+
+Destination = LocalDestination
+
+
+def _default_destinations() -> dict[str, Destination]:
+    return {
+        "here": LocalDestination(type="local", path=Path("copies/here")),
+        "there": LocalDestination(type="local", path=Path("copies/there")),
+    }
+
+
+class Policy(_Section):
+    """What a day needs to be safe."""
+
+    required_replicas: int = Field(2, ge=1, description="good replicas that every day must have")
+
+
+class Verify(_Section):
+    """How replicas are verified."""
+
+    new_day_level: Literal["digest", "bytes", "members"] = Field(
+        "members", description="level at which the daily job verifies the new day"
+    )
+
+
+class Configuration(_Section):
+    """All of ``lumen.yaml``."""
+
+    timezone: Literal["Asia/Seoul"] = Field("Asia/Seoul", description="zone that a day is counted in; fixed")
+    start_date: date = Field(date(2025, 10, 23), description="the first day there is")
+    schedule: Schedule = Schedule()
+    sources: Sources = Sources()
+    signals: dict[str, Signal] = Field(default_factory=_default_signals, description="columns with a name and a target")
+    report: Report = Report()
+    archive: Archive = Archive()
+    destinations: dict[str, Destination] = Field(
+        default_factory=_default_destinations, description="where replicas live, in order of display"
+    )
+    policy: Policy = Policy()
+    verify: Verify = Verify()
+
+    @field_validator("destinations")
+    @classmethod
+    def _names_are_usable(cls, destinations: dict[str, Destination]) -> dict[str, Destination]:
+        if not destinations:
+            raise ValueError("at least one destination is needed")
+        for name in destinations:
+            if not (name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()):
+                raise ValueError(f"{name!r}: a name is made of a-z, 0-9 and _")
+        return destinations
+
+    @model_validator(mode="after")
+    def _policy_can_be_met(self) -> Configuration:
+        if self.policy.required_replicas > len(self.destinations):
+            raise ValueError(
+                f"policy.required_replicas is {self.policy.required_replicas} but there are only "
+                f"{len(self.destinations)} destinations: add destinations or lower it"
+            )
+        return self
+
+
+class Settings(BaseModel):
+    """``lumen.yaml`` and the environment together.
+
+    Attributes:
+        configuration: what ``lumen.yaml`` says.
+        configuration_file: where it was found; None for the defaults that ship.
+        home: ``LUMEN_HOME``, absolute.
+        data_root: ``LUMEN_DATA_ROOT``, absolute; the sample data's folder if it is not set.
+        sample: whether ``data_root`` is the sample data's folder.
+        dagster_home: the instance's folder, absolute.
+        archive_key: ``LUMEN_ARCHIVE_KEY`` as given; None if it is not set.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    configuration: Configuration
+    configuration_file: Path | None
+    home: Path
+    data_root: Path
+    sample: bool
+    dagster_home: Path
+    archive_key: SecretStr | None
+
+    @property
+    def reports_folder(self) -> Path:
+        """``controls/reports``: a Markdown, PDF and model file a day, and the figures."""
+        return self.home / "controls" / "reports"
+
+    @property
+    def archive_folder(self) -> Path:
+        """``archive``: a folder a frozen day, and the index."""
+        return self.home / "archive"
+
+    @property
+    def slices_folder(self) -> Path:
+        """``telemetry``: the days' slices while they are worked on."""
+        return self.home / "telemetry"
+
+    def destination_path(self, name: str) -> Path:
+        """The absolute folder of a local destination."""
+        return self.home / self.configuration.destinations[name].path
+
+
+def _environment_value(environ: Mapping[str, str], name: str, problems: list[str]) -> str | None:
+    direct, path = environ.get(name), environ.get(f"{name}_FILE")
+    if direct and path:
+        problems.append(f"{name}: set twice, as {name} and as {name}_FILE: unset one of them")
+        return None
+    if direct:
+        return direct
+    if not path:
+        return None
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        problems.append(f"{name}_FILE: {path} cannot be read ({reason}): give the path of a file with the value")
+        return None
+    if not value:
+        problems.append(f"{name}_FILE: {path} is empty: put the value in it or unset the variable")
+        return None
+    return value
+
+
+def _find_configuration(chosen: str | None, working_folder: Path, problems: list[str]) -> Path | None:
+    if chosen:
+        path = working_folder / chosen
+        if not path.is_file():
+            problems.append(f"LUMEN_CONFIG: {path} is not a file: give the path of a lumen.yaml or unset the variable")
+            return None
+        return path
+    path = working_folder / "lumen.yaml"
+    return path if path.is_file() else None
+
+
+def _problem(error: Any) -> str:
+    """One line of a validation error: the setting, what is wrong, the fix. Values are not repeated."""
+    location = [str(part) for part in error["loc"]]
+    where = ".".join(location) or "lumen.yaml"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting: remove it or correct its spelling"
+    if error["type"] == "missing":
+        return f"{where}: is needed: add it"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}"
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A YAML loader that refuses a key given twice instead of dropping the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands here twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _parse(text: str, source: str, problems: list[str]) -> Configuration | None:
+    try:
+        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" at line {mark.line + 1}" if mark else ""
+        problems.append(f"{source}: not valid YAML{place} ({error.problem}): correct it")
+        return None
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        problems.append(f"{source}: must be settings with names, not a {type(content).__name__}")
+        return None
+    try:
+        return Configuration.model_validate(content)
+    except ValidationError as error:
+        problems.extend(_problem(item) for item in error.errors(include_url=False, include_input=False))
+        return None
+
+
+def default_configuration_text() -> str:
+    """The commented ``lumen.yaml`` that ships; ``lumen`` runs on it where there is no other."""
+    return files("lumen_assets").joinpath("lumen.yaml").read_text(encoding="utf-8")
+
+
+def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path | None = None) -> Settings:
+    """Read and validate everything that can be set.
+
+    Args:
+        environ: the environment; default: the process's.
+        working_folder: where ``lumen.yaml`` is looked for; default: the process's.
+
+    Raises:
+        SettingsError: naming every wrong setting, the problem and the fix; never a secret.
+    """
+    environ = os.environ if environ is None else environ
+    working_folder = working_folder or Path.cwd()
+    problems: list[str] = []
+
+    values = {name: _environment_value(environ, name, problems) for name in ENVIRONMENT}
+    path = _find_configuration(values["LUMEN_CONFIG"], working_folder, problems)
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path else default_configuration_text()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: cannot be read ({type(error).__name__}): it must be readable UTF-8 text")
+        text = ""
+    configuration = _parse(text, str(path or "lumen.yaml"), problems)
+
+    user_data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".local" / "share")
+    home = working_folder / Path(values["LUMEN_HOME"] or Path(user_data) / "lumen").expanduser()
+    root = values["LUMEN_DATA_ROOT"]
+    data_root = working_folder / Path(root).expanduser() if root else home / "sample"
+    if root and not data_root.is_dir():
+        problems.append(
+            f"LUMEN_DATA_ROOT: {data_root} is not a folder: create it, correct the path, or unset it for sample data"
+        )
+    if problems or configuration is None:
+        raise SettingsError(
+            subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems
+        )
+    key = values["LUMEN_ARCHIVE_KEY"]
+    return Settings(
+        configuration=configuration,
+        configuration_file=path,
+        home=home,
+        data_root=data_root,
+        sample=root is None,
+        dagster_home=working_folder / Path(values["DAGSTER_HOME"] or home / "dagster").expanduser(),
+        archive_key=SecretStr(key) if key else None,
+    )

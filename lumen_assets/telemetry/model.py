@@ -1,0 +1,173 @@
+"""What a day of telemetry is, once read: the types that the report and the archive build on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+SAMPLE_MARK: Final = "SAMPLE DATA"
+"""Stands in the opening comment of every file that ``lumen demo`` writes."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One line that was left out of the numbers.
+
+    Attributes:
+        line: its number in the day's slice of the file, from 1, as ``sed -n 'Np'`` counts.
+        kind: why, one of the kinds in ``telemetry/reading.py``.
+        text: the line itself, cut to 120 characters, control characters replaced.
+    """
+
+    line: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class InputSlice:
+    """The part of one input that belongs to a day, as it lies in the slice folder.
+
+    Attributes:
+        role: what it is for us: ``telemetry``, ``rules_effects``, ``rules_history``, ``quotes_bank``,
+            ``risk_ledger``, ``gateway``, or ``extra``.
+        name: its path under the data root, with ``/``: ``logs/metrics.csv``. Also its path in the folder.
+        present: whether the source file exists.
+        source_size: bytes of the source file when it was cut; 0 if absent.
+        byte_range: first byte and one past the last byte of the day's section in the source file.
+        size: bytes of the slice (its preamble, that is comment and header lines, included).
+        sha256: digest of the slice, lower-case hex; of nothing if absent.
+    """
+
+    role: str
+    name: str
+    present: bool
+    source_size: int
+    byte_range: tuple[int, int]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DaySlice:
+    """A folder that holds the day's part of every input, verbatim, and nothing else.
+
+    Attributes:
+        day: the KST day.
+        folder: where the slices lie, each under its ``InputSlice.name``.
+        inputs: one entry for every configured input, absent ones included, sorted by name.
+    """
+
+    day: date
+    folder: Path
+    inputs: tuple[InputSlice, ...]
+
+
+@dataclass(frozen=True)
+class InputReading:
+    """What reading one slice found.
+
+    Attributes:
+        role, name, present: as in ``InputSlice``.
+        rows: data lines that were accepted.
+        rejected: how many lines were left out, by kind; empty if none.
+        examples: the first few of them, in file order.
+        notes: things that are not errors but worth saying, by kind: ``clock_backwards`` (times the clock
+            stepped back), ``nan_cells``, ``empty_cells``.
+        sha256: digest of the slice.
+    """
+
+    role: str
+    name: str
+    present: bool
+    rows: int
+    rejected: Mapping[str, int]
+    examples: tuple[Rejected, ...]
+    notes: Mapping[str, int]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RuleChange:
+    """A line of ``controls/rules_history.jsonl``: an actor gave a rule a new value at an instant (KST)."""
+
+    at: datetime
+    actor: str
+    rule: str
+    old: str
+    new: str
+    note: str
+
+
+@dataclass(frozen=True)
+class RecordedEffect:
+    """A row of ``logs/rules_effects.csv``.
+
+    Attributes:
+        at: instant of the rule change, KST.
+        pre_seconds, post_seconds: the windows, in seconds; None if empty.
+        deltas: ``d_X`` by X (``phase``, ``entropy``, ``creative``, ``risk``); None where not measured.
+    """
+
+    at: datetime
+    actor: str
+    rule: str
+    old: str
+    new: str
+    pre_seconds: float | None
+    post_seconds: float | None
+    deltas: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A line of ``controls/quotes_bank.jsonl``; ``confidence`` is 0 to 1."""
+
+    at: datetime
+    by: str
+    rule: str
+    delta: Mapping[str, float]
+    confidence: float
+    quote: str
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A line of ``controls/risk_ledger.jsonl``; ``severity`` is info, warn or crit."""
+
+    at: datetime
+    severity: str
+    rule: str
+    signal: Mapping[str, float]
+    note: str
+
+
+@dataclass(frozen=True)
+class DayTelemetry:
+    """Everything known of one KST day.
+
+    Attributes:
+        day: the KST day.
+        rows: ``ts`` (Datetime, microseconds, UTC; sorted, unique) and one Float64 column a signal, in file
+            order of the header; null where a cell was empty or not a finite number. May have no rows, and
+            may have no signal columns.
+        rule_changes, effects, quotes, risks: in order of time.
+        gateway_status: ``gateway.status`` of ``gateway_activation.yaml``; None if absent or unreadable.
+        inputs: one entry for every configured input, sorted by name.
+        sample: whether any input says that it is sample data.
+    """
+
+    day: date
+    rows: pl.DataFrame
+    rule_changes: tuple[RuleChange, ...]
+    effects: tuple[RecordedEffect, ...]
+    quotes: tuple[Quote, ...]
+    risks: tuple[Risk, ...]
+    gateway_status: str | None
+    inputs: tuple[InputReading, ...]
+    sample: bool
