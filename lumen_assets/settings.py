@@ -61,6 +61,13 @@ class Schedule(_Section):
     )
     enabled: bool = Field(True, description="whether the schedule is on when the deployment starts")
 
+    @model_validator(mode="after")
+    def _stays_within_the_day(self) -> Schedule:
+        hours, minutes = map(int, self.at.split(":"))
+        if not self.spread_minutes <= hours * 60 + minutes < 24 * 60 - self.spread_minutes:
+            raise ValueError("the spread would move the start past midnight: choose another time or a smaller spread")
+        return self
+
 
 class CsvTelemetry(_Section):
     """Telemetry from an append-only CSV file."""
@@ -242,6 +249,19 @@ class Settings(BaseModel):
     def slices_folder(self) -> Path:
         """``telemetry``: the days' slices while they are worked on."""
         return self.home / "telemetry"
+
+    @property
+    def content_configuration(self) -> str:
+        """The settings that shape a day's content, as YAML: what is frozen with it.
+
+        Left out is what does not change it: when it runs, where replicas go, how they are checked. So a new destination
+        makes no new revision of old days, and no path of a machine gets into an archive.
+        """
+        content = self.configuration.model_dump(
+            mode="json",
+            include={"timezone": True, "sources": True, "signals": True, "report": {"language": True, "title": True}},
+        )
+        return yaml.safe_dump(content, allow_unicode=True, sort_keys=True)
 
     def destination_path(self, name: str) -> Path:
         """The absolute folder of a local destination."""

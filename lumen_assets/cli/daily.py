@@ -1,0 +1,216 @@
+"""``lumen daily``: the whole path for a day, through Dagster, in this process."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
+from lumen_assets.days import yesterday
+from lumen_assets.settings import Settings, load_settings
+from lumen_assets.verification import Verification
+from lumen_assets.workspace import Workspace
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+STEPS: Final = ("report", "pdf", "freeze", "upload", "verify")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a day's runs proved.
+
+    Attributes:
+        runs: the Dagster run id by job.
+        materialized: metadata by asset, for those that succeeded.
+        failures: why, by asset, for those that failed.
+        verdicts: the newest verdict by destination.
+    """
+
+    day: date
+    runs: dict[str, str]
+    materialized: dict[str, dict[str, Any]]
+    failures: dict[str, str]
+    verdicts: dict[str, Verification]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was asked for succeeded, the attestation included."""
+        return not self.failures and bool(self.materialized.get("attestation", {"ok": True})["ok"])
+
+
+@click.command()
+@click.option("--day", type=DAY, help="The KST day. Default: yesterday.")
+@click.option("--until", type=click.Choice(STEPS), help="Stop after this step; without it, the day is attested too.")
+@click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
+@json_option
+def daily(day: date | None, until: str | None, verbose: bool, as_json: bool) -> None:
+    """Take a day through report, PDF, archive, replicas, verification and attestation."""
+    settings = load_settings()
+    workspace = Workspace(settings)
+    day = day or yesterday()
+    workspace.require_day(day)
+    _ = workspace.keyring  # a key that is made or missing is said before anything else
+    console = Console(stderr=True, quiet=as_json)
+    outcome = run_day(settings, workspace, day, until=until, verbose=verbose, console=console)
+    if as_json:
+        print_json(_as_json(outcome, settings))
+    else:
+        _print(outcome, settings, Console())
+    if not outcome.ok:
+        raise SystemExit(PROBLEM)
+
+
+def run_day(
+    settings: Settings, workspace: Workspace, day: date, *, until: str | None, verbose: bool, console: Console
+) -> Outcome:
+    """Run the jobs of a day on the installation's own Dagster instance."""
+    import dagster as dg  # takes half a second; only the commands that run jobs wait for it
+
+    from lumen_assets.defs.instance import prepare_instance
+    from lumen_assets.definitions import build_defs
+
+    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings.dagster_home))
+    definitions = build_defs(settings)
+    runs: dict[str, str] = {}
+    materialized: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
+    with dg.DagsterInstance.get() as instance:
+        for job_name in ("daily",) if until else ("daily", "attest"):
+            run_id = runs[job_name] = dg_run_id()
+            instance.add_event_listener(run_id, lambda entry: _show(entry, console))
+            result = definitions.resolve_job_def(job_name).execute_in_process(
+                instance=instance,
+                partition_key=day.isoformat(),
+                run_id=run_id,
+                raise_on_error=False,
+                tags={"lumen/attested_by": "caller"},
+                asset_selection=_selection(settings, until) if until else None,
+                run_config={} if verbose else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            _collect(result.all_events, materialized, failures)
+    verdicts = workspace.ledger.newest(day, day).get(day, {})
+    return Outcome(day, runs, materialized, failures, verdicts)
+
+
+def dg_run_id() -> str:
+    """A new Dagster run id."""
+    from dagster._core.utils import make_new_run_id
+
+    return make_new_run_id()
+
+
+def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
+    import dagster as dg
+
+    destinations = list(settings.configuration.destinations)
+    keys = {
+        "report": [dg.AssetKey("telemetry"), dg.AssetKey("report")],
+        "pdf": [dg.AssetKey("report_pdf")],
+        "freeze": [dg.AssetKey("archive")],
+        "upload": [dg.AssetKey(["replica", name]) for name in destinations],
+        "verify": [dg.AssetKey(["verification", name]) for name in destinations],
+    }
+    steps = STEPS[: STEPS.index(until) + 1]
+    return [key for step in steps for key in keys[step]]
+
+
+def _collect(events: list[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]) -> None:
+    for event in events:
+        if event.is_step_materialization and event.asset_key:
+            metadata = event.step_materialization_data.materialization.metadata
+            materialized[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
+        elif event.is_step_failure:
+            data = event.step_failure_data
+            described = data.user_failure_data.description if data.user_failure_data else None
+            failures[str(event.step_key).replace("__", "/")] = described or (
+                data.error.message.strip() if data.error else "failed"
+            )
+
+
+def _show(entry: dg.EventLogEntry, console: Console) -> None:
+    event = entry.dagster_event
+    if event is None:
+        return
+    step = str(event.step_key).replace("__", "/")
+    if event.is_step_start:
+        console.print(f"[dim]… {step}[/]")
+    elif event.is_step_success:
+        console.print(f"[green]✓[/] {step} [dim]{event.step_success_data.duration_ms / 1000:.1f} s[/]")
+    elif event.is_step_failure:
+        console.print(f"[red]✗[/] {step}")
+    elif event.is_step_up_for_retry:
+        console.print(f"[yellow]↻[/] {step}: trying again")
+
+
+def _replicas(outcome: Outcome, settings: Settings) -> dict[str, dict[str, Any]]:
+    replicas: dict[str, dict[str, Any]] = {}
+    for name in settings.configuration.destinations:
+        found = outcome.verdicts.get(name)
+        replicas[name] = {
+            "uri": outcome.materialized.get(f"replica/{name}", {}).get("uri"),
+            "verdict": found.verdict.value if found else None,
+            "level": found.level.value if found else None,
+            "detail": found.detail if found else None,
+        }
+    return replicas
+
+
+def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    made = outcome.materialized
+    attestation = made.get("attestation")
+    archive = made.get("archive")
+    return {
+        "ok": outcome.ok,
+        "day": outcome.day.isoformat(),
+        "sample": made.get("telemetry", {}).get("sample_data", False),
+        "report": made.get("report", {}).get("path"),
+        "pdf": made.get("report_pdf", {}).get("path"),
+        "archive": archive
+        and {
+            key: archive[key] for key in ("path", "revision", "created", "content_digest", "size", "sha256", "key_id")
+        },
+        "replicas": _replicas(outcome, settings),
+        "attestation": attestation and {key: attestation[key] for key in ("good", "required", "destinations", "ok")},
+        "failures": outcome.failures,
+        "runs": outcome.runs,
+    }
+
+
+def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
+    made = outcome.materialized
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    sample = "  [yellow](sample data)[/]" if made.get("telemetry", {}).get("sample_data") else ""
+    table.add_row("day", f"[bold]{outcome.day}[/] KST{sample}")
+    table.add_row("report", _value(made, "report", "path"))
+    table.add_row("PDF", _value(made, "report_pdf", "path"))
+    table.add_row("archive", _value(made, "archive", "path"))
+    if "archive" in made:
+        archive = made["archive"]
+        new = "new" if archive["created"] else "unchanged: the revision that exists is kept, no new one was made"
+        table.add_row("", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}")
+    for name, replica in _replicas(outcome, settings).items():
+        verdict = replica["verdict"] or "not verified"
+        colour = "green" if verdict == "MATCH" else "red"
+        level = f" at level {replica['level']}" if replica["level"] else ""
+        table.add_row(f"replica {name}", f"[{colour}]{verdict}[/]{level}  [dim]{replica['detail'] or ''}[/]")
+    if "attestation" in made:
+        found = made["attestation"]
+        colour = "green" if found["ok"] else "red"
+        table.add_row(
+            "attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)"
+        )
+    console.print(table, soft_wrap=True)
+    for asset, cause in outcome.failures.items():
+        console.print(f"[red]✗ {asset}[/]: {cause}", soft_wrap=True, highlight=False)
+
+
+def _value(made: dict[str, dict[str, Any]], asset: str, key: str) -> str:
+    return str(made[asset][key]) if asset in made else "[dim]not made[/]"

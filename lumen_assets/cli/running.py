@@ -1,0 +1,121 @@
+"""What every command shares: lazy loading, options, error output and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, Final, TypeVar
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+
+from lumen_assets.days import parse_day
+from lumen_assets.errors import LumenError
+
+PROBLEM: Final = 1
+USAGE: Final = 2
+
+_JSON: Final = "lumen_assets.json"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class LumenGroup(click.Group):
+    """A group whose commands are imported when called, and whose errors are ours.
+
+    Args:
+        commands_in: module under ``lumen_assets.cli`` by command name; the command has the module's name in it.
+    """
+
+    def __init__(self, *args: Any, commands_in: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._commands_in = dict(commands_in or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, sorted."""
+        return sorted({*super().list_commands(ctx), *self._commands_in})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        module = self._commands_in.get(cmd_name)
+        if module is None:
+            return super().get_command(ctx, cmd_name)
+        command = getattr(importlib.import_module(f"lumen_assets.cli.{module}"), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"lumen_assets.cli.{module}.{cmd_name} is not a command")
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of ours becomes its message and the right exit code."""
+        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+        try:
+            return super().invoke(ctx)
+        except LumenError as error:
+            report_error(error, as_json=bool(ctx.meta.get(_JSON)))
+            ctx.exit(USAGE if error.error_class == "configuration" else PROBLEM)
+
+
+def report_error(error: LumenError, *, as_json: bool) -> None:
+    """Say what failed: on stderr for people, as the one JSON object on stdout for programs."""
+    if as_json:
+        print_json(
+            {
+                "ok": False,
+                "error": {
+                    "action": error.action,
+                    "subject": error.subject,
+                    "cause": error.cause,
+                    "error_class": error.error_class,
+                    "retry_helps": error.retry_helps,
+                    "hint": error.hint,
+                },
+            }
+        )
+        return
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    ctx.meta[_JSON] = value
+    return value
+
+
+def json_option(command: _Command) -> _Command:
+    """``--json``: one JSON object on stdout and nothing else there."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        callback=_remember_json,
+        is_eager=True,
+        help="Print one JSON object on stdout and nothing else there.",
+    )(command)
+
+
+class DayType(click.ParamType):
+    """A day ``YYYY-MM-DD``."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The day that was written."""
+        if isinstance(value, date):
+            return value
+        try:
+            return parse_day(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day in the form YYYY-MM-DD", param, ctx)
+
+
+DAY: Final = DayType()

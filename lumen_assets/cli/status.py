@@ -1,0 +1,204 @@
+"""``lumen status``: what exists, day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lumen_assets import archive
+from lumen_assets.archive import FrozenDay
+from lumen_assets.cli.running import DAY, json_option, print_json
+from lumen_assets.days import days_between, yesterday
+from lumen_assets.errors import PermanentError
+from lumen_assets.settings import load_settings
+from lumen_assets.verification import Verdict, Verification
+from lumen_assets.workspace import Workspace
+
+DEFAULT_DAYS: Final = 30
+
+
+@dataclass(frozen=True)
+class DayStatus:
+    """What is known of a day on this machine.
+
+    Attributes:
+        frozen: the newest revision in the local archive.
+        attestation: (good, required) of the newest attestation.
+    """
+
+    day: date
+    report: bool
+    pdf: bool
+    frozen: FrozenDay | None
+    verdicts: dict[str, Verification]
+    attestation: tuple[int, int] | None
+
+    @property
+    def attested(self) -> bool:
+        """Whether the newest attestation met the policy."""
+        return self.attestation is not None and self.attestation[0] >= self.attestation[1]
+
+
+@click.command()
+@click.option("--from", "first", type=DAY, help=f"First day. Default: {DEFAULT_DAYS} days up to the last.")
+@click.option("--to", "last", type=DAY, help="Last day. Default: yesterday KST.")
+@json_option
+def status(first: date | None, last: date | None, as_json: bool) -> None:
+    """Per day: report, archive revision, verdict per destination, attestation; and a calendar."""
+    settings = load_settings()
+    workspace = Workspace(settings)
+    last = min(last or yesterday(), yesterday())
+    start = settings.configuration.start_date
+    first = max(first or last - timedelta(days=DEFAULT_DAYS - 1), start)
+    if first > last:
+        raise PermanentError(
+            action="show",
+            subject=f"{first} to {last}",
+            cause="there is no day in this range",
+            error_class="configuration",
+            hint=f"days go from {start} (start_date) to {yesterday()}",
+        )
+    days = _statuses(workspace, first, last)
+    if as_json:
+        print_json(_as_json(days))
+        return
+    console = Console()
+    _print_calendar(days, console)
+    _print_table([day for day in days if day.frozen or day.report], list(workspace.stores), console)
+    missing = [day for day in days if day.frozen is None]
+    if missing:
+        console.print(
+            f"\n[yellow]{len(missing)} of {len(days)} days are missing[/]: {_ranges(missing)}", soft_wrap=True
+        )
+
+
+def _statuses(workspace: Workspace, first: date, last: date) -> list[DayStatus]:
+    settings = workspace.settings
+    verdicts = workspace.ledger.newest(first, last)
+    attestations = workspace.ledger.newest_attestations(first, last)
+    statuses = []
+    for day in days_between(first, last):
+        report = settings.reports_folder / f"report_{day}.md"
+        frozen = None
+        if (settings.archive_folder / str(day)).is_dir():
+            frozen = archive.newest(settings.archive_folder, day, workspace.keyring)
+        statuses.append(
+            DayStatus(
+                day=day,
+                report=report.exists(),
+                pdf=report.with_suffix(".pdf").exists(),
+                frozen=frozen,
+                verdicts=verdicts.get(day, {}),
+                attestation=attestations.get(day),
+            )
+        )
+    return statuses
+
+
+def _as_json(days: Sequence[DayStatus]) -> dict[str, Any]:
+    return {
+        "days": {day.day.isoformat(): _day_json(day) for day in days if day.frozen or day.report},
+        "missing": [day.day.isoformat() for day in days if day.frozen is None],
+    }
+
+
+def _day_json(day: DayStatus) -> dict[str, Any]:
+    manifest = day.frozen.manifest if day.frozen else None
+    return {
+        "report": day.report,
+        "pdf": day.pdf,
+        "archive": manifest
+        and {
+            "revision": manifest.revision,
+            "content_digest": manifest.content.digest,
+            "size": manifest.archive.size,
+        },
+        "replicas": {
+            name: {
+                "verdict": found.verdict.value,
+                "level": found.level.value,
+                "at": found.at.isoformat(timespec="seconds"),
+            }
+            for name, found in day.verdicts.items()
+        },
+        "attestation": day.attestation
+        and {"good": day.attestation[0], "required": day.attestation[1], "ok": day.attested},
+    }
+
+
+def _mark(day: DayStatus) -> Text:
+    number = f"{day.day.day:>2}"
+    if day.frozen is None:
+        return Text(f"{number} ·", style="dim")
+    if day.attestation is None:
+        return Text(f"{number} ○", style="yellow")
+    return Text(f"{number} ●", style="green") if day.attested else Text(f"{number} ✗", style="bold red")
+
+
+def _print_calendar(days: Sequence[DayStatus], console: Console) -> None:
+    for (year, month), members in groupby(days, key=lambda item: (item.day.year, item.day.month)):
+        table = Table(title=f"{year}-{month:02}", title_justify="left", box=None, padding=(0, 1))
+        for name in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"):
+            table.add_column(name, justify="right")
+        of_month = {item.day: item for item in members}
+        start = date(year, month, 1)
+        week = start - timedelta(days=start.weekday())
+        while week <= max(of_month):
+            cells = [week + timedelta(days=offset) for offset in range(7)]
+            if any(cell in of_month for cell in cells):
+                table.add_row(*(_mark(of_month[cell]) if cell in of_month else Text("") for cell in cells))
+            week += timedelta(days=7)
+        console.print(table)
+    console.print("[green]●[/] attested  [bold red]✗[/] below policy  [yellow]○[/] not attested  [dim]·[/] missing\n")
+
+
+def _print_table(days: Sequence[DayStatus], destinations: Sequence[str], console: Console) -> None:
+    if not days:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("day", "report", "PDF", "archive", *destinations, "attestation"):
+        table.add_column(heading)
+    for day in days:
+        manifest = day.frozen.manifest if day.frozen else None
+        table.add_row(
+            str(day.day),
+            "yes" if day.report else "no",
+            "yes" if day.pdf else "no",
+            f"r{manifest.revision} {manifest.archive.size:,} B" if manifest else "—",
+            *(_verdict(day.verdicts.get(name), manifest.revision if manifest else None) for name in destinations),
+            _attested(day),
+        )
+    console.print(table)
+
+
+def _verdict(found: Verification | None, revision: int | None) -> str:
+    if found is None:
+        return "[dim]not verified[/]"
+    if found.revision != revision:
+        return f"[yellow]r{found.revision} only[/]"
+    colour = "green" if found.verdict is Verdict.MATCH else "red"
+    return f"[{colour}]{found.verdict}[/] {found.level}"
+
+
+def _attested(day: DayStatus) -> str:
+    if day.attestation is None:
+        return "[dim]—[/]"
+    return f"[{'green' if day.attested else 'red'}]{day.attestation[0]} good, {day.attestation[1]} required[/]"
+
+
+def _ranges(days: Sequence[DayStatus]) -> str:
+    spans: list[tuple[date, date]] = []
+    for item in days:
+        if spans and item.day - spans[-1][1] == timedelta(days=1):
+            spans[-1] = (spans[-1][0], item.day)
+        else:
+            spans.append((item.day, item.day))
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in spans)

@@ -1,0 +1,31 @@
+"""``lumen ui``: the Dagster UI and daemon on the installation's own instance."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from lumen_assets.cli.running import PROBLEM
+from lumen_assets.settings import load_settings
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="TCP port on loopback.")
+def ui(port: int) -> None:
+    """Open the Dagster UI, with the daemon that runs schedules and sensors, until Ctrl-C.
+
+    It has no authentication, so it listens on loopback only.
+    """
+    from lumen_assets.defs.instance import prepare_instance  # Dagster is slow to import
+
+    settings = load_settings()
+    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings.dagster_home))
+    click.echo(f"Dagster UI: http://127.0.0.1:{port} (instance {settings.dagster_home})", err=True)
+    command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    try:
+        os.execv(sys.executable, [*command, "--module-name", "lumen_assets.definitions"])  # noqa: S606 - no shell is meant
+    except OSError as error:
+        click.echo(f"could not start dagster: {error}", err=True)
+        raise SystemExit(PROBLEM) from error

@@ -1,0 +1,128 @@
+"""``lumen verify``: read replicas back and say what they are worth."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
+from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.settings import load_settings
+from lumen_assets.verification import Attestation, Level, Verdict, Verification, attest, unreachable, verify_replica
+from lumen_assets.workspace import Workspace
+
+
+@click.command()
+@click.argument("days", type=DAY, nargs=-1, metavar="[DAY]...")
+@click.option("--destination", "chosen", multiple=True, metavar="NAME", help="Only this destination; may be repeated.")
+@click.option(
+    "--level",
+    type=click.Choice([level.value for level in Level]),
+    help="Default: verify.new_day_level of the settings.",
+)
+@json_option
+def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, as_json: bool) -> None:
+    """Verify the replicas of the given days, or of every day there is.
+
+    Needs only the destinations and the key: it works the same on a fresh machine.
+    """
+    settings = load_settings()
+    workspace = Workspace(settings)
+    destinations = _destinations(workspace, chosen)
+    revisions = workspace.newest_revisions(days)
+    wanted = Level(level or settings.configuration.verify.new_day_level)
+    verdicts: list[Verification] = []
+    console = Console(stderr=True, quiet=as_json)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("verifying", total=len(revisions) * len(destinations))
+        for day, revision in revisions.items():
+            for name in destinations:
+                verdicts.append(_verify(workspace, name, day, revision, wanted))
+                progress.advance(task)
+    attestations = [_attest(workspace, day, revision) for day, revision in revisions.items()]
+    ok = all(found.verdict is Verdict.MATCH for found in verdicts) and all(found.ok for found in attestations)
+    if as_json:
+        print_json(
+            {
+                "ok": ok,
+                "verdicts": [found.as_json() for found in verdicts],
+                "attestations": {
+                    found.day.isoformat(): {"good": found.good, "required": found.required, "ok": found.ok}
+                    for found in attestations
+                },
+            }
+        )
+    else:
+        _print(verdicts, attestations)
+    if not ok:
+        raise SystemExit(PROBLEM)
+
+
+def _destinations(workspace: Workspace, chosen: tuple[str, ...]) -> list[str]:
+    known = list(workspace.stores)
+    for name in chosen:
+        if name not in known:
+            raise PermanentError(
+                action="verify",
+                subject=f"destination {name}",
+                cause="there is none of this name in the settings",
+                error_class="configuration",
+                hint=f"choose from {', '.join(known)}",
+            )
+    return list(chosen) or known
+
+
+def _verify(workspace: Workspace, name: str, day: date, revision: int, level: Level) -> Verification:
+    try:
+        found = verify_replica(
+            workspace.stores[name],
+            day,
+            revision,
+            level,
+            workspace.keyring,
+            expected=workspace.local_manifest(day, revision),
+            identify=workspace.identify_archive,
+        )
+    except LumenError as error:
+        found = unreachable(name, day, revision, level, error)
+    workspace.ledger.record(found)
+    return found
+
+
+def _attest(workspace: Workspace, day: date, revision: int) -> Attestation:
+    configuration = workspace.settings.configuration
+    found = attest(
+        day,
+        revision,
+        workspace.ledger.newest(day, day).get(day, {}),
+        destinations=list(configuration.destinations),
+        required=configuration.policy.required_replicas,
+    )
+    workspace.ledger.record_attestation(found, datetime.now(UTC))
+    return found
+
+
+def _print(verdicts: list[Verification], attestations: list[Attestation]) -> None:
+    console = Console()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("day", "rev", "destination", "level", "verdict", "finding", "detail"):
+        table.add_column(heading, no_wrap=heading not in ("finding", "detail"))
+    for found in verdicts:
+        colour = "green" if found.verdict is Verdict.MATCH else "red"
+        table.add_row(
+            str(found.day),
+            f"r{found.revision}",
+            found.destination,
+            found.level,
+            f"[{colour}]{found.verdict}[/]",
+            found.finding,
+            found.detail,
+        )
+    console.print(table)
+    for attestation in attestations:
+        colour = "green" if attestation.ok else "red"
+        console.print(f"{attestation.day}: [{colour}]{attestation}[/]", highlight=False)

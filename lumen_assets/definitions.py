@@ -1,0 +1,48 @@
+"""Everything that Dagster loads, assembled: no asset code here."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lumen_assets.defs.archive import archive_asset
+from lumen_assets.defs.attestation import attestation_asset
+from lumen_assets.defs.jobs import attestation_job, daily_job
+from lumen_assets.defs.partitions import daily_partitions
+from lumen_assets.defs.replicas import replica_asset
+from lumen_assets.defs.report import report_asset, report_pdf_asset
+from lumen_assets.defs.schedules import daily_schedule
+from lumen_assets.defs.sensors import attestation_sensor
+from lumen_assets.defs.telemetry import telemetry_asset
+from lumen_assets.defs.verification import verification_asset
+from lumen_assets.settings import Settings, load_settings
+from lumen_assets.workspace import Workspace
+
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """The definitions for an installation; also the seam that tests build theirs with."""
+    configuration = settings.configuration
+    partitions = daily_partitions(configuration)
+    destinations = {name: destination.type for name, destination in configuration.destinations.items()}
+    daily, attest = daily_job(partitions), attestation_job(partitions)
+    return dg.Definitions(
+        assets=[
+            telemetry_asset(partitions),
+            report_asset(partitions),
+            report_pdf_asset(partitions),
+            archive_asset(partitions),
+            *(replica_asset(partitions, name, kind) for name, kind in destinations.items()),
+            *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
+            attestation_asset(partitions, list(destinations)),
+        ],
+        jobs=[daily, attest],
+        schedules=[daily_schedule(configuration.schedule, daily)],
+        sensors=[attestation_sensor(attest)],
+        resources={"lumen": Workspace(settings)},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Loaded by Dagster, on the process's environment; nothing is read before it asks."""
+    return build_defs(load_settings())

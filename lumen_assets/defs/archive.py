@@ -1,0 +1,77 @@
+"""The ``archive`` asset."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lumen_assets import archive as domain
+from lumen_assets.archive.snapshot import snapshot_payload
+from lumen_assets.defs.failures import RETRIES, translated
+from lumen_assets.defs.partitions import partition_day
+from lumen_assets.durable import replace_bytes
+from lumen_assets.workspace import Workspace, git_revision, software
+
+
+def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """The day's frozen archive."""
+
+    @dg.asset(
+        partitions_def=partitions,
+        group_name="archive",
+        kinds={"zstandard", "tink"},
+        owners=["team:operators"],
+        retry_policy=RETRIES,
+        deps=["telemetry", "report", "report_pdf"],
+    )
+    def archive(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+        """The day's inputs, report and configuration in one encrypted, write-once file with its manifest.
+
+        Unchanged content gives the archive that exists; changed content gives the next revision.
+        """
+        day = partition_day(context)
+        settings = lumen.settings
+        with translated():
+            day_slice = lumen.sliced_day(day)
+            configuration = settings.slices_folder / f"{day}.lumen.yaml"
+            replace_bytes(configuration, settings.content_configuration.encode())
+            frozen = domain.freeze_day(
+                snapshot_payload(
+                    day=day,
+                    slice_folder=day_slice.folder,
+                    inputs=[item.name for item in day_slice.inputs if item.present],
+                    reports_folder=settings.reports_folder,
+                    configuration=configuration,
+                ),
+                day=day,
+                archive_folder=settings.archive_folder,
+                keyring=lumen.keyring,
+                level=settings.configuration.archive.level,
+                threads=settings.configuration.archive.threads,
+                inputs=day_slice.inputs,
+                software=software(),
+                git_revision=git_revision(),
+                run_id=context.run_id,
+                created_at=datetime.now(UTC),
+            )
+        manifest = frozen.manifest
+        context.log.info(
+            f"{day} r{manifest.revision}: {'frozen' if frozen.created else 'unchanged, the archive that exists is kept'}"
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "revision": manifest.revision,
+                "created": frozen.created,
+                "path": dg.MetadataValue.path(str(frozen.archive_path)),
+                "size": manifest.archive.size,
+                "sha256": manifest.archive.sha256,
+                "content_digest": manifest.content.digest,
+                "files": manifest.content.files,
+                "content_bytes": manifest.content.bytes,
+                "key_id": manifest.key_id,
+                "parents": dg.MetadataValue.json(list(manifest.parents)),
+            }
+        )
+
+    return archive

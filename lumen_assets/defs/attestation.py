@@ -1,0 +1,78 @@
+"""The ``attestation`` asset and its check, materialized in a run of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from lumen_assets.defs.failures import translated
+from lumen_assets.defs.partitions import partition_day
+from lumen_assets.verification import attest
+from lumen_assets.workspace import Workspace
+
+
+def attestation_asset(partitions: dg.PartitionsDefinition[str], destinations: list[str]) -> dg.AssetsDefinition:
+    """The day's verdicts counted against the policy."""
+
+    @dg.asset(
+        partitions_def=partitions,
+        group_name="verification",
+        owners=["team:operators"],
+        deps=[dg.AssetKey(["verification", name]) for name in destinations],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "policy", asset="attestation", description="The day has as many good replicas as the policy asks for."
+            )
+        ],
+    )
+    def attestation(
+        context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """How many good replicas the day has, against how many it needs: materialized also where they are too few."""
+        day = partition_day(context)
+        with translated():
+            revision = lumen.frozen_day(day).manifest.revision
+            newest = lumen.ledger.newest(day, day).get(day, {})
+            found = attest(
+                day,
+                revision,
+                newest,
+                destinations=list(lumen.settings.configuration.destinations),
+                required=lumen.settings.configuration.policy.required_replicas,
+            )
+            lumen.ledger.record_attestation(found, datetime.now(UTC))
+        yield dg.MaterializeResult(
+            metadata={
+                "good": found.good,
+                "required": found.required,
+                "destinations": found.destinations,
+                "ok": found.ok,
+                "revision": revision,
+                "verdicts": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord(
+                            {
+                                "destination": name,
+                                "verdict": str(verdict or "not verified"),
+                                "level": str(newest[name].level) if verdict else "",
+                                "detail": newest[name].detail if verdict else "",
+                                "at": newest[name].at.isoformat(timespec="seconds") if verdict else "",
+                            }
+                        )
+                        for name, verdict in found.verdicts.items()
+                    ]
+                ),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="policy",
+                    passed=found.ok,
+                    severity=dg.AssetCheckSeverity.ERROR,
+                    description=str(found),
+                )
+            ],
+        )
+
+    return attestation

@@ -1,0 +1,27 @@
+"""The jobs: a day's path, and its attestation."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+ATTESTATION = dg.AssetKey("attestation")
+
+
+def daily_job(partitions: dg.PartitionsDefinition[str]) -> dg.UnresolvedAssetJobDefinition:
+    """Everything of a day but its attestation, which must also be made where a destination failed."""
+    return dg.define_asset_job(
+        "daily",
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION),
+        partitions_def=partitions,
+        description="One KST day: telemetry, report, PDF, archive, replicas, verifications.",
+    )
+
+
+def attestation_job(partitions: dg.PartitionsDefinition[str]) -> dg.UnresolvedAssetJobDefinition:
+    """The attestation alone, in its own run."""
+    return dg.define_asset_job(
+        "attest",
+        selection=dg.AssetSelection.assets(ATTESTATION),
+        partitions_def=partitions,
+        description="The day's verdicts counted against the policy; runs after `daily`, whether it succeeded or not.",
+    )

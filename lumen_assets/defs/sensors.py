@@ -1,0 +1,56 @@
+"""The sensor that attests a day after its run, whether that succeeded or not."""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+from dagster import DagsterEventType, RunStatusChangeRecordsFilter
+
+from lumen_assets.defs.jobs import ATTESTATION
+
+ATTESTED_BY_CALLER = {"lumen/attested_by": "caller"}
+"""Tag of runs whose starter makes the attestation itself."""
+
+_ENDED = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
+_EVENTS_A_TICK = 50
+
+
+def attestation_sensor(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    """Requests an attestation for every ended run that touched a replica or a verification."""
+
+    @dg.sensor(
+        name="attest_ended_days",
+        job=job,
+        minimum_interval_seconds=15,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Attests the day of every ended run, good or bad, in a run of its own.",
+    )
+    def attest_ended_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        after: dict[str, int] = json.loads(context.cursor) if context.cursor else {}
+        requests: dict[str, dg.RunRequest] = {}
+        for event_type in _ENDED:
+            events = context.instance.fetch_run_status_changes(
+                RunStatusChangeRecordsFilter(event_type, after_storage_id=after.get(event_type.value, 0)),
+                limit=_EVENTS_A_TICK,
+                ascending=True,
+            )
+            for event in events.records:
+                after[event_type.value] = event.storage_id
+                run = context.instance.get_run_by_id(event.run_id)
+                if run is None or not _concerns_replicas(run):
+                    continue
+                day = run.tags["dagster/partition"]
+                requests[day] = dg.RunRequest(run_key=f"{day}:{run.run_id}", partition_key=day)
+        return dg.SensorResult(run_requests=list(requests.values()), cursor=json.dumps(after))
+
+    return attest_ended_days
+
+
+def _concerns_replicas(run: dg.DagsterRun) -> bool:
+    if "dagster/partition" not in run.tags or ATTESTED_BY_CALLER.items() <= run.tags.items():
+        return False
+    selected = run.asset_selection
+    if selected is None:  # a whole job
+        return run.job_name == "daily"
+    return any(key.path[0] in ("replica", "verification") for key in selected) and ATTESTATION not in selected

@@ -1,0 +1,62 @@
+"""The ``verification/<destination>`` assets."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lumen_assets.defs.failures import RETRIES, translated
+from lumen_assets.defs.partitions import partition_day
+from lumen_assets.verification import Level, Verdict, Verification, verify_replica
+from lumen_assets.workspace import Workspace
+
+
+def verification_asset(partitions: dg.PartitionsDefinition[str], destination: str, kind: str) -> dg.AssetsDefinition:
+    """The verdict on the day's replica at one destination."""
+
+    @dg.asset(
+        key=["verification", destination],
+        partitions_def=partitions,
+        group_name="verification",
+        kinds={kind},
+        owners=["team:operators"],
+        retry_policy=RETRIES,
+        pool=kind,
+        deps=[dg.AssetKey(["replica", destination])],
+        description=f"Whether the replica at {destination} can be restored: read back and compared. "
+        "Anything but MATCH fails, with the verdict in the failure's metadata.",
+    )
+    def verification(
+        context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult[None]:
+        with translated():
+            frozen = lumen.frozen_day(partition_day(context))
+            found = verify_replica(
+                lumen.stores[destination],
+                frozen.manifest.day,
+                frozen.manifest.revision,
+                Level(lumen.settings.configuration.verify.new_day_level),
+                lumen.keyring,
+                expected=frozen.manifest,
+                identify=lumen.identify_archive,
+            )
+            lumen.ledger.record(found)
+        if found.verdict is Verdict.MATCH:
+            return dg.MaterializeResult(metadata=_metadata(found))
+        raise dg.Failure(
+            description=f"{found.verdict}: replica of {found.day} at {destination}: {found.detail}",
+            metadata=_metadata(found),
+            allow_retries=False,
+        )
+
+    return verification
+
+
+def _metadata(found: Verification) -> dict[str, dg.MetadataValue]:
+    return {
+        "verdict": dg.MetadataValue.text(found.verdict.value),
+        "finding": dg.MetadataValue.text(found.finding.value),
+        "level": dg.MetadataValue.text(found.level.value),
+        "detail": dg.MetadataValue.text(found.detail),
+        "bytes_read": dg.MetadataValue.int(found.bytes_read),
+        "revision": dg.MetadataValue.int(found.revision),
+    }

@@ -1,0 +1,209 @@
+"""A folder as a destination: another disk, a network mount."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
+
+from lumen_assets.archive.digests import Digests
+from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, new_file
+from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
+from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject
+
+CHUNK: Final = 1 << 20
+
+_PERMANENT: Final = {
+    errno.EACCES: ("permission", "give the user that runs Lumen access to it"),
+    errno.EPERM: ("permission", "give the user that runs Lumen access to it"),
+    errno.EROFS: ("permission", "mount it writable"),
+    errno.ENOSPC: ("quota", "free room on it or move the destination"),
+    errno.EDQUOT: ("quota", "free room on it or move the destination"),
+    errno.ENAMETOOLONG: ("configuration", "choose a shorter destination path"),
+    errno.ENOTDIR: ("configuration", "correct the destination's path"),
+}
+
+
+def folder_error(error: OSError, action: str, subject: str) -> LumenError:
+    """An error of the file system, as one of ours."""
+    cause = error.strerror or type(error).__name__
+    if error.errno in _PERMANENT:
+        error_class, hint = _PERMANENT[error.errno]
+        return PermanentError(action=action, subject=subject, cause=cause, error_class=error_class, hint=hint)
+    return TransientError(action=action, subject=subject, cause=cause, error_class="provider")
+
+
+class LocalStore:
+    """Replicas in a folder, under their keys.
+
+    A file system computes no checksum of its own, so what it can prove without reading is the size alone.
+
+    Args:
+        name: the destination's name.
+        folder: absolute; must exist unless ``create`` is set, so that a disk that is not mounted is an error
+            and not an empty folder on another disk.
+        create: whether to make ``folder`` where it is missing.
+    """
+
+    def __init__(self, name: str, folder: Path, *, create: bool = False) -> None:
+        self._name = name
+        self._folder = folder
+        self._create = create
+
+    @property
+    def name(self) -> str:
+        """The destination's name in ``lumen.yaml``."""
+        return self._name
+
+    def put(self, key: str, source: Path, digests: Digests, progress: Progress | None = None) -> Receipt:
+        """See ``Store.put``. The file appears under its name only when it is whole and on the disk."""
+        path = self._path(key)
+        subject = f"{source.name} to {path}"
+        try:
+            self._require_folder()
+            if path.exists():
+                return self._identical(key, path, digests)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with source.open("rb") as reading, new_file(path) as writing:
+                    sent = _copy(reading, writing, digests, subject, progress)
+            except FileExistsError:  # another process finished the same put first
+                return self._identical(key, path, digests)
+            for folder in (path.parent.parent, self._folder):
+                fsync_folder(folder)
+        except OSError as error:
+            raise folder_error(error, "copy", subject) from error
+        return Receipt(self._stored(key, path), created=True, bytes_sent=sent)
+
+    def stat(self, key: str) -> StoredObject | None:
+        """See ``Store.stat``."""
+        path = self._path(key)
+        try:
+            self._require_folder()
+            return self._stored(key, path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise folder_error(error, "look at", str(path)) from error
+
+    @contextmanager
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[Reader]:
+        """See ``Store.read``."""
+        path = self._path(key)
+        self._require_folder()
+        try:
+            file = path.open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise PermanentError(
+                action="read", subject=str(path), cause="there is no such file", error_class="missing"
+            ) from error
+        except OSError as error:
+            raise folder_error(error, "read", str(path)) from error
+        with file:
+            file.seek(start)
+            yield _FileReader(file, path, length)
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """See ``Store.list``."""
+        self._require_folder()
+        start = self._folder / prefix.rpartition("/")[0]
+        found = []
+        try:
+            for folder, _, names in os.walk(start, onerror=_raise):
+                for name in names:
+                    path = Path(folder) / name
+                    key = path.relative_to(self._folder).as_posix()
+                    if key.startswith(prefix) and not name.startswith(TEMPORARY_PREFIX):
+                        found.append((key, path))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise folder_error(error, "list", str(start)) from error
+        for key, path in sorted(found):
+            yield self._stored(key, path)
+
+    def _path(self, key: str) -> Path:
+        pure = PurePosixPath(key)
+        if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+            raise ValueError(f"{key!r} is not a key")
+        return self._folder / pure
+
+    def _require_folder(self) -> None:
+        if self._folder.is_dir():
+            return
+        if not self._create:
+            raise PermanentError(
+                action="use",
+                subject=f"destination {self._name}",
+                cause=f"there is no folder {self._folder}",
+                error_class="configuration",
+                hint="mount the disk, or create the folder once",
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def _stored(self, key: str, path: Path) -> StoredObject:
+        return StoredObject(key=key, size=path.stat().st_size, uri=path.as_uri())
+
+    def _identical(self, key: str, path: Path, digests: Digests) -> Receipt:
+        with path.open("rb") as file:
+            same = (
+                path.stat().st_size == digests.size
+                and hashlib.file_digest(file, "sha256").hexdigest() == digests.sha256
+            )
+        if not same:
+            raise IntegrityError(
+                action="copy an archive to",
+                subject=str(path),
+                cause="it exists with other content",
+                error_class="conflict",
+                hint="it was left as it is; `lumen verify` tells what it holds",
+            )
+        return Receipt(self._stored(key, path), created=False, bytes_sent=0)
+
+
+class _FileReader:
+    """Bounded reads of a file, with our errors."""
+
+    def __init__(self, file: BinaryIO, path: Path, length: int | None) -> None:
+        self._file = file
+        self._path = path
+        self._left = length
+
+    def read(self, size: int, /) -> bytes:
+        if self._left is not None:
+            size = min(size, self._left)
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            raise folder_error(error, "read", str(self._path)) from error
+        if self._left is not None:
+            self._left -= len(data)
+        return data
+
+
+def _copy(reading: BinaryIO, writing: BinaryIO, digests: Digests, subject: str, progress: Progress | None) -> int:
+    digest = hashlib.sha256()
+    sent = 0
+    while data := reading.read(CHUNK):
+        digest.update(data)
+        writing.write(data)
+        sent += len(data)
+        if progress:
+            progress(len(data))
+    if digest.hexdigest() != digests.sha256:
+        raise IntegrityError(
+            action="copy",
+            subject=subject,
+            cause=f"the source's SHA-256 is {digest.hexdigest()}, its manifest says {digests.sha256}",
+            error_class="digest",
+            hint="the source is damaged; nothing was stored",
+        )
+    return sent
+
+
+def _raise(error: OSError) -> None:
+    raise error

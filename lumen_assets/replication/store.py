@@ -1,0 +1,98 @@
+"""What every destination can do: the one interface between our code and a provider.
+
+A key is a relative path with ``/``: ``2026-11-21/snapshot.manifest.json``. Objects are write-once: a put of
+identical content is a success that sends nothing, a put of different content is a conflict; nothing here
+deletes or overwrites. Errors are those of ``lumen_assets.errors``; retrying is a wrapper's business
+(``replicate``), not a store's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lumen_assets.archive.digests import Digests
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes that were just sent."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What a destination says of an object without our reading it.
+
+    Attributes:
+        key: its key.
+        size: bytes.
+        checksums: whole-object checksums that the provider itself computed, lower-case hex, by the names of the
+            fields of ``Digests``; empty where it computes none.
+        uri: where it is, for people.
+        version: the provider's version or revision id, if it has one.
+    """
+
+    key: str
+    size: int
+    uri: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a put returned.
+
+    Attributes:
+        stored: the object as the destination has it now.
+        created: False where identical content was there already.
+        bytes_sent: bytes that this put sent.
+    """
+
+    stored: StoredObject
+    created: bool
+    bytes_sent: int
+
+
+class Reader(Protocol):
+    """A stream of an object's bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next at most ``size`` bytes; empty at the end."""
+        ...
+
+
+class Store(Protocol):
+    """The client for a destination."""
+
+    @property
+    def name(self) -> str:
+        """The destination's name in ``lumen.yaml``."""
+        ...
+
+    def put(self, key: str, source: Path, digests: Digests, progress: Progress | None = None) -> Receipt:
+        """Store the file ``source``, whose digests are known, under ``key``.
+
+        Raises:
+            IntegrityError: if ``key`` holds other content (``error_class="conflict"``), or what arrived is not what
+                ``digests`` says (``"digest"``).
+            TransientError, PermanentError: as the provider failed.
+        """
+        ...
+
+    def stat(self, key: str) -> StoredObject | None:
+        """What the destination says of ``key``; None if there is no such object."""
+        ...
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> AbstractContextManager[Reader]:
+        """The bytes of ``key`` from ``start``, at most ``length`` of them.
+
+        Raises:
+            PermanentError: with ``error_class="missing"`` if there is no such object.
+        """
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Every object whose key starts with ``prefix``, sorted by key. Unfinished puts are not objects."""
+        ...

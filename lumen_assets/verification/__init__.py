@@ -1,0 +1,19 @@
+"""Whether each replica can be restored, proven by reading it."""
+
+from lumen_assets.verification.attestation import Attestation, attest
+from lumen_assets.verification.ledger import VerdictLedger
+from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
+from lumen_assets.verification.verify import read_manifest, unreachable, verify_replica
+
+__all__ = [
+    "Attestation",
+    "Finding",
+    "Level",
+    "Verdict",
+    "VerdictLedger",
+    "Verification",
+    "attest",
+    "read_manifest",
+    "unreachable",
+    "verify_replica",
+]

@@ -1,0 +1,149 @@
+"""What verifications found, kept under ``LUMEN_HOME``: a SQLite file that several processes may use at once.
+
+It is a record, not a source of truth: lost, it is filled again by verifying.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+
+from lumen_assets.errors import PermanentError
+from lumen_assets.verification.attestation import Attestation
+from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS verification (
+    id INTEGER PRIMARY KEY,
+    day TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    level TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    finding TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    bytes_read INTEGER NOT NULL,
+    at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS verification_of_replica ON verification (day, destination, id);
+CREATE TABLE IF NOT EXISTS attestation (
+    id INTEGER PRIMARY KEY,
+    day TEXT NOT NULL,
+    revision INTEGER,
+    good INTEGER NOT NULL,
+    destinations INTEGER NOT NULL,
+    required INTEGER NOT NULL,
+    at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS attestation_of_day ON attestation (day, id);
+"""
+
+# Looking at a checksum that a destination does not compute says nothing about bytes that were read before.
+_NEWEST: Final = """
+SELECT day, revision, destination, level, verdict, finding, detail, bytes_read, at FROM verification
+WHERE id IN (
+    SELECT max(id) FROM verification
+    WHERE day BETWEEN ? AND ? AND finding != 'no checksum'
+    GROUP BY day, destination
+) ORDER BY day, destination
+"""
+
+_NEWEST_ATTESTATION: Final = """
+SELECT day, good, required FROM attestation
+WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN ? AND ? GROUP BY day)
+"""
+
+
+class VerdictLedger:
+    """Every verification and attestation that was made, newest last.
+
+    Args:
+        path: the SQLite file; made with its folder when something is first recorded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def record(self, verification: Verification) -> None:
+        """Append a verdict."""
+        v = verification
+        with self._connected() as connection:
+            connection.execute(
+                "INSERT INTO verification (day, revision, destination, level, verdict, finding, detail, bytes_read, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    v.day.isoformat(),
+                    v.revision,
+                    v.destination,
+                    v.level.value,
+                    v.verdict.value,
+                    v.finding.value,
+                    v.detail,
+                    v.bytes_read,
+                    v.at.isoformat(),
+                ),
+            )
+
+    def newest(self, first: date, last: date) -> dict[date, dict[str, Verification]]:
+        """The newest verdict of every replica of the days from ``first`` to ``last``, by day and destination."""
+        if not self._path.exists():
+            return {}
+        with self._connected() as connection:
+            rows = connection.execute(_NEWEST, (first.isoformat(), last.isoformat())).fetchall()
+        days: dict[date, dict[str, Verification]] = {}
+        for day, revision, destination, level, verdict, finding, detail, bytes_read, at in rows:
+            found = Verification(
+                day=date.fromisoformat(day),
+                revision=revision,
+                destination=destination,
+                level=Level(level),
+                verdict=Verdict(verdict),
+                finding=Finding(finding),
+                detail=detail,
+                bytes_read=bytes_read,
+                at=datetime.fromisoformat(at),
+            )
+            days.setdefault(found.day, {})[destination] = found
+        return days
+
+    def record_attestation(self, attestation: Attestation, at: datetime) -> None:
+        """Append an attestation."""
+        a = attestation
+        with self._connected() as connection:
+            connection.execute(
+                "INSERT INTO attestation (day, revision, good, destinations, required, at) VALUES (?, ?, ?, ?, ?, ?)",
+                (a.day.isoformat(), a.revision, a.good, a.destinations, a.required, at.isoformat()),
+            )
+
+    def newest_attestations(self, first: date, last: date) -> dict[date, tuple[int, int]]:
+        """The newest attestation of each day in the range, as (good, required)."""
+        if not self._path.exists():
+            return {}
+        with self._connected() as connection:
+            rows = connection.execute(_NEWEST_ATTESTATION, (first.isoformat(), last.isoformat())).fetchall()
+        return {date.fromisoformat(day): (good, required) for day, good, required in rows}
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            connection = sqlite3.connect(self._path, timeout=30)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(_SCHEMA)
+                with connection:
+                    yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise PermanentError(
+                action="use",
+                subject=f"the verdict ledger {self._path}",
+                cause=str(error),
+                error_class="state",
+                hint="if it is damaged, move it away and run `lumen verify`: it is filled again",
+            ) from error

@@ -1,0 +1,230 @@
+"""One replica against its manifest, at one of three levels.
+
+Needs a store and the key, nothing local: a fresh machine comes to the same verdict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from lumen_assets.archive import Keyring, Manifest, archive_name, associated_data, revision_prefix, verify_stream
+from lumen_assets.archive.freeze import MANIFEST_NAME
+from lumen_assets.errors import IntegrityError, LumenError, PermanentError
+from lumen_assets.replication.store import Reader, Store, StoredObject
+from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
+
+CHUNK: Final = 1 << 20
+MANIFEST_LIMIT: Final = 16 << 20
+"""Bytes of a manifest that are read at the most; a real one has a few thousand."""
+
+Identify = Callable[[str], str | None]
+"""From an archive's SHA-256 to the name of the archive that is known by it, if any."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    verdict: Verdict
+    finding: Finding
+    detail: str
+    bytes_read: int = 0
+
+
+def verify_replica(
+    store: Store,
+    day: date,
+    revision: int,
+    level: Level,
+    keyring: Keyring,
+    *,
+    expected: Manifest | None = None,
+    identify: Identify = lambda _: None,
+) -> Verification:
+    """The verdict on one replica. A mismatch is read once more before it is called damage.
+
+    Args:
+        expected: the manifest that the replica must have, where another copy of it is known.
+        identify: names an archive that is found where it does not belong.
+
+    Raises:
+        TransientError, PermanentError: if the destination or the key could not be used, so that there is no verdict.
+    """
+    found = _verify(store, day, revision, level, keyring, expected, identify)
+    if found.verdict is Verdict.MISMATCH:
+        again = _verify(store, day, revision, level, keyring, expected, identify)
+        found = _Found(again.verdict, again.finding, again.detail, found.bytes_read + again.bytes_read)
+    return Verification(
+        day=day,
+        revision=revision,
+        destination=store.name,
+        level=level,
+        verdict=found.verdict,
+        finding=found.finding,
+        detail=found.detail,
+        bytes_read=found.bytes_read,
+        at=datetime.now(UTC),
+    )
+
+
+def unreachable(store_name: str, day: date, revision: int, level: Level, error: LumenError) -> Verification:
+    """The verdict where the destination gave no answer: unknown, with the reason."""
+    return Verification(
+        day=day,
+        revision=revision,
+        destination=store_name,
+        level=level,
+        verdict=Verdict.UNVERIFIABLE,
+        finding=Finding.UNREACHABLE,
+        detail=str(error),
+        bytes_read=0,
+        at=datetime.now(UTC),
+    )
+
+
+def read_manifest(store: Store, day: date, revision: int, keyring: Keyring) -> Manifest:
+    """A destination's manifest of a day, authenticated.
+
+    Raises:
+        IntegrityError: if it is not an authentic manifest of this day and revision.
+        PermanentError: with ``error_class="missing"`` if there is none.
+    """
+    key = revision_prefix(day, revision) + MANIFEST_NAME
+    with store.read(key) as reader:
+        data = _read_bounded(reader, MANIFEST_LIMIT)
+    manifest = Manifest.parse(data, keyring)
+    if (manifest.day, manifest.revision) != (day, revision):
+        raise IntegrityError(
+            action="use",
+            subject=f"{store.name}:{key}",
+            cause=f"it is the manifest of {manifest.day} r{manifest.revision}",
+            error_class="manifest",
+        )
+    return manifest
+
+
+def _verify(
+    store: Store,
+    day: date,
+    revision: int,
+    level: Level,
+    keyring: Keyring,
+    expected: Manifest | None,
+    identify: Identify,
+) -> _Found:
+    stored = store.stat(revision_prefix(day, revision) + archive_name(day, revision))
+    try:
+        manifest = read_manifest(store, day, revision, keyring)
+    except IntegrityError as error:
+        return _Found(Verdict.MISMATCH, Finding.MANIFEST_REJECTED, error.cause)
+    except PermanentError as error:
+        if error.error_class != "missing":
+            raise
+        what = "the archive is there, its manifest is not" if stored else "neither archive nor manifest is there"
+        return _Found(Verdict.MISSING, Finding.MANIFEST_MISSING if stored else Finding.MISSING, what)
+    if expected is not None and manifest != expected:
+        return _Found(
+            Verdict.MISMATCH, Finding.MANIFEST_DIFFERS, "its manifest is authentic but not the one of the local archive"
+        )
+    if stored is None:
+        return _Found(Verdict.MISSING, Finding.MISSING, "the manifest is there, the archive is not")
+    if level is Level.DIGEST:
+        return _by_checksum(stored, manifest)
+    return _by_reading(store, stored, manifest, level, keyring, identify)
+
+
+def _by_checksum(stored: StoredObject, manifest: Manifest) -> _Found:
+    size = manifest.archive.size
+    if stored.size != size:
+        return _wrong_size(stored.size, size)
+    known: Mapping[str, object] = vars(manifest.archive)
+    differing = [name for name, value in stored.checksums.items() if known[name] != value]
+    if differing:
+        return _Found(Verdict.MISMATCH, Finding.DAMAGED, f"the provider's {', '.join(differing)} differs")
+    if not stored.checksums:
+        return _Found(
+            Verdict.UNVERIFIABLE,
+            Finding.NO_CHECKSUM,
+            "the size is right, and the destination computes no checksum: level bytes reads it back",
+        )
+    return _Found(Verdict.MATCH, Finding.INTACT, f"size and the provider's {', '.join(stored.checksums)} are right")
+
+
+def _wrong_size(size: int, expected: int, bytes_read: int = 0) -> _Found:
+    if size < expected:
+        return _Found(Verdict.MISMATCH, Finding.TRUNCATED, f"{size:,} of {expected:,} bytes are there", bytes_read)
+    return _Found(Verdict.MISMATCH, Finding.TOO_LONG, f"{size:,} bytes instead of {expected:,}", bytes_read)
+
+
+def _by_reading(
+    store: Store, stored: StoredObject, manifest: Manifest, level: Level, keyring: Keyring, identify: Identify
+) -> _Found:
+    problem = ""
+    members = 0
+    with store.read(stored.key) as reader:
+        hashing = _HashingReader(reader)
+        if level is Level.MEMBERS:
+            try:
+                contents = verify_stream(
+                    hashing,
+                    key=keyring.find(manifest.key_id),
+                    associated_data=associated_data(manifest.day, manifest.revision),
+                )
+            except IntegrityError as error:
+                problem = error.cause
+            else:
+                members = contents.files
+                if contents.content_digest != manifest.content.digest:
+                    problem = "its content is authentic but not the one that the manifest names"
+        hashing.drain()
+    archive = manifest.archive
+    if hashing.sha256 != archive.sha256:
+        other = identify(hashing.sha256)
+        if other:
+            return _Found(Verdict.MISMATCH, Finding.WRONG_ARCHIVE, f"it is the archive of {other}", hashing.count)
+        if hashing.count != archive.size:
+            return _wrong_size(hashing.count, archive.size, hashing.count)
+        return _Found(
+            Verdict.MISMATCH, Finding.DAMAGED, problem or "the size is right, the SHA-256 differs", hashing.count
+        )
+    if problem:
+        return _Found(Verdict.MISMATCH, Finding.DAMAGED, problem, hashing.count)
+    detail = f"{hashing.count:,} bytes, SHA-256 right"
+    if level is Level.MEMBERS:
+        detail += f", all {members} files right"
+    return _Found(Verdict.MATCH, Finding.INTACT, detail, hashing.count)
+
+
+class _HashingReader:
+    """Counts and hashes what is read through it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._digest = hashlib.sha256()
+        self.count = 0
+
+    def read(self, size: int = CHUNK, /) -> bytes:
+        data = self._reader.read(size)
+        self._digest.update(data)
+        self.count += len(data)
+        return data
+
+    def drain(self) -> None:
+        """Read what is left, so that the digest is that of the whole object."""
+        while self.read(CHUNK):
+            pass
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _read_bounded(reader: Reader, limit: int) -> bytes:
+    parts: list[bytes] = []
+    left = limit
+    while left and (data := reader.read(min(CHUNK, left))):
+        parts.append(data)
+        left -= len(data)
+    return b"".join(parts)

@@ -1,0 +1,225 @@
+"""Settings turned into the objects that do the work: what assets and commands share.
+
+Everything is opened when it is first asked for, so that loading definitions touches no key, disk or network.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from lumen_assets import __version__, archive, replication, telemetry
+from lumen_assets.archive import FrozenDay, Keyring, Manifest
+from lumen_assets.days import yesterday
+from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.replication import Store
+from lumen_assets.replication.catalog import revisions_held
+from lumen_assets.replication.local import LocalStore
+from lumen_assets.settings import Settings
+from lumen_assets.telemetry import DaySlice, DayTelemetry
+from lumen_assets.verification import VerdictLedger
+
+SAMPLE_DAYS = 3
+
+_log = logging.getLogger(__name__)
+
+
+class Workspace:
+    """The folders, keys, stores and ledger of one installation.
+
+    Args:
+        settings: as ``load_settings`` returned them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key that was made on first run lies."""
+        return self.settings.home / "keys" / "archive.key"
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The archive keys: ``LUMEN_ARCHIVE_KEY``, else the key made on first run.
+
+        Raises:
+            PermanentError: if the key is unusable, or gone while archives exist that need it.
+        """
+        given = self.settings.archive_key
+        if given is not None:
+            return archive.parse_keyring(given.get_secret_value())
+        made = not self.key_file.exists()
+        keyring = archive.load_or_create_key_file(self.key_file, may_create=not self._anything_frozen())
+        if made:
+            _log.warning(
+                "made a new archive key, id %s, at %s: without it no archive can ever be read. "
+                "Keep a copy somewhere else, now.",
+                keyring.primary.id,
+                self.key_file,
+            )
+        return keyring
+
+    @cached_property
+    def stores(self) -> Mapping[str, Store]:
+        """A store a destination, by name, in the settings' order."""
+        return replication.open_stores(self.settings)
+
+    @cached_property
+    def archive_store(self) -> Store:
+        """The local archive, read like a destination: it has the same layout."""
+        return LocalStore("archive", self.settings.archive_folder, create=True)
+
+    @cached_property
+    def ledger(self) -> VerdictLedger:
+        """The verdicts so far."""
+        return VerdictLedger(self.settings.home / "verification" / "verdicts.sqlite")
+
+    def require_day(self, day: date) -> None:
+        """Refuse a day that has no partition.
+
+        Raises:
+            PermanentError: if it is not over in KST yet, or before ``start_date``.
+        """
+        first, last = self.settings.configuration.start_date, yesterday()
+        if not first <= day <= last:
+            cause = f"it is before start_date, {first}" if day < first else "it is not over yet in KST"
+            raise PermanentError(
+                action="work on",
+                subject=str(day),
+                cause=cause,
+                error_class="configuration",
+                hint=f"choose a day from {first} to {last}",
+            )
+
+    def cut_day(self, day: date) -> DaySlice:
+        """Cut the day out of every input, anew."""
+        return self._cut(day, self.settings.slices_folder / day.isoformat())
+
+    def sliced_day(self, day: date) -> DaySlice:
+        """The day's slice: the one that is there, else cut now."""
+        return telemetry.load_slice(self.settings.slices_folder / day.isoformat()) or self.cut_day(day)
+
+    def read_day_before(self, day: date) -> DayTelemetry:
+        """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""
+        before = day - timedelta(days=1)
+        self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
+            return telemetry.read_day(self._cut(before, Path(folder) / before.isoformat()))
+
+    def frozen_day(self, day: date) -> FrozenDay:
+        """The newest local revision of the day.
+
+        Raises:
+            PermanentError: if the day is not frozen here.
+        """
+        frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+        if frozen is None:
+            raise PermanentError(
+                action="use",
+                subject=f"the archive of {day}",
+                cause=f"there is none under {self.settings.archive_folder}",
+                error_class="missing",
+                hint=f"`lumen daily --day {day}` makes it",
+            )
+        return frozen
+
+    def local_manifest(self, day: date, revision: int) -> Manifest | None:
+        """The manifest of a revision that was frozen here; None if it was not."""
+        for frozen in archive.revisions(self.settings.archive_folder, day, self.keyring):
+            if frozen.manifest.revision == revision:
+                return frozen.manifest
+        return None
+
+    def newest_revisions(self, days: Sequence[date] = ()) -> dict[date, int]:
+        """The newest revision of each of ``days``, or of every day there is, in order of day.
+
+        Looks at the local archive and at every destination that answers, so it knows the same on a fresh machine.
+
+        Raises:
+            PermanentError: if a day that was asked for is nowhere.
+        """
+        newest: dict[date, int] = {}
+        silent: list[str] = []
+        for store in (self.archive_store, *self.stores.values()):
+            try:
+                held = [revisions_held(store, day) for day in days] if days else [revisions_held(store)]
+            except LumenError as error:
+                silent.append(str(error))
+                continue
+            for revisions in held:
+                for day, numbers in revisions.items():
+                    newest[day] = max(newest.get(day, 0), *numbers)
+        absent = [str(day) for day in days if day not in newest]
+        if absent:
+            raise PermanentError(
+                action="find an archive of",
+                subject=", ".join(absent),
+                cause="; ".join(["neither this machine nor any destination that answered has one", *silent]),
+                error_class="missing",
+                hint="`lumen daily --day DAY` makes it where the inputs still have the day",
+            )
+        return dict(sorted(newest.items()))
+
+    def identify_archive(self, sha256: str) -> str | None:
+        """The day and revision of a known archive, by its SHA-256."""
+        for entry in archive.read_index(self.settings.archive_folder):
+            if entry.archive_sha256 == sha256:
+                return f"{entry.day} r{entry.revision}"
+        return None
+
+    def _anything_frozen(self) -> bool:
+        return next(iter(self.settings.archive_folder.glob("*/snapshot.manifest.json")), None) is not None
+
+    def _cut(self, day: date, folder: Path) -> DaySlice:
+        sources = self.settings.configuration.sources
+        if self.settings.sample:
+            with self._locked("sample"):
+                telemetry.ensure_sample(
+                    self.settings.data_root,
+                    last_day=yesterday(),
+                    days=SAMPLE_DAYS,
+                    rate_hz=sources.telemetry.rate_hz,
+                )
+        return telemetry.cut_day(
+            self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
+        )
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        folder = self.settings.home / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def git_revision() -> str | None:
+    """The commit that this software runs from; None where it is not a checkout or git is not there."""
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the operator has
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def software() -> str:
+    """Name and version of this software, for provenance."""
+    return f"lumen-assets {__version__}"

@@ -1,0 +1,25 @@
+"""What tests share: an environment that is theirs alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lumen_assets.settings import ENVIRONMENT
+
+PUBLIC_TEST_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+"""The 32 bytes 0 to 31 in base64: a test vector, no secret."""
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty HOME and none of our variables, whatever the machine has set; returns the HOME."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    home = tmp_path / "HOME"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    return home

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lumen_assets.errors import SettingsError
+from lumen_assets.settings import Configuration, default_configuration_text, load_settings
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "lumen.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def problems(environ: dict[str, str], folder: Path) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ, folder)
+    assert caught.value.error_class == "configuration"
+    return caught.value.problems
+
+
+def test_shipped_file_says_exactly_the_defaults() -> None:
+    shipped = Configuration.model_validate(yaml.safe_load(default_configuration_text()))
+    assert shipped == Configuration()
+
+
+def test_nothing_set_runs_on_defaults_under_the_user_data_folder(tmp_path: Path) -> None:
+    settings = load_settings({"HOME": "/h"}, tmp_path)
+    assert settings.configuration == Configuration()
+    assert settings.home == Path("/h/.local/share/lumen")
+    assert settings.dagster_home == settings.home / "dagster"
+    assert settings.sample
+    assert settings.data_root == settings.home / "sample"
+    assert settings.archive_key is None
+
+
+def test_xdg_data_home_is_honoured(tmp_path: Path) -> None:
+    assert load_settings({"HOME": "/h", "XDG_DATA_HOME": "/x"}, tmp_path).home == Path("/x/lumen")
+
+
+def test_relative_destinations_lie_under_home(tmp_path: Path) -> None:
+    settings = load_settings({"LUMEN_HOME": "/srv/lumen"}, tmp_path)
+    assert settings.destination_path("here") == Path("/srv/lumen/copies/here")
+
+
+def test_lumen_config_wins_over_the_working_folder(tmp_path: Path) -> None:
+    write(tmp_path, "report: {language: en}")
+    other = tmp_path / "other.yaml"
+    other.write_text("report: {language: ko, title: Chosen}")
+    assert load_settings({"LUMEN_CONFIG": str(other)}, tmp_path).configuration.report.title == "Chosen"
+    assert load_settings({}, tmp_path).configuration.report.language == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nonsense: 1", "nonsense: there is no such setting"),
+        ("policy: {required: 2}", "policy.required: there is no such setting"),
+        ("policy: {required_replicas: 3}", "there are only 2 destinations"),
+        ("policy: {required_replicas: many}", "policy.required_replicas: input should be a valid integer"),
+        ('schedule: {at: "25:00"}', "schedule.at: string should match"),
+        ("schedule: {spread_minutes: 9}", "schedule.spread_minutes: input should be less than or equal to 5"),
+        ('schedule: {at: "00:02"}', "schedule: the spread would move"),
+        ("timezone: Europe/Berlin", "timezone: input should be 'Asia/Seoul'"),
+        ("destinations: {}", "destinations: at least one destination"),
+        ("destinations: {A-B: {type: local, path: x}}", "a name is made of a-z, 0-9 and _"),
+        ("destinations: {a: {type: ftp, path: x}, b: {type: local, path: y}}", "destinations.a.type"),
+        ("sources: {telemetry: {path: ../x.csv}}", "sources.telemetry.path: must be a path under LUMEN_DATA_ROOT"),
+        ("signals: {x: {label: {ko: 엑스, en: x}, target: {}}}", "signals.x.target: needs min, max or both"),
+        ("signals: {x: {label: {ko: 엑스, en: x}, target: {min: 2, max: 1}}}", "min must be below max"),
+        ("start_date: soon", "start_date: "),
+        ("a: [", "not valid YAML at line"),
+        ("policy: {}\npolicy: {}", "stands here twice"),
+        ("- a", "must be settings with names"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_problem(tmp_path: Path, text: str, expected: str) -> None:
+    found = problems({}, write(tmp_path, text))
+    assert any(expected in problem for problem in found), found
+
+
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
+    write(tmp_path, "nonsense: 1\nschedule: {at: x}")
+    assert len(problems({"LUMEN_DATA_ROOT": "/does/not/exist"}, tmp_path)) == 3
+
+
+def test_a_value_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("c2VjcmV0\n")
+    settings = load_settings({"LUMEN_ARCHIVE_KEY_FILE": str(tmp_path / "key")}, tmp_path)
+    assert settings.archive_key is not None
+    assert settings.archive_key.get_secret_value() == "c2VjcmV0"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"LUMEN_ARCHIVE_KEY": "a", "LUMEN_ARCHIVE_KEY_FILE": "b"}, "set twice"),
+        ({"LUMEN_ARCHIVE_KEY_FILE": "/does/not/exist"}, "cannot be read"),
+        ({"LUMEN_CONFIG": "/does/not/exist"}, "is not a file"),
+        ({"LUMEN_DATA_ROOT": "/does/not/exist"}, "is not a folder"),
+    ],
+)
+def test_a_wrong_variable_is_named(tmp_path: Path, environ: dict[str, str], expected: str) -> None:
+    (found,) = problems(environ, tmp_path)
+    assert found.startswith(next(iter(environ)))
+    assert expected in found
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    settings = load_settings({"LUMEN_ARCHIVE_KEY": "canary-5ecre7"}, tmp_path)
+    assert "canary-5ecre7" not in repr(settings)
+    write(tmp_path, "archive: {key: canary-5ecre7, level: canary-5ecre7}")
+    assert "canary-5ecre7" not in "".join(problems({}, tmp_path))
+
+
+def test_content_configuration_leaves_out_what_does_not_shape_a_day(tmp_path: Path) -> None:
+    plain = load_settings({"LUMEN_HOME": "/a"}, tmp_path).content_configuration
+    write(
+        tmp_path, "destinations: {x: {type: local, path: /y}}\npolicy: {required_replicas: 1}\nschedule: {at: '10:00'}"
+    )
+    assert load_settings({"LUMEN_HOME": "/b"}, tmp_path).content_configuration == plain
+    write(tmp_path, "report: {language: en}")
+    assert load_settings({"LUMEN_HOME": "/a"}, tmp_path).content_configuration != plain
