@@ -1,1 +1,35 @@
 """The rows of one KST day, out of append-only files of any size."""
+
+from lumen_assets.telemetry.bisecting import MAX_DISORDER
+from lumen_assets.telemetry.cutting import cut_day
+from lumen_assets.telemetry.model import (
+    SAMPLE_MARK,
+    DaySlice,
+    DayTelemetry,
+    InputReading,
+    InputSlice,
+    Quote,
+    RecordedEffect,
+    Rejected,
+    Risk,
+    RuleChange,
+)
+from lumen_assets.telemetry.reading import read_day
+from lumen_assets.telemetry.slices import load_slice
+
+__all__ = [
+    "MAX_DISORDER",
+    "SAMPLE_MARK",
+    "DaySlice",
+    "DayTelemetry",
+    "InputReading",
+    "InputSlice",
+    "Quote",
+    "RecordedEffect",
+    "Rejected",
+    "Risk",
+    "RuleChange",
+    "cut_day",
+    "load_slice",
+    "read_day",
+]

@@ -1,0 +1,136 @@
+"""Where a day lies in an append-only file, found without reading what came before.
+
+The rules, and why they hold:
+
+* Rows are in order of time except that the clock may step back by at most ``MAX_DISORDER``: with M the highest
+  timestamp so far, every row has ``ts >= M - MAX_DISORDER``. Besides there may be strays (rows of any other time,
+  a few in a row) and lines without a timestamp.
+* ``position(T)`` is where time T is first crossed: the first line with ``ts >= T`` that is not a stray. A stray
+  from the future shows by what follows it: most of the next ``WITNESSES`` dated lines are older than
+  ``T - MAX_DISORDER``, which bounded disorder does not allow after a genuine crossing.
+* It is bisected for ``T - 2 * MAX_DISORDER``, by the median of a block's timestamps, so that a stray does not
+  mislead, and then scanned for line by line. A genuine row older than that proves that every row before it is
+  older than T - MAX_DISORDER, so no crossing is missed, and no stray in between can be taken for one. So the
+  result does not depend on how far the file has grown since: cutting a frozen day again gives the same bytes.
+* ``position`` never decreases with T, whatever the file holds: blocks are compared with the same midpoints until
+  two searches part, and a line that counts as crossing a later time crosses an earlier one too. So days are
+  disjoint and together they are the whole file.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timedelta
+from typing import Final
+
+from lumen_assets.telemetry.lines import Source
+from lumen_assets.telemetry.preamble import LineInstant
+
+MAX_DISORDER: Final = timedelta(hours=1)
+"""How far the clock of a writer may step back. Rows that lie further off count as rows of another day."""
+
+ZONE: Final = 2 * MAX_DISORDER
+"""After a midnight is first crossed, rows of both days may lie mixed for this long (see ``cutting.py``)."""
+
+WITNESSES: Final = 15
+"""Dated lines that a crossing is judged by: 3 s of telemetry; a run of up to 8 strays is seen through."""
+
+
+class Bisection:
+    """Positions in one file.
+
+    Args:
+        source: the file.
+        start: where its first line with data starts.
+        line_instant: the instant of a line.
+        block: bytes whose median is taken at a time: about 200 rows of telemetry.
+        scanned: bytes below which it is cheaper to scan than to halve.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        start: int,
+        line_instant: LineInstant,
+        *,
+        block: int = 1 << 14,
+        scanned: int = 1 << 16,
+    ) -> None:
+        self._source = source
+        self._start = start
+        self._instant = line_instant
+        self._block = block
+        self._scanned = max(2, scanned)
+
+    def position(self, time: datetime) -> int:
+        """Offset of the line where ``time`` is first crossed; the file's size if it is not.
+
+        The file's start if no line before the crossing has a timestamp, so that dirt in front of the first row
+        belongs to that row's day.
+        """
+        goal = time - 2 * MAX_DISORDER
+        low, high = self._start, self._source.size
+        while high - low > self._scanned:
+            middle = (low + high) // 2
+            begin, typical = self._dated_block(middle, high)
+            if typical is not None and typical < goal:
+                low = begin
+            else:
+                high = middle
+        return self._scan(low, time)
+
+    def _dated_block(self, at: int, limit: int) -> tuple[int, datetime | None]:
+        """The first block between ``at`` and ``limit`` with timestamps: its start and its median."""
+        begin = self._source.line_start(at, self._start, limit)
+        while begin < limit:
+            instants = []
+            end = begin
+            for line in self._source.lines(begin, chunk=self._block):
+                moment = None if line.content is None else self._instant(line.content)
+                if moment is not None:
+                    instants.append(moment)
+                end = line.end
+                if end - begin >= self._block:
+                    break
+            if instants:
+                instants.sort()
+                return begin, instants[(len(instants) - 1) // 2]
+            begin = end
+        return limit, None
+
+    def _scan(self, low: int, time: datetime) -> int:
+        allowed = time - MAX_DISORDER
+        candidates: deque[_Candidate] = deque()
+        nothing_before = low == self._start
+        for line in self._source.lines(low):
+            moment = None if line.content is None else self._instant(line.content)
+            if moment is None:
+                continue
+            if candidates:
+                agrees = moment >= allowed
+                for candidate in candidates:
+                    candidate.witnesses += 1
+                    candidate.agreeing += agrees
+                while candidates and candidates[0].witnesses == WITNESSES:
+                    candidate = candidates.popleft()
+                    if candidate.is_crossing:
+                        return candidate.offset
+            if moment >= time:
+                candidates.append(_Candidate(self._start if nothing_before else line.offset))
+            nothing_before = False
+        return next((c.offset for c in candidates if c.is_crossing), self._source.size)
+
+
+class _Candidate:
+    """A line at or after the time that is sought, and what the lines behind it say."""
+
+    __slots__ = ("agreeing", "offset", "witnesses")
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.witnesses = 0
+        self.agreeing = 0
+
+    @property
+    def is_crossing(self) -> bool:
+        return 2 * self.agreeing >= self.witnesses

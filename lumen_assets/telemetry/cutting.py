@@ -1,0 +1,241 @@
+"""The day's slice of every input: a small folder, cut out of files that only ever grow.
+
+A file with timestamps is cut at the positions of ``bisecting.py``. Around each midnight T lies a zone of mixed
+rows, ``[position(T), position(T + ZONE))``: there each line that is dated in the day before T belongs to the day
+before, every other one to the day after. Between its two zones a day is copied as it is. So each line is in the
+slice of exactly one day; strays are where they physically lie, and reading rejects them there as ``other_day``.
+A file that has no timestamp at all cannot be assigned: its first ``UNDATED_LIMIT`` bytes are in every day's slice,
+so that reading can report them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from lumen_assets.days import day_bounds
+from lumen_assets.durable import temporary_beside
+from lumen_assets.errors import PermanentError
+from lumen_assets.telemetry.bisecting import ZONE, Bisection
+from lumen_assets.telemetry.inputs import input_names
+from lumen_assets.telemetry.lines import Source
+from lumen_assets.telemetry.model import DaySlice, InputSlice
+from lumen_assets.telemetry.preamble import (
+    LineInstant,
+    csv_line_instant,
+    csv_preamble,
+    first_line_start,
+    json_line_instant,
+)
+from lumen_assets.telemetry.slices import load_slice, remove_tree, save_description, swap_folders
+
+UNDATED_LIMIT: Final = 1 << 20
+_COPIED: Final = 1 << 20
+_BEFORE_EVERYTHING: Final = datetime(2, 1, 1, tzinfo=UTC)
+
+MakeBisection = Callable[[Source, int, LineInstant], Bisection]
+
+
+@dataclass(frozen=True)
+class Dating:
+    """How a file's lines are dated.
+
+    Attributes:
+        preamble: bytes that open every slice of it.
+        start: where its lines with data start.
+        line_instant: the instant of a line.
+    """
+
+    preamble: bytes
+    start: int
+    line_instant: LineInstant
+
+
+def dating(source: Source, name: str, role: str) -> Dating | None:
+    """How the lines of a file are dated; None if it is one to take whole."""
+    if name.endswith(".jsonl"):
+        return Dating(b"", first_line_start(source), json_line_instant)
+    if role == "telemetry" or name.endswith(".csv"):
+        preamble = csv_preamble(source)
+        if preamble.header or role == "telemetry":
+            front = source.read(preamble.start, preamble.end - preamble.start)
+            return Dating(front, preamble.end, csv_line_instant)
+    return None
+
+
+class _Output:
+    """A slice being written: the file, its size and its digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, content: bytes | bytearray) -> None:
+        self._file.write(content)
+        self._digest.update(content)
+        self.size += len(content)
+
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _copy(source: Source, start: int, end: int, output: _Output) -> None:
+    while start < end and (data := source.read(start, min(_COPIED, end - start))):
+        output.write(data)
+        start += len(data)
+
+
+def _copy_lines(source: Source, start: int, end: int, wanted: Callable[[bytes], bool], output: _Output) -> None:
+    """Copy the lines that are wanted; neighbours in one go. A line that is too long is dirt like any undated one."""
+    begin = until = start
+    for line in source.lines(start, end):
+        if not wanted(b"" if line.content is None else line.content):
+            continue
+        if line.offset != until:
+            _copy(source, begin, until, output)
+            begin = line.offset
+        until = line.end
+    _copy(source, begin, until, output)
+
+
+def cut_lines(
+    source: Source, how: Dating, day: date, output: _Output, make_bisection: MakeBisection = Bisection
+) -> tuple[int, int]:
+    """Write the lines of ``day`` behind the preamble; returns the day's section of the file."""
+    start, end = day_bounds(day)
+    day_before = start - timedelta(days=1)
+    bisection = make_bisection(source, how.start, how.line_instant)
+    output.write(how.preamble)
+    first = bisection.position(start)
+    if first == source.size and bisection.position(_BEFORE_EVERYTHING) == source.size:
+        last = _last_line_start(source, how.start, how.start + UNDATED_LIMIT)
+        _copy(source, how.start, last, output)
+        return how.start, last
+
+    def not_of_the_day_before(content: bytes) -> bool:
+        moment = how.line_instant(content)
+        return moment is None or not day_before <= moment < start
+
+    def of_the_day(content: bytes) -> bool:
+        moment = how.line_instant(content)
+        return moment is not None and start <= moment < end
+
+    core, last = bisection.position(start + ZONE), bisection.position(end)
+    _copy_lines(source, first, core, not_of_the_day_before, output)
+    _copy(source, core, last, output)
+    if last < source.size:
+        _copy_lines(source, last, bisection.position(end + ZONE), of_the_day, output)
+    return first, last
+
+
+def _last_line_start(source: Source, start: int, limit: int) -> int:
+    if limit >= source.size:
+        return source.size
+    cut = source.read(start, limit - start).rfind(b"\n")
+    return limit if cut < 0 else start + cut + 1
+
+
+def _open(path: Path, name: str, role: str) -> int | None:
+    """A descriptor of a regular file; None if an input that may be absent is.
+
+    Raises:
+        PermanentError: if the telemetry is absent or anything is there that cannot be read.
+    """
+    cause = ""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would block otherwise
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        cause = "it is not a regular file"
+    except (FileNotFoundError, NotADirectoryError):
+        if role != "telemetry":
+            return None
+        cause = "there is no such file"
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+    hint = (
+        "Check LUMEN_DATA_ROOT and sources.telemetry.path"
+        if role == "telemetry"
+        else f"Make it readable, or take {name} out of sources.extra"
+    )
+    raise PermanentError(action="read", subject=str(path), cause=cause, error_class="input", hint=hint)
+
+
+def _cut_input(
+    root: Path, name: str, role: str, day: date, *, folder: Path, make_bisection: MakeBisection
+) -> InputSlice:
+    descriptor = _open(root / name, name, role)
+    if descriptor is None:
+        return InputSlice(role, name, False, 0, (0, 0), 0, hashlib.sha256().hexdigest())
+    target = folder / name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = Source(descriptor)
+        how = dating(source, name, role)
+        with target.open("xb") as file:
+            output = _Output(file)
+            if how is None:
+                section = (0, source.size)
+                _copy(source, 0, source.size, output)
+            else:
+                section = cut_lines(source, how, day, output, make_bisection)
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise PermanentError(action="cut", subject=str(root / name), cause=cause, error_class="input") from error
+    finally:
+        os.close(descriptor)
+    return InputSlice(role, name, True, source.size, section, output.size, output.sha256())
+
+
+def cut_day(
+    data_root: Path,
+    day: date,
+    folder: Path,
+    *,
+    telemetry_path: str,
+    extra: Sequence[str],
+    make_bisection: MakeBisection = Bisection,
+) -> DaySlice:
+    """Cut ``day`` out of every input into ``folder``, replacing an earlier cut of it.
+
+    What it costs depends on the day, not on the history before it. The folder appears whole, described by
+    ``<folder>.json`` beside it; unchanged inputs give the same bytes, and then nothing is touched.
+
+    Args:
+        data_root: where the inputs are.
+        day: the KST day.
+        folder: where the slices go, each under its path under ``data_root``.
+        telemetry_path: the telemetry file, under ``data_root``; must exist.
+        extra: further inputs, as glob patterns under ``data_root``.
+        make_bisection: for tests with small blocks.
+
+    Raises:
+        PermanentError: ``error_class="input"``, if the telemetry is missing or an input cannot be read.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(folder)
+    temporary.mkdir()
+    try:
+        names = input_names(data_root, telemetry_path, extra)
+        inputs = tuple(
+            _cut_input(data_root, name, role, day, folder=temporary, make_bisection=make_bisection)
+            for name, role in names.items()
+        )
+        cut = DaySlice(day, folder, inputs)
+        if load_slice(folder) != cut:
+            swap_folders(temporary, folder)
+            save_description(cut)
+    finally:
+        with suppress(FileNotFoundError):
+            remove_tree(temporary)
+    return cut

@@ -1,0 +1,58 @@
+"""Timestamps: one reference parser for every input, and the same for whole columns at a time."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+# What the column parser may take by itself: the form that writers use. Everything else (a space for the T, week
+# dates, seven digits, second 60) goes to the reference parser, so that the two cannot disagree.
+_USUAL: Final = (
+    r"^(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
+    r"T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-9]|2[0-3]):[0-5][0-9])$"
+)
+USUAL_FORM: Final = re.compile(_USUAL)
+
+
+def instant(text: str) -> datetime | None:
+    """The instant that an ISO 8601 timestamp with an offset or ``Z`` stands for; None if it is anything else.
+
+    A timestamp without an offset is none: which zone its writer meant cannot be known.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00Z of an instant with a zone."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def _reference_microseconds(text: str) -> int | None:
+    moment = instant(text.strip())
+    return None if moment is None else microseconds(moment)
+
+
+def column_microseconds(texts: pl.Series) -> pl.Series:
+    """``microseconds(instant(text))`` for a column of text, null where it is no timestamp.
+
+    Surrounding blanks are ignored, as in single cells.
+    """
+    usual = texts.str.contains(_USUAL).fill_null(value=False)
+    parsed = texts.str.to_datetime("%+", strict=False, time_unit="us").to_physical().cast(pl.Int64)
+    if not usual.all():
+        parsed = parsed.set(~usual, None)
+    doubtful = parsed.is_null().arg_true()
+    if len(doubtful) == 0:
+        return parsed
+    again = [_reference_microseconds(text or "") for text in texts.gather(doubtful)]
+    return parsed.scatter(doubtful, pl.Series(again, dtype=pl.Int64))

@@ -1,0 +1,72 @@
+"""Lines of a file that may be huge and may grow while it is read, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+MAX_LINE: Final = 1 << 20
+"""Bytes; a longer line is dirt: no writer of ours comes near, and memory has to stay bounded."""
+
+
+class Line(NamedTuple):
+    """One line: where it starts, where the next one does, and its content without the newline.
+
+    ``content`` is None for a line of more than ``MAX_LINE`` bytes.
+    """
+
+    offset: int
+    end: int
+    content: bytes | None
+
+
+class Source:
+    """An open file, as long as it was when it was opened; what is appended later is not seen.
+
+    Args:
+        descriptor: an open file descriptor; the caller closes it.
+        max_line, chunk: bytes; smaller only in tests.
+    """
+
+    def __init__(self, descriptor: int, *, max_line: int = MAX_LINE, chunk: int = 1 << 18) -> None:
+        self._descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+        self.max_line = max_line
+        self.chunk = chunk
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``offset``; fewer only at the end."""
+        length = min(length, self.size - offset)
+        return os.pread(self._descriptor, length, offset) if length > 0 else b""
+
+    def lines(self, start: int, end: int | None = None, *, chunk: int | None = None) -> Iterator[Line]:
+        """The lines of ``[start, end)``, which must both be line starts or the file's end."""
+        end = self.size if end is None else end
+        chunk = chunk or self.chunk
+        position = offset = start
+        carry = b""
+        while position < end and (data := self.read(position, min(chunk, end - position))):
+            *whole, rest = data.split(b"\n")
+            for content in whole:
+                position += len(content) + 1
+                if carry:
+                    content, carry = carry + content, b""  # noqa: PLW2901
+                yield Line(offset, position, content if len(content) <= self.max_line else None)
+                offset = position
+            position += len(rest)
+            carry = (carry + rest)[: self.max_line + 1]  # one byte too many is enough to know that it is too long
+        if offset < position:
+            yield Line(offset, position, carry if len(carry) <= self.max_line else None)
+
+    def line_start(self, at: int, first: int, limit: int) -> int:
+        """The first line start at or after ``at``; ``first`` is known to be one; ``limit`` if none is before it."""
+        if at <= first:
+            return first
+        position = at - 1
+        while position < limit and (data := self.read(position, min(self.chunk, limit - position))):
+            found = data.find(b"\n")
+            if found >= 0:
+                return min(position + found + 1, limit)
+            position += len(data)
+        return limit

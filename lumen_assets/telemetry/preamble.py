@@ -1,0 +1,101 @@
+"""What stands at the front of an input: byte order mark, comment lines, the header."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from lumen_assets.telemetry.instants import instant
+from lumen_assets.telemetry.lines import Source
+
+BOM: Final = b"\xef\xbb\xbf"
+TIMESTAMP_COLUMNS: Final = ("ts", "rule_ts")
+_LIMIT: Final = 1 << 20  # bytes of preamble that are looked at; a real one has a few hundred
+
+LineInstant = Callable[[bytes], datetime | None]
+"""The instant of a line, None if it has none."""
+
+
+@dataclass(frozen=True)
+class Preamble:
+    """The front of a CSV file.
+
+    Attributes:
+        start: first byte of it, after a byte order mark.
+        end: where the lines with data start.
+        comments: the comment lines' text, without newlines.
+        header: names of the columns, as they stand there without surrounding blanks; None without a header.
+    """
+
+    start: int
+    end: int
+    comments: tuple[str, ...]
+    header: tuple[str, ...] | None
+
+
+def first_line_start(source: Source) -> int:
+    """Where the text starts: after a byte order mark, if there is one."""
+    return len(BOM) if source.read(0, len(BOM)) == BOM else 0
+
+
+def split_cells(text: str) -> list[str]:
+    """The cells of one CSV line.
+
+    Raises:
+        csv.Error: if its quotes do not match.
+    """
+    if '"' not in text:
+        return text.split(",")
+    rows = list(csv.reader([text], strict=True))
+    return rows[0] if rows else [""]
+
+
+def header_cells(content: bytes) -> tuple[str, ...] | None:
+    """The column names of a header line, None if the line is not one: its first cell is ``ts`` or ``rule_ts``."""
+    try:
+        cells = tuple(cell.strip() for cell in split_cells(content.decode("utf-8").removeprefix("\ufeff").rstrip("\r")))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    return cells if cells[0].lower() in TIMESTAMP_COLUMNS else None
+
+
+def csv_preamble(source: Source) -> Preamble:
+    """Find comments and header; a file whose first other line is not a header has none."""
+    start = end = first_line_start(source)
+    comments = []
+    header = None
+    for line in source.lines(start, chunk=1 << 14):
+        content = line.content
+        if content is None or line.end - start > _LIMIT:
+            break
+        if content.lstrip().startswith(b"#"):
+            comments.append(content.decode("utf-8", "replace").rstrip("\r"))
+        elif content.strip():
+            header = header_cells(content)
+            end = line.end if header else end
+            break
+        end = line.end
+    return Preamble(start, end, tuple(comments), header)
+
+
+def csv_line_instant(content: bytes) -> datetime | None:
+    """The instant in a CSV line's first cell."""
+    cell = content.partition(b",")[0]
+    try:
+        return instant(cell.decode("ascii").strip().strip('"').strip())
+    except UnicodeDecodeError:
+        return None
+
+
+def json_line_instant(content: bytes) -> datetime | None:
+    """The instant under the key ``ts`` of a JSON line."""
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):  # also UnicodeDecodeError and numbers of too many digits
+        return None
+    text = record.get("ts") if isinstance(record, dict) else None
+    return instant(text.strip()) if isinstance(text, str) else None

@@ -1,0 +1,156 @@
+"""A day's slice, read: rows, ledgers and gateway status, with every line that was left out accounted for.
+
+Kinds of rejected lines:
+
+==================== ==========================================================================================
+``blank``            nothing but white space
+``repeated_header``  the header again, after a restart of the writer
+``torn``             not as many cells as the header, quotes that do not match, or no newline at the file's end
+``bad_timestamp``    not ISO 8601 with an offset
+``bad_number``       a cell that is no number (empty, NaN and infinite cells only empty that cell)
+``other_day``        dated in another day
+``duplicate_timestamp`` the same instant as an earlier row, which stays
+``not_utf8``         not UTF-8
+``too_long``         more than 1 MiB
+``no_header``        in a CSV file without a header
+``bad_json``         not a JSON object
+``missing_field``    a field of the ledger is not there
+``bad_value``        a field of the ledger holds what it must not
+==================== ==========================================================================================
+
+Notes: ``clock_backwards``, ``empty_cells``, ``nan_cells``; ``text_columns`` (left out: not one number in them),
+``renamed_columns`` (no name, or one that was there before), ``no_header``, ``empty_file``, ``unknown_status``,
+``bad_yaml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import yaml
+
+from lumen_assets.telemetry.ledgers import (
+    LedgerReading,
+    read_effects,
+    read_quotes,
+    read_risks,
+    read_rule_changes,
+)
+from lumen_assets.telemetry.metrics_csv import MetricsReading, read_metrics
+from lumen_assets.telemetry.model import SAMPLE_MARK, DaySlice, DayTelemetry, InputReading, InputSlice
+from lumen_assets.telemetry.rejections import Rejections
+
+GATEWAY_STATES: Final = ("unknown", "initializing", "binding", "resonating", "locked")
+_GATEWAY_LIMIT: Final = 1 << 20
+
+_LEDGERS: Final[Mapping[str, Callable[[Path, date], LedgerReading[Any]]]] = {
+    "rules_history": read_rule_changes,
+    "rules_effects": read_effects,
+    "quotes_bank": read_quotes,
+    "risk_ledger": read_risks,
+}
+
+
+def read_gateway(path: Path) -> tuple[str | None, dict[str, int], bool]:
+    """``gateway.status``, notes, and whether the file says that it is sample data."""
+    with path.open("rb") as file:
+        content = file.read(_GATEWAY_LIMIT + 1)
+    sample = SAMPLE_MARK.encode() in content.partition(b"\n")[0]
+    if len(content) > _GATEWAY_LIMIT:
+        return None, {"bad_yaml": 1}, sample
+    try:
+        document = yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None, {"bad_yaml": 1}, sample
+    gateway = document.get("gateway") if isinstance(document, dict) else None
+    status = gateway.get("status") if isinstance(gateway, dict) else None
+    if isinstance(status, str) and status in GATEWAY_STATES:
+        return status, {}, sample
+    return None, {"unknown_status": 1}, sample
+
+
+def _count_lines(path: Path) -> int:
+    """Lines of a further file that are not blank; what they mean is not for us to judge."""
+    with path.open("rb") as file:
+        lines = iter(lambda: file.readline(1 << 20), b"")
+        return sum(1 for line in lines if line.strip() and not line.startswith(b"#"))
+
+
+class _Inputs:
+    """The readings of a slice's inputs, as they come."""
+
+    def __init__(self, cut: DaySlice) -> None:
+        self._cut = cut
+        self._readings: dict[str, InputReading] = {}
+        self.sample = False
+
+    def path(self, role: str) -> tuple[InputSlice, Path] | None:
+        """The input with this role and its slice, if it is present."""
+        for item in self._cut.inputs:
+            if item.role == role and item.present:
+                return item, self._cut.folder / item.name
+        return None
+
+    def add(self, item: InputSlice, rows: int, rejections: Rejections, notes: Mapping[str, int], sample: bool) -> None:
+        self.sample |= sample
+        self._readings[item.name] = InputReading(
+            role=item.role,
+            name=item.name,
+            present=item.present,
+            rows=rows,
+            rejected=dict(sorted(rejections.counts.items())),
+            examples=rejections.examples(),
+            notes=dict(sorted(notes.items())),
+            sha256=item.sha256,
+        )
+
+    def all(self) -> tuple[InputReading, ...]:
+        """One entry for every input; those that nobody read are present or absent without findings."""
+        for item in self._cut.inputs:
+            if item.name not in self._readings:
+                dated = item.present and item.name.endswith((".jsonl", ".csv"))
+                rows = _count_lines(self._cut.folder / item.name) if dated else 0
+                self.add(item, rows, Rejections(), {}, sample=False)
+        return tuple(self._readings[name] for name in sorted(self._readings))
+
+
+def read_day(cut: DaySlice) -> DayTelemetry:
+    """Read everything that a day's slice holds, from the slice alone.
+
+    So the same comes out of a slice that was restored from an archive.
+    """
+    inputs = _Inputs(cut)
+    ledgers: dict[str, tuple[Any, ...]] = {}
+    metrics: MetricsReading | None = None
+    if found := inputs.path("telemetry"):
+        item, path = found
+        metrics = read_metrics(path, cut.day)
+        sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
+        inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample)
+    for role, read in _LEDGERS.items():
+        if found := inputs.path(role):
+            item, path = found
+            reading = read(path, cut.day)
+            ledgers[role] = reading.records
+            inputs.add(item, len(reading.records), reading.rejections, reading.notes, reading.sample)
+    status = None
+    if found := inputs.path("gateway"):
+        item, path = found
+        status, notes, sample = read_gateway(path)
+        inputs.add(item, int(status is not None), Rejections(), notes, sample)
+    readings = inputs.all()
+    return DayTelemetry(
+        day=cut.day,
+        rows=metrics.rows if metrics else pl.DataFrame(schema={"ts": pl.Datetime("us", "UTC")}),
+        rule_changes=ledgers.get("rules_history", ()),
+        effects=ledgers.get("rules_effects", ()),
+        quotes=ledgers.get("quotes_bank", ()),
+        risks=ledgers.get("risk_ledger", ()),
+        gateway_status=status,
+        inputs=readings,
+        sample=inputs.sample,
+    )
