@@ -23,7 +23,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     configuration = settings.configuration
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
-    daily, attest = daily_job(partitions), attestation_job(partitions)
+    daily, attest = daily_job(), attestation_job()
     return dg.Definitions(
         assets=[
             telemetry_asset(partitions),

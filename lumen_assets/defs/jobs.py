@@ -7,21 +7,19 @@ import dagster as dg
 ATTESTATION = dg.AssetKey("attestation")
 
 
-def daily_job(partitions: dg.PartitionsDefinition[str]) -> dg.UnresolvedAssetJobDefinition:
+def daily_job() -> dg.UnresolvedAssetJobDefinition:
     """Everything of a day but its attestation, which must also be made where a destination failed."""
     return dg.define_asset_job(
         "daily",
         selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION),
-        partitions_def=partitions,
         description="One KST day: telemetry, report, PDF, archive, replicas, verifications.",
     )
 
 
-def attestation_job(partitions: dg.PartitionsDefinition[str]) -> dg.UnresolvedAssetJobDefinition:
+def attestation_job() -> dg.UnresolvedAssetJobDefinition:
     """The attestation alone, in its own run."""
     return dg.define_asset_job(
         "attest",
         selection=dg.AssetSelection.assets(ATTESTATION),
-        partitions_def=partitions,
         description="The day's verdicts counted against the policy; runs after `daily`, whether it succeeded or not.",
     )

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lumen_assets.archive import digest_file
+from lumen_assets.durable import TEMPORARY_PREFIX
+from lumen_assets.errors import PermanentError, TransientError
+from lumen_assets.replication.local import LocalStore, folder_error
+
+
+def test_a_disk_that_is_not_mounted_is_an_error_and_not_a_new_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "mnt" / "disk"
+    store = LocalStore("there", folder)
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    with pytest.raises(PermanentError, match="there is no folder"):
+        store.put("a", source, digest_file(source))
+    with pytest.raises(PermanentError, match="there is no folder"):
+        store.stat("a")
+    with pytest.raises(PermanentError, match="there is no folder"):
+        list(store.list())
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "error_class"),
+    [
+        (errno.ENOSPC, PermanentError, "quota"),
+        (errno.EROFS, PermanentError, "permission"),
+        (errno.EACCES, PermanentError, "permission"),
+        (errno.EIO, TransientError, "provider"),
+        (errno.ESTALE, TransientError, "provider"),
+    ],
+)
+def test_errors_of_the_file_system_say_whether_a_retry_helps(
+    number: int, kind: type[Exception], error_class: str
+) -> None:
+    found = folder_error(OSError(number, "reason"), "copy", "a to b")
+    assert type(found) is kind
+    assert found.error_class == error_class
+    assert "reason" in str(found)
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: the write fails in the middle with an OSError."""
+    source = tmp_path / "source"
+    source.write_bytes(bytes(8 << 20))
+    program = f"""
+import resource, signal
+from pathlib import Path
+from lumen_assets.archive import digest_file
+from lumen_assets.errors import LumenError
+from lumen_assets.replication.local import LocalStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+source = Path({str(source)!r})
+digests = digest_file(source)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+try:
+    LocalStore("here", Path({str(tmp_path / "copies")!r}), create=True).put("a/b", source, digests)
+except LumenError as error:
+    print(type(error).__name__)
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "TransientError"  # EFBIG; ENOSPC is quota, see above
+    assert [path for path in (tmp_path / "copies").rglob("*") if path.is_file()] == []
+
+
+def test_killed_in_the_middle_nothing_has_the_final_name_and_the_next_put_succeeds(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(64 << 20))
+    folder = tmp_path / "copies"
+    program = f"""
+import time
+from pathlib import Path
+from lumen_assets.archive import digest_file
+from lumen_assets.replication.local import LocalStore
+source = Path({str(source)!r})
+LocalStore("here", Path({str(folder)!r}), create=True).put("a", source, digest_file(source), lambda _: time.sleep(0.05))
+"""
+    process = subprocess.Popen([sys.executable, "-c", program])
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(f"{TEMPORARY_PREFIX}*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(folder.glob(f"{TEMPORARY_PREFIX}*"))
+    assert not (folder / "a").exists()
+    store = LocalStore("here", folder)
+    assert list(store.list()) == []
+    assert store.put("a", source, digest_file(source)).created
+    assert digest_file(folder / "a") == digest_file(source)
