@@ -397,3 +397,16 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         dagster_home=working_folder / Path(values["DAGSTER_HOME"] or home / "dagster").expanduser(),
         archive_key=SecretStr(key) if key else None,
     )
+
+
+def read_archive_key(environ: Mapping[str, str] | None = None) -> SecretStr | None:
+    """``LUMEN_ARCHIVE_KEY`` as given, and nothing else read; None if it is not set.
+
+    Raises:
+        SettingsError: if it is set twice, or its file cannot be read.
+    """
+    problems: list[str] = []
+    key = _environment_value(os.environ if environ is None else environ, "LUMEN_ARCHIVE_KEY", problems)
+    if problems:
+        raise SettingsError(subject="LUMEN_ARCHIVE_KEY", problems=problems)
+    return SecretStr(key) if key else None
