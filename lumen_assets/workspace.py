@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,6 +107,13 @@ class Workspace:
     def sliced_day(self, day: date) -> DaySlice:
         """The day's slice: the one that is there, else cut now."""
         return telemetry.load_slice(self.settings.slices_folder / day.isoformat()) or self.cut_day(day)
+
+    def forget_slice(self, day: date) -> None:
+        """Remove the day's slice: once frozen, the archive has it, and the inputs can be cut again."""
+        folder = self.settings.slices_folder / day.isoformat()
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in (f"{folder}.json", f"{folder}.lumen.yaml"):
+            Path(path).unlink(missing_ok=True)
 
     def read_day_before(self, day: date) -> DayTelemetry:
         """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""

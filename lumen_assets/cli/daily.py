@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import yesterday
@@ -74,8 +74,8 @@ def run_day(
     """Run the jobs of a day on the installation's own Dagster instance."""
     import dagster as dg  # takes half a second; only the commands that run jobs wait for it
 
-    from lumen_assets.defs.instance import prepare_instance
     from lumen_assets.definitions import build_defs
+    from lumen_assets.defs.instance import prepare_instance
 
     os.environ["DAGSTER_HOME"] = str(prepare_instance(settings.dagster_home))
     definitions = build_defs(settings)
@@ -122,7 +122,9 @@ def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
     return [key for step in steps for key in keys[step]]
 
 
-def _collect(events: list[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]) -> None:
+def _collect(
+    events: Sequence[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]
+) -> None:
     for event in events:
         if event.is_step_materialization and event.asset_key:
             metadata = event.step_materialization_data.materialization.metadata
@@ -185,29 +187,30 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
 
 
 def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
+    """A line a fact, unwrapped, so that paths can be copied and lines be searched for."""
+
+    def line(label: str, value: str) -> None:
+        console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
+
     made = outcome.materialized
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     sample = "  [yellow](sample data)[/]" if made.get("telemetry", {}).get("sample_data") else ""
-    table.add_row("day", f"[bold]{outcome.day}[/] KST{sample}")
-    table.add_row("report", _value(made, "report", "path"))
-    table.add_row("PDF", _value(made, "report_pdf", "path"))
-    table.add_row("archive", _value(made, "archive", "path"))
+    line("day", f"[bold]{outcome.day}[/] KST{sample}")
+    line("report", _value(made, "report", "path"))
+    line("PDF", _value(made, "report_pdf", "path"))
+    line("archive", _value(made, "archive", "path"))
     if "archive" in made:
         archive = made["archive"]
         new = "new" if archive["created"] else "unchanged: the revision that exists is kept, no new one was made"
-        table.add_row("", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}")
+        line("", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}")
     for name, replica in _replicas(outcome, settings).items():
         verdict = replica["verdict"] or "not verified"
         colour = "green" if verdict == "MATCH" else "red"
         level = f" at level {replica['level']}" if replica["level"] else ""
-        table.add_row(f"replica {name}", f"[{colour}]{verdict}[/]{level}  [dim]{replica['detail'] or ''}[/]")
+        line(f"replica {name}", f"[{colour}]{verdict}[/]{level}  [dim]{replica['detail'] or ''}[/]")
     if "attestation" in made:
         found = made["attestation"]
         colour = "green" if found["ok"] else "red"
-        table.add_row(
-            "attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)"
-        )
-    console.print(table, soft_wrap=True)
+        line("attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)")
     for asset, cause in outcome.failures.items():
         console.print(f"[red]✗ {asset}[/]: {cause}", soft_wrap=True, highlight=False)
 

@@ -1,7 +1,5 @@
 """The ``archive`` asset."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -55,6 +53,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 run_id=context.run_id,
                 created_at=datetime.now(UTC),
             )
+            lumen.forget_slice(day)
         manifest = frozen.manifest
         context.log.info(
             f"{day} r{manifest.revision}: {'frozen' if frozen.created else 'unchanged, the archive that exists is kept'}"

@@ -1,7 +1,5 @@
 """The ``attestation`` asset and its check, materialized in a run of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 

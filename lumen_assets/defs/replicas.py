@@ -1,7 +1,5 @@
 """The ``replica/<destination>`` assets."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated

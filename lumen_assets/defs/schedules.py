@@ -49,7 +49,7 @@ def daily_schedule(schedule: Schedule, job: dg.UnresolvedAssetJobDefinition) -> 
 
 
 def _minutes(schedule: Schedule) -> list[str]:
-    nominal = datetime.combine(date(2000, 1, 2), time.fromisoformat(schedule.at))  # noqa: DTZ001 - only the clock face
+    nominal = datetime.combine(date(2000, 1, 2), time.fromisoformat(schedule.at))
     spread = range(-schedule.spread_minutes, schedule.spread_minutes + 1)
     moments = [nominal + timedelta(minutes=offset) for offset in spread]
     return [f"{moment.minute} {moment.hour} * * *" for moment in moments]

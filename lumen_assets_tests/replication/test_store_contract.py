@@ -86,9 +86,7 @@ def test_other_content_is_a_conflict_and_changes_nothing(
     assert [found.key for found in store.list()] == [KEY]
 
 
-def test_a_source_that_is_not_what_its_digests_say_is_not_stored(
-    store: Store, make: Callable[[bytes], Path]
-) -> None:
+def test_a_source_that_is_not_what_its_digests_say_is_not_stored(store: Store, make: Callable[[bytes], Path]) -> None:
     digests = digest_file(make(b"what it was"))
     with pytest.raises(IntegrityError) as caught:
         store.put(KEY, make(b"what it is!"), digests)
@@ -141,9 +139,7 @@ def _put_in_process(store: Store, key: str, source: Path, answers: multiprocessi
     answers.put(put(store, key, source).created)
 
 
-def test_two_processes_putting_the_same_at_once_make_one_object(
-    store: Store, make: Callable[[bytes], Path]
-) -> None:
+def test_two_processes_putting_the_same_at_once_make_one_object(store: Store, make: Callable[[bytes], Path]) -> None:
     source = make(bytes(20 * MIB))
     context = multiprocessing.get_context("fork")
     answers: multiprocessing.Queue[bool] = context.Queue()
