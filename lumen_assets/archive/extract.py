@@ -11,7 +11,7 @@ from typing import Final
 
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.read import ArchiveContents, Progress, unpack
-from lumen_assets.archive.stream import ReadableStream
+from lumen_assets.archive.stream import ReadableStream, fail
 from lumen_assets.archive.tar import Member
 from lumen_assets.durable import fsync_folder, temporary_beside
 from lumen_assets.errors import LumenError, PermanentError
@@ -25,6 +25,7 @@ def extract_stream(
     *,
     key: Key | Keyring,
     associated_data: bytes,
+    content_digest: str | None = None,
     name: str = "the archive",
     progress: Progress | None = None,
 ) -> ArchiveContents:
@@ -35,6 +36,7 @@ def extract_stream(
         to: must not exist, or be an empty folder. It is made only when everything is proven.
         key: the key, or a keyring of which one opens it.
         associated_data: what the archive was bound to.
+        content_digest: what the content must be, where a manifest tells it.
         name: what to call it in errors.
         progress: told of ciphertext bytes.
 
@@ -45,6 +47,8 @@ def extract_stream(
     with staged_folder(to) as staging:
         unpacking = Staging(staging)
         contents = unpack(stream, unpacking, key=key, associated_data=associated_data, name=name, progress=progress)
+        if content_digest is not None and contents.content_digest != content_digest:
+            fail(name, "it is authentic, but its content is not the one that its manifest names", "digest")
         unpacking.finish()
     return contents
 

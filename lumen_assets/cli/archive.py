@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 
 from lumen_assets.archive import (
     FileRange,
@@ -48,7 +48,7 @@ def archive() -> None:
 @click.option("--level", default=3, show_default=True, type=click.IntRange(1, 19), help="Zstandard level.")
 @click.option("--threads", default=0, type=click.IntRange(0, 64), help="Compressing threads. 0: one a core.")
 @json_option
-def create(folder: Path, output: Path, label: str, level: int, threads: int, as_json: bool) -> None:
+def create(folder: Path, *, output: Path, label: str, level: int, threads: int, as_json: bool) -> None:
     """Put every file below FOLDER into a new encrypted archive."""
     keyring = read_keyring()
     members = members_of(folder)
@@ -177,7 +177,10 @@ def _say(what: str, result: dict[str, Any], as_json: bool) -> None:
         return
     console = Console()
     console.print(f"[green]{what}[/]", highlight=False)
-    table = Table.grid(padding=(0, 2))
-    for name, value in result.items():
-        table.add_row(f"[dim]{name}[/]", f"{value:,}" if isinstance(value, int) else value, style="default")
-    console.print(table, highlight=False, soft_wrap=True)
+    for name, value in result.items():  # no table: a digest must never be cut
+        console.print(
+            f"[dim]{name:<22}[/]",
+            f"{value:,}" if isinstance(value, int) else escape(value),
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -27,7 +27,7 @@ def read_keyring() -> Keyring:
             subject="the archive key",
             cause="neither LUMEN_ARCHIVE_KEY nor LUMEN_ARCHIVE_KEY_FILE is set",
             error_class="configuration",
-            hint="set one; `lumen key new` makes a key, and the one made on first run is keys/archive.key in LUMEN_HOME",
+            hint="set one; `lumen key new` makes a key; the one made on first run is keys/archive.key in LUMEN_HOME",
         )
     return parse_keyring(key.get_secret_value())
 
@@ -68,7 +68,7 @@ def show_id(as_json: bool) -> None:
 @click.option("--id", "key_id", metavar="ID", help="Which key of the keyring. Default: the first.")
 @json_option
 def export_tink(key_id: str | None, as_json: bool) -> None:
-    """Print a key as a cleartext Tink JSON keyset, with which any Tink reads its archives. It is as secret as the key."""
+    """Print a key as a cleartext Tink JSON keyset: any Tink reads its archives. It is as secret as the key."""
     keyring = read_keyring()
     chosen = keyring.find(key_id) if key_id else keyring.primary
     keyset = tink_keyset_json(chosen)
