@@ -33,7 +33,7 @@ ENVIRONMENT: Final = {
     "LUMEN_DATA_ROOT": "folder with the inputs (default: sample data under LUMEN_HOME)",
     "LUMEN_HOME": "folder for the outputs (default: lumen in the XDG data folder)",
     "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
-    "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, separated by commas, are a keyring whose first makes new archives",
+    "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
 }
 """Every variable that is read, with its meaning."""
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.local import LocalStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
-from lumen_assets.verification import VerdictLedger
+from lumen_assets.verification import Attestation, Level, VerdictLedger, Verification, attest, verify_replica
 
 SAMPLE_DAYS = 3
 
@@ -175,6 +175,37 @@ class Workspace:
                 hint="`lumen daily --day DAY` makes it where the inputs still have the day",
             )
         return dict(sorted(newest.items()))
+
+    def verify(self, destination: str, day: date, revision: int, level: Level) -> Verification:
+        """The verdict on a replica, recorded in the ledger.
+
+        Raises:
+            TransientError, PermanentError: if there is no verdict; nothing is recorded.
+        """
+        found = verify_replica(
+            self.stores[destination],
+            day,
+            revision,
+            level,
+            self.keyring,
+            expected=self.local_manifest(day, revision),
+            identify=self.identify_archive,
+        )
+        self.ledger.record(found)
+        return found
+
+    def attest(self, day: date, revision: int) -> Attestation:
+        """The day's newest verdicts counted against the policy, recorded in the ledger."""
+        configuration = self.settings.configuration
+        attestation = attest(
+            day,
+            revision,
+            self.ledger.newest(day, day).get(day, {}),
+            destinations=list(configuration.destinations),
+            required=configuration.policy.required_replicas,
+        )
+        self.ledger.record_attestation(attestation, datetime.now(UTC))
+        return attestation
 
     def identify_archive(self, sha256: str) -> str | None:
         """The day and revision of a known archive, by its SHA-256."""

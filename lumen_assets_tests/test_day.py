@@ -195,7 +195,6 @@ def test_each_damage_has_its_verdict_and_the_good_replica_restores(
     detail: str,
 ) -> None:
     damage(installation.archive_at("here", DAY))
-    damaged = tree(installation.home / "copies")
     found = installation.json("verify", str(DAY), exit_code=1)
     here, there = found["verdicts"]
     assert (here["verdict"], here["finding"]) == (verdict, finding)
@@ -205,20 +204,39 @@ def test_each_damage_has_its_verdict_and_the_good_replica_restores(
     status = installation.json("status", "--from", str(DAY), "--to", str(DAY))["days"][str(DAY)]
     assert status["replicas"]["here"]["verdict"] == verdict
     assert status["attestation"] == {"good": 1, "required": 2, "ok": False}
-    daily = installation.json("daily", "--day", str(DAY), exit_code=1)
-    assert daily["attestation"]["good"] == (1 if verdict != "MISSING" else 2) or daily["failures"]
-    if verdict != "MISSING":  # nothing is ever overwritten; a missing one is put again
-        assert tree(installation.home / "copies") == damaged
     shutil.rmtree(installation.home / "archive" / str(DAY))
     restored = installation.json("restore", str(DAY), "--to", tmp_path / "restored")
     assert restored["ok"]
     assert bagit.Bag(str(tmp_path / "restored")).validate()
 
 
+@pytest.mark.parametrize("damage", [flip, truncate, swap])
+def test_a_damaged_replica_is_never_overwritten_and_the_day_run_finds_it_too(
+    installation: Installation, damage: Callable[[Path], None]
+) -> None:
+    damage(installation.archive_at("here", DAY))
+    damaged = tree(installation.home / "copies")
+    found = installation.json("daily", "--day", str(DAY), exit_code=1)
+    assert list(found["failures"]) == ["replica/here"]
+    assert {name: item["verdict"] for name, item in found["replicas"].items()} == {"here": "MISMATCH", "there": "MATCH"}
+    assert found["attestation"] == {"good": 1, "required": 2, "destinations": 2, "ok": False}
+    assert tree(installation.home / "copies") == damaged
+
+
+def test_a_missing_replica_is_put_again(installation: Installation) -> None:
+    before = tree(installation.home / "copies")
+    shutil.rmtree(installation.home / "copies" / "here")
+    assert installation.json("daily", "--day", str(DAY_BEFORE))["attestation"]["good"] == 2
+    assert installation.json("daily", "--day", str(DAY))["attestation"]["good"] == 2
+    assert tree(installation.home / "copies") == before
+
+
 def test_a_replaced_manifest_is_found(installation: Installation) -> None:
     here = installation.home / "copies" / "here"
     manifest = here / str(DAY) / "snapshot.manifest.json"
-    manifest.write_text(manifest.read_text().replace('"revision":1', '"revision":2'))
+    genuine = manifest.read_text()
+    manifest.write_text(genuine.replace('"revision": 1', '"revision": 2'))
+    assert manifest.read_text() != genuine
     (found, _) = installation.json("verify", str(DAY), exit_code=1)["verdicts"]
     assert (found["verdict"], found["finding"]) == ("MISMATCH", "manifest rejected")
     shutil.copyfile(here / str(DAY_BEFORE) / "snapshot.manifest.json", manifest)

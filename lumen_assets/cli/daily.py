@@ -19,6 +19,7 @@ from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster._core.execution.plan.objects import StepFailureData
 
 STEPS: Final = ("report", "pdf", "freeze", "upload", "verify")
 
@@ -130,18 +131,29 @@ def _collect(
             metadata = event.step_materialization_data.materialization.metadata
             materialized[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
         elif event.is_step_failure:
-            data = event.step_failure_data
-            described = data.user_failure_data.description if data.user_failure_data else None
-            failures[str(event.step_key).replace("__", "/")] = described or (
-                data.error.message.strip() if data.error else "failed"
-            )
+            failures[_step(event)] = _cause(event.step_failure_data)
+
+
+def _step(event: dg.DagsterEvent) -> str:
+    """The asset key that a step materializes, as the UI writes it."""
+    return str(event.step_key).replace("__", "/")
+
+
+def _cause(data: StepFailureData) -> str:
+    """What our failure says, else the innermost exception: Dagster wraps the last of several tries."""
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "failed"
 
 
 def _show(entry: dg.EventLogEntry, console: Console) -> None:
     event = entry.dagster_event
     if event is None:
         return
-    step = str(event.step_key).replace("__", "/")
+    step = _step(event)
     if event.is_step_start:
         console.print(f"[dim]… {step}[/]")
     elif event.is_step_success:

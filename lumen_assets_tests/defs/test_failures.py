@@ -40,9 +40,9 @@ def test_retries_end() -> None:
     assert tries == 1 + RETRIES.max_retries
 
 
-@pytest.mark.parametrize("kind", [PermanentError, IntegrityError])
-def test_permanent_and_integrity_errors_are_not(kind: type[LumenError]) -> None:
-    result, tries = outcome(make(kind))
+@pytest.mark.parametrize("error", [make(PermanentError), make(IntegrityError), ZeroDivisionError("ours")])
+def test_permanent_and_integrity_errors_and_our_own_faults_are_not(error: Exception) -> None:
+    result, tries = outcome(error)
     assert not result.success
     assert tries == 1
 
