@@ -93,8 +93,8 @@ def _input(reading: InputReading) -> Input:
         name=visible(reading.name),
         present=reading.present,
         rows=reading.rows,
-        rejected=dict(reading.rejected),
-        examples=tuple(RejectedLine(e.line, e.kind, visible(e.text)) for e in reading.examples),
-        notes=dict(reading.notes),
+        rejected={visible(kind): count for kind, count in reading.rejected.items()},
+        examples=tuple(RejectedLine(e.line, visible(e.kind), visible(e.text)) for e in reading.examples),
+        notes={visible(kind): count for kind, count in reading.notes.items()},
         sha256=reading.sha256,
     )

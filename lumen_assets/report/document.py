@@ -32,10 +32,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header that is repeated on every page."""
+    """Rows under a header that is repeated on every page.
+
+    Attributes:
+        dense: set in smaller letters.
+        width: share of the page's width.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    dense: bool = False
+    width: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +19,15 @@ from lumen_assets.report.model import MINUTES, Curve, DayReport, SignalReport
 from lumen_assets.report.svg import svg_text
 from lumen_assets.report.wording import Wording
 
+LINES_AT_MOST: Final = 24
+"""Rule changes up to here are marked over the whole height of a figure."""
+
 _Ends = tuple[float, float, float, float]
 """``x1, y1, x2, y2`` of a line."""
 
 WIDTH: Final = 504.0
-HEIGHT: Final = 168.0
-_LEFT, _RIGHT, _BOTTOM, _TOP = 46.0, 8.0, 26.0, 32.0
+HEIGHT: Final = 146.0
+_LEFT, _RIGHT, _BOTTOM, _TOP = 46.0, 8.0, 17.0, 30.0
 _PLOT_WIDTH: Final = WIDTH - _LEFT - _RIGHT
 _PLOT_HEIGHT: Final = HEIGHT - _BOTTOM - _TOP
 
@@ -135,7 +139,7 @@ def _grid(axis: Axis, face: Typeface, wording: Wording) -> Iterator[Line | Strin
         if hour % 3 == 0:
             yield _text(f"{hour:02d}", x=x, y=_BOTTOM - 12, font=face.regular, size=7, anchor="middle")
     yield _line((_LEFT, _BOTTOM, _LEFT + _PLOT_WIDTH, _BOTTOM), QUIET, 0.6)
-    yield _text(wording("figure_hour"), x=_LEFT + _PLOT_WIDTH, y=3, font=face.regular, size=7, anchor="end")
+    yield _text(wording("figure_hour"), x=_LEFT - 10, y=_BOTTOM - 12, font=face.regular, size=7, anchor="end")
 
 
 def _envelope(curve: Curve, axis: Axis) -> Iterator[Polygon]:
@@ -161,17 +165,50 @@ def _mean_line(curve: Curve, axis: Axis) -> Iterator[PolyLine]:
 
 
 def _changes(report: DayReport, face: Typeface) -> Iterator[Line | Circle | String]:
-    """A line at each rule change; its number stands above where there is room, so that numbers never overlap."""
-    free_from = 0.0
-    base = _BOTTOM + _PLOT_HEIGHT
-    for effect in report.rule_effects:
-        x = _x(effect.at.hour * 60 + effect.at.minute + effect.at.second / 60)
-        yield _line((x, _BOTTOM, x, base + 2), CHANGE, 0.6, dash=[1.5, 1.5])
-        label = str(effect.number)
-        half = stringWidth(label, face.bold, 6) / 2 + 1.5
-        if x - half >= free_from:
-            yield _text(label, x=x, y=base + 4, font=face.bold, size=6, color=CHANGE, anchor="middle")
-            free_from = x + half
+    """A line at each rule change, numbered above; changes too close for a number each share one: 4–6.
+
+    On a day of many changes lines would hide the curve: short ticks at the top stand for them.
+    """
+    top = _BOTTOM + _PLOT_HEIGHT
+    places = [
+        (effect.number, _x(effect.at.hour * 60 + effect.at.minute + effect.at.second / 60))
+        for effect in report.rule_effects
+    ]
+    bottom = _BOTTOM if len(places) <= LINES_AT_MOST else top - 4
+    for _, x in places:
+        yield _line((x, bottom, x, top + 2), CHANGE, 0.6, dash=[1.5, 1.5] if bottom == _BOTTOM else None)
+    for label in _change_labels(places, face):
+        yield _text(label.text, x=label.x, y=top + 4, font=face.bold, size=6, color=CHANGE, anchor="middle")
+
+
+@dataclass(frozen=True)
+class _ChangeLabel:
+    """The label of neighbouring changes: number and place of the first and of the last."""
+
+    first: tuple[int, float]
+    last: tuple[int, float]
+
+    @property
+    def text(self) -> str:
+        return str(self.first[0]) if self.first == self.last else f"{self.first[0]}–{self.last[0]}"
+
+    @property
+    def x(self) -> float:
+        return round((self.first[1] + self.last[1]) / 2, 2)
+
+    def overlaps(self, later: _ChangeLabel, face: Typeface) -> bool:
+        widths = stringWidth(self.text, face.bold, 6) + stringWidth(later.text, face.bold, 6)
+        return bool(later.x - self.x < widths / 2 + 3)
+
+
+def _change_labels(places: Sequence[tuple[int, float]], face: Typeface) -> list[_ChangeLabel]:
+    labels: list[_ChangeLabel] = []
+    for place in places:
+        label = _ChangeLabel(place, place)
+        while labels and labels[-1].overlaps(label, face):
+            label = _ChangeLabel(labels.pop().first, label.last)
+        labels.append(label)
+    return labels
 
 
 def _titles(signal: SignalReport, face: Typeface, wording: Wording) -> Iterator[String]:

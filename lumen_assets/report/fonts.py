@@ -60,7 +60,7 @@ class Typeface:
         return code_point(character)
 
 
-_PLAIN: Final = {"−": "-", "‐": "-", "‑": "-", "✓": "√", "\u2009": " ", "\u202f": " "}
+_PLAIN: Final = {"−": "-", "‐": "-", "‑": "-", "✓": "√", "↵": "↲", "\u2009": " ", "\u202f": " "}
 
 
 def typeface(font: Path | None = None) -> Typeface:

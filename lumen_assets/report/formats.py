@@ -14,19 +14,18 @@ NOTHING = "–"
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
-    """Four significant digits, at most four decimals; exponents only far outside of what people read at a glance."""
+    """Four significant digits, at most four decimals; below a thousandth three digits; far outside an exponent."""
     if value is None:
         return NOTHING
     sign = "+" if signed and value > 0 else ""
     if value == 0:
         return "0"
     magnitude = abs(value)
-    if not 1e-4 <= magnitude < 1e7:
+    if not 1e-5 <= magnitude < 1e7:
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{sign}{mantissa}e{int(exponent)}"
-    if magnitude < 1e-3:
-        return f"{sign}{value:.5f}"
-    decimals = min(4, max(0, 3 - math.floor(math.log10(magnitude))))
+    order = math.floor(math.log10(magnitude))
+    decimals = 2 - order if magnitude < 1e-3 else min(4, max(0, 3 - order))
     return f"{sign}{value:,.{decimals}f}"
 
 
@@ -38,6 +37,11 @@ def bound(value: float) -> str:
 def with_unit(text: str, unit: str) -> str:
     """A value with its unit behind it."""
     return f"{text} {unit}" if unit and text != NOTHING else text
+
+
+def confidence(value: float | None) -> str:
+    """A confidence from 0 to 1, to hundredths."""
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def count(value: float) -> str:
@@ -90,8 +94,12 @@ def length(seconds: float, wording: Wording) -> str:
         if tenths != "60":
             return wording("seconds", s=tenths)
     whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return wording("hours", h=hours, m=minutes, s=rest) if hours else wording("minutes", m=minutes, s=rest)
+    parts = (
+        ("hours", {"h": whole // 3600}),
+        ("minutes", {"m": whole // 60 % 60}),
+        ("seconds", {"s": whole % 60}),
+    )
+    return " ".join(wording(unit, **value) for unit, value in parts if any(value.values()))
 
 
 def long_day(day: date, wording: Wording) -> str:

@@ -60,7 +60,7 @@ def _changes_table(report: DayReport, signals: Sequence[SignalReport], wording: 
         )
         for effect in report.rule_effects
     )
-    return Table(columns, rows)
+    return Table(columns, rows, dense=True)
 
 
 def _effects_table(report: DayReport, signals: Sequence[SignalReport], wording: Wording) -> Table:
@@ -111,12 +111,12 @@ def quotes_section(report: DayReport, wording: Wording) -> Iterator[Block]:
     if not quotes.count:
         yield Text(wording("quotes_none"))
         return
-    confidence = formats.number(quotes.mean_confidence)
+    confidence = formats.confidence(quotes.mean_confidence)
     yield Text(wording("quotes_some", count=quotes.count, confidence=confidence, shown=len(quotes.top)), tone="quiet")
     columns = (
         Column(wording("column_time"), 1.0),
         Column(wording("column_by"), 1.1),
-        Column(wording("column_confidence"), 0.8, "right"),
+        Column(wording("column_confidence"), 1.1, "right"),
         Column(wording("column_quote"), 4.2),
         Column(wording("column_rule"), 1.5),
         Column(wording("column_delta"), 1.6),
@@ -125,7 +125,7 @@ def quotes_section(report: DayReport, wording: Wording) -> Iterator[Block]:
         (
             Cell(formats.time_of_day(quote.at, report.day)),
             Cell(quote.by),
-            Cell(formats.number(quote.confidence)),
+            Cell(formats.confidence(quote.confidence)),
             Cell(quote.quote),
             Cell(quote.rule),
             Cell(_lines(quote.delta, signed=True)),
@@ -225,7 +225,7 @@ def _examples(report: DayReport, wording: Wording) -> Iterator[tuple[Cell, ...]]
     for item in report.inputs:
         for example in item.examples:
             kind = wording.get(f"kind_{example.kind}", example.kind)
-            yield Cell(item.name), Cell(formats.count(example.line)), Cell(kind), Cell(example.text or formats.NOTHING)
+            yield Cell(item.name), Cell(str(example.line)), Cell(kind), Cell(example.text or formats.NOTHING)
 
 
 def provenance_section(report: DayReport, wording: Wording) -> Iterator[Block]:
@@ -235,11 +235,11 @@ def provenance_section(report: DayReport, wording: Wording) -> Iterator[Block]:
     columns = (
         Column(wording("column_input"), 2.2),
         Column(wording("column_rows"), 0.9, "right"),
-        Column(wording("column_digest"), 5.6),
+        Column(wording("column_digest"), 5.4),
     )
     rows = tuple((Cell(i.name), Cell(formats.count(i.rows)), Cell(i.sha256, "quiet")) for i in report.inputs)
     if rows:
-        yield Table(columns, rows)
+        yield Table(columns, rows, dense=True)
     yield Facts(tuple((name, Cell(value)) for name, value in _settings(report, wording)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -20,8 +21,6 @@ BANNER_FILL: Final = HexColor("#fff4d6")
 BANNER_EDGE: Final = HexColor("#b7791f")
 HEAD_FILL: Final = HexColor("#eef2f6")
 FACTS_A_ROW: Final = 4
-WIDE_TABLE: Final = 7
-"""From so many columns on, a table is set smaller."""
 
 
 class SectionTitle(Paragraph):  # type: ignore[misc]  # reportlab has no types
@@ -62,22 +61,22 @@ class Styles:
         self.fact_name = style("fact_name", 7.5, 11, textColor=QUIET)
         self.fact_value = style("fact_value", 9, 13, fontName=bold)
         self._cell = {
-            (wide, tone, align): style(
-                f"cell-{wide}-{tone}-{align}",
-                7.2 if wide else 8.2,
-                10.4 if wide else 12,
+            (dense, tone, align): style(
+                f"cell-{dense}-{tone}-{align}",
+                7.4 if dense else 8.2,
+                10.6 if dense else 12,
                 alignment=2 if align == "right" else 0,
                 fontName=bold if tone in ("good", "bad", "strong", "head") else face.regular,
                 textColor={"good": TARGET_EDGE, "bad": BAD, "quiet": QUIET}.get(tone, INK),
             )
-            for wide in (False, True)
+            for dense in (False, True)
             for tone in ("", "good", "bad", "quiet", "strong", "head")
             for align in ("left", "right")
         }
 
-    def cell(self, tone: str, align: str, *, wide: bool) -> ParagraphStyle:
-        """The style of a table cell; smaller in wide tables."""
-        return self._cell[wide, tone, align]
+    def cell(self, tone: str, align: str, *, dense: bool) -> ParagraphStyle:
+        """The style of a table cell; smaller in dense tables."""
+        return self._cell[dense, tone, align]
 
 
 def flowables(report: DayReport, content: Document, face: Typeface, *, width: float) -> list[Flowable]:
@@ -177,15 +176,16 @@ class _Maker:
         return grid
 
     def table(self, block: Table) -> Flowable:
-        wide = len(block.columns) >= WIDE_TABLE
         head = [Cell(column.title, "") for column in block.columns]
         rows = [
-            self._row(head, block, wide=wide, tone="head"),
-            *(self._row(row, block, wide=wide) for row in block.rows),
+            self._row(head, block, tone="head"),
+            *(self._row(row, block) for row in block.rows),
         ]
         total = sum(column.weight for column in block.columns)
-        widths = [self.width * column.weight / total for column in block.columns]
-        table = LongTable(rows, colWidths=widths, repeatRows=1, splitInRow=1, spaceBefore=4, spaceAfter=8)
+        widths = [self.width * block.width * column.weight / total for column in block.columns]
+        table = LongTable(
+            rows, colWidths=widths, repeatRows=1, splitInRow=1, spaceBefore=4, spaceAfter=8, hAlign="LEFT"
+        )
         table.setStyle(
             TableStyle(
                 [
@@ -198,13 +198,20 @@ class _Maker:
                     ("RIGHTPADDING", (0, 0), (-1, -1), 4),
                     ("TOPPADDING", (0, 0), (-1, -1), 3),
                     ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
+                    *(("LEFTPADDING", (i, 0), (i, -1), 12) for i in _after_numbers(block)),
                 ]
             )
         )
         return table
 
-    def _row(self, cells: Sequence[Cell], block: Table, *, wide: bool, tone: str = "") -> list[Paragraph]:
+    def _row(self, cells: Sequence[Cell], block: Table, *, tone: str = "") -> list[Paragraph]:
         return [
-            self.paragraph(cell.text, self.styles.cell(tone or cell.tone, column.align, wide=wide))
+            self.paragraph(cell.text, self.styles.cell(tone or cell.tone, column.align, dense=block.dense))
             for cell, column in zip(cells, block.columns, strict=True)
         ]
+
+
+def _after_numbers(block: Table) -> list[int]:
+    """Columns that begin where numbers end: they need more room between."""
+    aligned = [column.align for column in block.columns]
+    return [i for i, pair in enumerate(pairwise(aligned), 1) if pair == ("right", "left")]

@@ -16,7 +16,6 @@ from lumen_assets.report.document import (
     Heading,
     Table,
     Text,
-    Tone,
 )
 from lumen_assets.report.ledger_sections import (
     inputs_section,
@@ -102,7 +101,7 @@ def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
     yield wording("fact_rejected"), rejected if report.rejected_count else none
     rules = Cell(wording("times", count=len(report.rule_effects)))
     yield wording("fact_rules"), rules if report.rule_effects else none
-    confidence = formats.number(quotes.mean_confidence)
+    confidence = formats.confidence(quotes.mean_confidence)
     shown_quotes = Cell(wording("quotes_value", count=quotes.count, confidence=confidence))
     yield wording("fact_quotes"), shown_quotes if quotes.count else none
     shown_risks = Cell(wording("risks_value", **{key: severity.get(key, 0) for key in ("crit", "warn", "info")}))
@@ -120,7 +119,7 @@ def _summary_table(report: DayReport, wording: Wording) -> Table:
         Column(wording("column_share"), 1.2, "right"),
         Column(wording("column_share_change"), 1.6, "right"),
     )
-    return Table(columns, tuple(_summary_row(signal, wording) for signal in report.signals))
+    return Table(columns, tuple(_summary_row(signal, wording) for signal in report.signals), dense=True)
 
 
 def _summary_row(signal: SignalReport, wording: Wording) -> tuple[Cell, ...]:
@@ -152,20 +151,18 @@ def _judgement(signal: SignalReport, wording: Wording) -> Cell:
 
 
 def _change(text: str, improved: bool | None, wording: Wording) -> Cell:
-    if improved is None:
+    """A change with its judgement; none where it rounds to nothing."""
+    if improved is None or not any(digit in text for digit in "123456789"):
         return Cell(text)
-    word, tone = ("improved", "good") if improved else ("worsened", "bad")
-    return Cell(f"{text} {wording(word)}", _tone(tone))
-
-
-def _tone(name: str) -> Tone:
-    return "good" if name == "good" else "bad"
+    if improved:
+        return Cell(f"{text} {wording('improved')}", "good")
+    return Cell(f"{text} {wording('worsened')}", "bad")
 
 
 def _missing_signals(report: DayReport, wording: Wording) -> Iterator[Text]:
     without_column = [formats.signal_title(s) for s in report.signals if not s.present]
     without_values = [formats.signal_title(s) for s in report.signals if s.present and s.values is None]
-    if without_column:
+    if without_column and report.recording.rows:
         yield Text(wording("missing_columns", names=", ".join(without_column)))
     if without_values and report.recording.rows:
         yield Text(wording("all_null", names=", ".join(without_values)))
@@ -181,7 +178,7 @@ def _distribution(report: DayReport, wording: Wording) -> Iterator[Block]:
         Column(wording("column_signal"), 2.4),
         *(Column(wording(f"column_{title}"), 1.15, "right") for title in titles),
     )
-    yield Table(columns, tuple(_distribution_row(signal) for signal in signals))
+    yield Table(columns, tuple(_distribution_row(signal) for signal in signals), dense=True)
 
 
 def _distribution_row(signal: SignalReport) -> tuple[Cell, ...]:
@@ -215,12 +212,11 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure
     mean, minimum, maximum = (
         formats.with_unit(formats.number(v), signal.unit) for v in (values.mean, values.minimum, values.maximum)
     )
-    title = formats.signal_title(signal)
-    return Figure(
-        signal=signal,
-        caption=wording("figure_caption", label=title, mean=mean, minimum=minimum, maximum=maximum),
-        alternative=wording("figure_alternative", day=report.day.isoformat(), label=title),
-    )
+    caption = wording("figure_caption", mean=mean, minimum=minimum, maximum=maximum)
+    if signal.share_on_target is not None:
+        caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
+    alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
+    return Figure(signal=signal, caption=caption, alternative=alternative)
 
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:
@@ -247,4 +243,4 @@ def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:
         )
         for gap in recording.longest_gaps
     )
-    yield Table(columns, rows)
+    yield Table(columns, rows, width=0.6)

@@ -109,9 +109,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # figures
     "figures_legend": (
         "굵은 선은 1분 평균, 옅은 띠는 같은 1분의 최솟값과 최댓값, 연녹색 영역은 목표 범위입니다. "
-        "선이 끊긴 곳은 기록이 없는 시간이며, 번호가 붙은 세로선은 ‘규칙 변경과 효과’ 표의 변경 번호입니다.",
+        "선이 끊긴 곳은 기록이 없는 시간이며, 위쪽 번호는 ‘규칙 변경과 효과’ 표의 변경 번호입니다.",
         "The line is the mean of each minute, the pale band its minimum and maximum, the green area the target range. "
-        "The line breaks where nothing was recorded; numbered vertical lines are the changes of the table of rules.",
+        "The line breaks where nothing was recorded; the numbers above are those of the rule changes below.",
     ),
     "figures_none": ("그릴 값이 없습니다.", "There are no values to draw."),
     "figures_left_out": (
@@ -119,12 +119,13 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Of the signals that are not configured, the first eight are drawn. Without a figure: {names}.",
     ),
     "figure_caption": (
-        "{label}: 평균 {mean}, 최솟값 {minimum}, 최댓값 {maximum}",
-        "{label}: mean {mean}, min {minimum}, max {maximum}",
+        "평균 {mean} · 최솟값 {minimum} · 최댓값 {maximum}",
+        "mean {mean} · min {minimum} · max {maximum}",
     ),
+    "figure_caption_share": (" · 목표 내 비율 {share}", " · on target {share}"),
     "figure_alternative": ("{day} {label} 그래프", "{label} on {day}"),
     "figure_target": ("목표 {target}", "target {target}"),
-    "figure_hour": ("시(KST)", "h (KST)"),
+    "figure_hour": ("KST", "KST"),
     # gaps
     "gaps_none": (
         "{threshold}보다 긴 공백은 없었습니다.",
@@ -269,8 +270,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # numbers
     "seconds": ("{s}초", "{s} s"),
-    "minutes": ("{m}분 {s}초", "{m} min {s} s"),
-    "hours": ("{h}시간 {m}분 {s}초", "{h} h {m} min {s} s"),
+    "minutes": ("{m}분", "{m} min"),
+    "hours": ("{h}시간", "{h} h"),
     "points": ("{value}%p", "{value} pp"),
     "between": ("{low}~{high}", "{low} to {high}"),
     # pages
