@@ -78,12 +78,14 @@ class Output:
         self._digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, content: bytes | bytearray) -> None:
+    def write(self, content: bytes) -> None:
+        """Append to the slice."""
         self._file.write(content)
         self._digest.update(content)
         self.size += len(content)
 
     def sha256(self) -> str:
+        """Digest of what was written so far, lower-case hex."""
         return self._digest.hexdigest()
 
 
