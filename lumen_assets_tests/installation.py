@@ -29,11 +29,11 @@ class Installation:
     root: Path
 
     @classmethod
-    def make(cls, root: Path, *, days: int = 2, configuration: str = "") -> Installation:
-        """An installation with so many sample days up to ``LAST_DAY``."""
+    def make(cls, root: Path, *, days: int = 2, last_day: date = LAST_DAY, configuration: str = "") -> Installation:
+        """An installation with so many sample days up to ``last_day``."""
         installation = cls(root)
         root.mkdir(parents=True, exist_ok=True)
-        write_sample(installation.data_root, last_day=LAST_DAY, days=days, rate_hz=RATE_HZ)
+        write_sample(installation.data_root, last_day=last_day, days=days, rate_hz=RATE_HZ)
         (root / "lumen.yaml").write_text(
             f"start_date: 2026-02-01\nsources: {{telemetry: {{rate_hz: {RATE_HZ}}}}}\n{configuration}", encoding="utf-8"
         )
