@@ -144,7 +144,7 @@ def _time_text(moment: datetime) -> str:
 
 def _parse(data: bytes) -> Manifest:
     try:
-        content = json.loads(data, object_pairs_hook=_unique)
+        content = json.loads(data.decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         _fail("it is not JSON in UTF-8, or names a field twice")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -216,13 +216,13 @@ class _Fields:
 
     def text(self, name: str) -> str:
         value = self._take(name)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not _is_unicode(value):
             self._wrong(name, "text")
         return value
 
     def text_or_none(self, name: str) -> str | None:
         value = self._take(name)
-        if not (value is None or isinstance(value, str)):
+        if not (value is None or (isinstance(value, str) and _is_unicode(value))):
             self._wrong(name, "text or null")
         return value
 
@@ -272,6 +272,11 @@ class _Fields:
 
     def _wrong(self, name: str, what: str) -> NoReturn:
         _fail(f"its field {self._where}{name} is not {what}")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can say it: a JSON escape can name half a surrogate pair."""
+    return not re.search("[\ud800-\udfff]", text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -266,8 +266,8 @@ class _IndexedArchive:
     def _read_index(self) -> TailIndex:
         size = self._plain.size
         footer = self._plain.read_at(max(0, size - FOOTER.size), min(size, FOOTER.size))
-        offset, packed, plain = footer_of(footer, size, self._name)
-        return parse_index(self._plain.read_at(offset, packed), plain, offset - 8, self._name)
+        offset, plain_size = footer_of(footer, size, self._name)
+        return parse_index(self._plain.read_at(offset, size - offset), plain_size, offset, self._name)
 
 
 def _matching(wanted: str, payload: dict[str, Place]) -> list[str]:

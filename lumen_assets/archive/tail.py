@@ -98,41 +98,45 @@ def check_tail(source: ReadableStream, magic: bytes, expected: TailIndex, name: 
         fail(name, "something follows its index", "index")
 
 
-def footer_of(data: bytes, size: int, name: str) -> tuple[int, int, int]:
-    """Where the packed index lies, from the end of a compressed stream of ``size`` bytes.
+def footer_of(data: bytes, size: int, name: str) -> tuple[int, int]:
+    """Where the skippable frame lies, from the end of a compressed stream of ``size`` bytes.
 
     Args:
         data: at least the stream's last 24 bytes.
 
     Returns:
-        Offset of the packed index in the compressed stream, its size, and its size as JSON.
+        Its offset in the compressed stream, and the size of the index in it as JSON.
     """
     if len(data) < FOOTER.size:
         fail(name, "it is too short for an index", "index")
     offset, packed, plain, mark = FOOTER.unpack(data[-FOOTER.size :])
     if mark != _MARK or plain > _MAX_INDEX or offset + _HEAD.size + packed + FOOTER.size != size:
         fail(name, "its index cannot be found", "index")
-    return offset + _HEAD.size, packed, plain
+    return offset, plain
 
 
-def parse_index(packed: bytes, plain_size: int, end: int, name: str) -> TailIndex:
-    """The index, from its packed form.
+def parse_index(tail: bytes, plain_size: int, end: int, name: str) -> TailIndex:
+    """The index, from the skippable frame that holds it.
 
     Args:
+        plain_size: its size as JSON, from the footer.
         end: where the frames end in the compressed stream.
 
     Raises:
         IntegrityError: if it is none, or contradicts itself.
     """
+    packed = tail[_HEAD.size : -FOOTER.size]
+    if tail[: _HEAD.size] != _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size):
+        fail(name, "its index cannot be found", "index")
     try:
-        content = json.loads(decompress_frame(packed, name, limit=plain_size))
+        content = json.loads(decompress_frame(packed, name, limit=plain_size).decode())
         if content.pop("format") != _FORMAT:
             fail(name, "its index has an unknown format", "index")
         frames = _frames(content.pop("frames"))
         places = tuple(_place(*place) for place in content.pop("members"))
         if content or not frames or frames[-1].offset + frames[-1].size != end:
             raise ValueError("contradiction")
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         fail(name, "its index is not one", "index")
     tar_size = frames[-1].tar_offset + frames[-1].tar_size
     if any(place.offset + place.size > tar_size for place in places):
