@@ -18,6 +18,8 @@ TAG_MANIFEST: Final = "tagmanifest-sha256.txt"
 DATA: Final = "data"
 DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 OXUM: Final = "Payload-Oxum"
+MAX_TAG_FILE: Final = 1 << 20
+"""Bytes of a tag file other than the payload's manifest, which grows with the payload."""
 
 
 def bag_info_bytes(info: Mapping[str, str], *, size: int, files: int) -> bytes:
@@ -35,7 +37,12 @@ def bag_info_bytes(info: Mapping[str, str], *, size: int, files: int) -> bytes:
                 cause=f"the label {label!r} or its value does not fit on one line",
                 error_class="input",
             )
-    return "".join(f"{label}: {lines[label]}\n" for label in sorted(lines)).encode()
+    data = "".join(f"{label}: {lines[label]}\n" for label in sorted(lines)).encode()
+    if len(data) > MAX_TAG_FILE:
+        raise PermanentError(
+            action="describe", subject="the bag", cause=f"{BAG_INFO} has {len(data)} bytes", error_class="input"
+        )
+    return data
 
 
 def manifest_bytes(digests: Mapping[str, str]) -> bytes:

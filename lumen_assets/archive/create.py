@@ -18,7 +18,7 @@ from lumen_assets.archive.keys import Key
 from lumen_assets.archive.names import Collisions, path_problem
 from lumen_assets.archive.stream import EncryptingWriter
 from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
-from lumen_assets.archive.tar import END, Member, header_bytes, padding
+from lumen_assets.archive.tar import END, MAX_MTIME, Member, header_bytes, padding
 from lumen_assets.durable import new_file
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 
@@ -92,8 +92,8 @@ def create_archive(
         PermanentError: if a member is unusable, ``output`` exists or cannot be written.
         TransientError: if a member changed while it was read.
     """
-    sources = _inspect(members)
     _check_base(base_name)
+    sources = _inspect(members, base_name)
     if os.path.lexists(output):
         raise _taken(output)
     try:
@@ -125,7 +125,7 @@ def content_digest_of(members: Mapping[str, Path], progress: Progress | None = N
         PermanentError, TransientError: as ``create_archive``.
     """
     digests = {}
-    for path, source in _inspect(members).items():
+    for path, source in _inspect(members, "").items():
         digest = hashlib.sha256()
         for data in _read(source, progress):
             digest.update(data)
@@ -252,12 +252,12 @@ def _folder_times(sources: Mapping[str, _Source]) -> dict[str, int]:
     return times
 
 
-def _inspect(members: Mapping[str, Path]) -> dict[str, _Source]:
+def _inspect(members: Mapping[str, Path], base_name: str) -> dict[str, _Source]:
     """The payload files as they are now, sorted by the bytes of their path; nothing unusable among them."""
     collisions = Collisions()
     sources = {}
     for path in sorted(members, key=os.fsencode):
-        problem = path_problem(path)
+        problem = path_problem(path) or path_problem(f"{base_name or 'x'}/{bag.DATA}/{path}")
         if problem:
             raise _refused(path, f"it is {problem}", "rename the file")
         earlier = collisions.add(path)
@@ -280,6 +280,8 @@ def _inspect_file(path: str, file: Path) -> _Source:
     if not stat.S_ISREG(found.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
         raise _refused(path, f"{file} is {kind}", "an archive holds regular files only")
+    if abs(found.st_mtime) > MAX_MTIME:
+        raise _refused(path, f"{file} has an impossible time", "touch the file")
     mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
     return _Source(file, found.st_size, mode, found.st_mtime_ns // 10**9, found.st_mtime_ns)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from lumen_assets.archive.create import CreatedArchive, Progress, content_digest_of, create_archive
-from lumen_assets.archive.index import heads, locked, refresh_index
+from lumen_assets.archive.index import IndexEntry, heads, locked, read_manifest, refresh_index
 from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.layout import (
     MANIFEST_NAME,
@@ -102,6 +102,7 @@ def freeze_day(
     git_revision: str | None,
     run_id: str | None,
     created_at: datetime,
+    known_revision: int = 0,
     progress: Progress | None = None,
 ) -> FrozenDay:
     """Freeze the payload of a day: as its next revision, or not at all if the newest one has the same content.
@@ -120,6 +121,7 @@ def freeze_day(
         git_revision: its commit, if known.
         run_id: of the run that makes it, if there is one.
         created_at: now, with a zone.
+        known_revision: the newest one known elsewhere, at a destination: the next one is above it.
         progress: told of payload bytes.
 
     Raises:
@@ -129,13 +131,13 @@ def freeze_day(
     """
     with _folder_errors(archive_folder), locked(archive_folder, day.isoformat()):
         _clean(archive_folder, day)
+        _require_whole(archive_folder, day)
         entries = refresh_index(archive_folder, keyring)
         before = newest(archive_folder, day, keyring)
         if before and before.manifest.content.digest == content_digest_of(payload):
             return before
-        revision = before.manifest.revision + 1 if before else 1
+        revision = 1 + max(known_revision, *_revisions_known(entries, day))
         final = archive_folder / revision_prefix(day, revision)
-        _require_unused(final)
         staging = archive_folder / f"{TEMPORARY_PREFIX}{day.isoformat()}-r{revision}-{os.urandom(6).hex()}"
         staging.mkdir()
         try:
@@ -205,11 +207,9 @@ def load_frozen(folder: Path, keyring: Keyring) -> FrozenDay:
         PermanentError: if the manifest's key is not in the keyring, or the folder cannot be read.
     """
     with _folder_errors(folder):
-        manifest = Manifest.parse((folder / MANIFEST_NAME).read_bytes(), keyring)
+        manifest = read_manifest(folder, keyring)
         frozen = FrozenDay(folder, manifest, manifest.digest, created=False)
         size = frozen.archive_path.stat().st_size if frozen.archive_path.is_file() else None
-    if not f"/{folder.as_posix()}/".endswith(f"/{revision_prefix(manifest.day, manifest.revision)}"):
-        raise _damaged(folder, f"its manifest is that of {manifest.day} r{manifest.revision}")
     if size != manifest.archive.size:
         state = "not there" if size is None else f"of {size} bytes instead of {manifest.archive.size}"
         raise _damaged(folder, f"its archive is {state}")
@@ -234,16 +234,26 @@ def _manifest(
     )
 
 
+def _revisions_known(entries: Sequence[IndexEntry], day: date) -> list[int]:
+    """Revisions that were ever frozen here, also those that are gone by now: a number is used once."""
+    return [0, *(entry.revision for entry in entries if entry.day == day)]
+
+
 def _publish(staging: Path, final: Path) -> None:
     """One rename, which fails if the name is taken by anything but an empty folder."""
     fsync_folder(staging)
+    final.parent.mkdir(exist_ok=True)  # of r2, where r1 is gone
     staging.rename(final)
     fsync_folder(final.parent)
+    fsync_folder(final.parent.parent)
 
 
-def _require_unused(final: Path) -> None:
-    if final.is_dir() and any(final.iterdir()):
-        raise _damaged(final, f"it holds files but no {MANIFEST_NAME}")
+def _require_whole(archive_folder: Path, day: date) -> None:
+    """Refuse to go on beside a revision that lost its manifest."""
+    top = archive_folder / day.isoformat()
+    for folder in (top, *top.glob("r*/")):
+        if any(folder.glob("*.tink")) and not (folder / MANIFEST_NAME).is_file():
+            raise _damaged(folder, f"it has no {MANIFEST_NAME}")
 
 
 def _clean(archive_folder: Path, day: date) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from lumen_assets.archive.keys import Keyring
-from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders
+from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders, revision_prefix
 from lumen_assets.archive.manifest import Manifest
 from lumen_assets.days import parse_day
 from lumen_assets.durable import fsync_folder, replaced_file
+from lumen_assets.errors import IntegrityError
 
 INDEX_NAME: Final = "index.jsonl"
 _LOCKS: Final = ".locks"
@@ -86,12 +87,11 @@ def refresh_index(archive_folder: Path, keyring: Keyring) -> tuple[IndexEntry, .
         entries = read_index(archive_folder)
         known = {(entry.day, entry.revision) for entry in entries}
         missing = tuple(
-            IndexEntry.of(Manifest.parse((folder / MANIFEST_NAME).read_bytes(), keyring))
+            IndexEntry.of(read_manifest(folder, keyring))
             for day in days_frozen(archive_folder)
             for revision, folder in revision_folders(archive_folder, day).items()
             if (day, revision) not in known
         )
-        missing = tuple(sorted(missing, key=lambda entry: (entry.day, entry.revision)))
         path = archive_folder / INDEX_NAME
         if path.exists() and path.read_bytes() == _lines(entries):
             if missing:
@@ -100,6 +100,25 @@ def refresh_index(archive_folder: Path, keyring: Keyring) -> tuple[IndexEntry, .
             with replaced_file(path) as file:
                 file.write(_lines((*entries, *missing)))
         return (*entries, *missing)
+
+
+def read_manifest(folder: Path, keyring: Keyring) -> Manifest:
+    """The manifest in a revision's folder, authenticated, and of that day and revision.
+
+    Raises:
+        IntegrityError: if it is not.
+        PermanentError: if its key is not in the keyring.
+    """
+    path = folder / MANIFEST_NAME
+    manifest = Manifest.parse(path.read_bytes(), keyring, str(path))
+    if not f"/{folder.absolute().as_posix()}/".endswith(f"/{revision_prefix(manifest.day, manifest.revision)}"):
+        raise IntegrityError(
+            action="use",
+            subject=str(path),
+            cause=f"it is the manifest of {manifest.day} r{manifest.revision}, which does not belong there",
+            error_class="manifest",
+        )
+    return manifest
 
 
 def heads(entries: Iterable[IndexEntry]) -> tuple[str, ...]:

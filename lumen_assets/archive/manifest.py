@@ -101,16 +101,24 @@ class Manifest:
         return _canonical({**content, "mac": mac})
 
     @classmethod
-    def parse(cls, data: bytes, keyring: Keyring) -> Manifest:
+    def parse(cls, data: bytes, keyring: Keyring, name: str = "the manifest") -> Manifest:
         """A manifest file, authenticated.
+
+        Args:
+            data: the file.
+            keyring: has the key that the manifest names.
+            name: what to call it in errors.
 
         Raises:
             IntegrityError: if it is not a manifest exactly as ``to_bytes`` writes it.
             PermanentError: if the key that it names is not in the keyring.
         """
-        manifest = _parse(data)
-        if not hmac.compare_digest(manifest.to_bytes(keyring.find(manifest.key_id)), data):
-            _fail("its MAC is wrong, or it is not in canonical form: it was changed after it was made")
+        try:
+            manifest = _parse(data)
+            if not hmac.compare_digest(manifest.to_bytes(keyring.find(manifest.key_id)), data):
+                _fail("its MAC is wrong, or it is not in canonical form: it was changed after it was made")
+        except _NotAManifestError as error:
+            raise IntegrityError(action="use", subject=name, cause=str(error), error_class="manifest") from None
         return manifest
 
     def _content(self) -> dict[str, Any]:
@@ -286,5 +294,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
+class _NotAManifestError(Exception):
+    """Why some bytes are no manifest."""
+
+
 def _fail(cause: str) -> NoReturn:
-    raise IntegrityError(action="use", subject="the manifest", cause=cause, error_class="manifest")
+    raise _NotAManifestError(cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -251,9 +252,10 @@ class _IndexedArchive:
 
     def _tar_from(self, offset: int) -> Iterator[bytes]:
         """The tar stream from an offset on, a frame at a time."""
-        for frame in self._index.frames:
-            if frame.tar_offset + frame.tar_size > offset:
-                yield self._frame(frame)[max(0, offset - frame.tar_offset) :]
+        frames = self._index.frames
+        first = bisect.bisect_right(frames, offset, key=lambda frame: frame.tar_offset) - 1
+        for number in range(max(0, first), len(frames)):
+            yield self._frame(frames[number])[max(0, offset - frames[number].tar_offset) :]
 
     def _frame(self, frame: Frame) -> bytes:
         if self._cached[0] != frame:

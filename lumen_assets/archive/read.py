@@ -19,7 +19,6 @@ Progress = Callable[[int], None]
 """Called with the number of bytes that were just done."""
 
 _CHUNK: Final = 1 << 20
-_MAX_TAG_FILE: Final = 1 << 20
 _TAG_FILES: Final = (bag.BAG_INFO, bag.BAGIT, bag.MANIFEST, bag.TAG_MANIFEST)
 
 
@@ -127,7 +126,7 @@ class _BagReader:
         self._tags: dict[str, bytes] = {}
         self._payload: dict[str, str] = {}
         self._bytes = 0
-        self._listing_limit = _MAX_TAG_FILE
+        self._listing_limit = bag.MAX_TAG_FILE
         self._taken = 0
 
     def read_members(self) -> None:
@@ -209,7 +208,7 @@ class _BagReader:
             self._payload[path] = digest.hexdigest()
             self._bytes += member.size
         elif path in _TAG_FILES:
-            if member.size > (self._listing_limit if path == bag.MANIFEST else _MAX_TAG_FILE):
+            if member.size > (self._listing_limit if path == bag.MANIFEST else bag.MAX_TAG_FILE):
                 fail(self._name, f"{path} has {member.size} bytes", "bag")
             kept = bytearray()
             self._unpacking.file(path, member, self._content(member, kept.extend))

@@ -16,6 +16,7 @@ import zstandard
 
 from lumen_assets.archive.frames import Frame, decompress_frame
 from lumen_assets.archive.stream import ReadableStream, fail, read_fully
+from lumen_assets.errors import PermanentError
 
 SKIPPABLE_MAGIC: Final = (0x184D2A5C).to_bytes(4, "little")
 FOOTER: Final = struct.Struct("<QII8s")
@@ -66,7 +67,13 @@ def tail_bytes(index: TailIndex, offset: int) -> bytes:
     """
     plain = index.to_json()
     if len(plain) > _MAX_INDEX:
-        raise OverflowError("the index of an archive has at most 512 MiB")
+        raise PermanentError(
+            action="index",
+            subject=f"{len(index.places)} files",
+            cause=f"the index would have {len(plain)} bytes, and it has at most {_MAX_INDEX}",
+            error_class="input",
+            hint="make several archives",
+        )
     packed = zstandard.ZstdCompressor(level=9, write_checksum=True, write_content_size=True).compress(plain)
     footer = FOOTER.pack(offset, len(packed), len(plain), _MARK)
     return _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size) + packed + footer

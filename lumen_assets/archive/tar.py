@@ -18,7 +18,8 @@ END: Final = bytes(2 * BLOCK)
 _MAX_OCTAL: Final = 8**11 - 1
 _MAX_PAX: Final = 64 << 10
 _MAX_SIZE: Final = 1 << 62
-_MAX_MTIME: Final = 1 << 40
+MAX_MTIME: Final = 1 << 40
+"""Seconds either way of 1970 that a time may have: 35,000 years."""
 _REFUSED: Final = {
     b"1": "a hard link",
     b"2": "a symbolic link",
@@ -162,7 +163,7 @@ def _member(block: bytes, records: dict[str, str], name: str) -> Member:
     mode = _number(block, 100, 8, name)
     if size > (0 if is_folder else _MAX_SIZE):
         fail(name, f"{path!r} declares {size} bytes", "refused")
-    if abs(mtime) > _MAX_MTIME:
+    if abs(mtime) > MAX_MTIME:
         fail(name, f"{path!r} has an impossible time", "refused")
     if mode not in (0o644, 0o755):
         fail(name, f"{path!r} has the mode {mode:o}", "refused")

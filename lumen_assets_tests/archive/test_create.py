@@ -150,6 +150,14 @@ def test_names_that_cannot_come_back_are_refused(name: str, tmp_path: Path, key:
     assert not (tmp_path / "a").exists()
 
 
+def test_a_name_that_is_too_long_only_in_the_bag_is_refused(tmp_path: Path, key: Key) -> None:
+    (tmp_path / "f").write_bytes(b"x")
+    with pytest.raises(PermanentError, match="more than 32000 bytes"):
+        make({"n" * 31_990: tmp_path / "f"}, tmp_path / "a", key)
+    make({"n" * 31_900: tmp_path / "f"}, tmp_path / "a", key)
+    assert verify(tmp_path / "a", key).files == 1
+
+
 @pytest.mark.parametrize(
     ("one", "other"), [("a", "A"), ("dir/x", "DIR/y"), ("é", "e\u0301"), ("ß", "SS"), ("a", "a/b"), ("K", "\u212a")]
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -205,9 +206,31 @@ def test_a_folder_that_lost_its_manifest_is_not_overwritten(place: Place) -> Non
     frozen = place.freeze("one")
     frozen.manifest_path.unlink()
     before = place.files()
-    with pytest.raises(IntegrityError, match="but no snapshot"):
+    with pytest.raises(IntegrityError, match="it has no snapshot"):
         place.freeze("two")
     assert place.files() == before
+
+
+def test_a_revision_number_is_used_once(place: Place) -> None:
+    first = place.freeze("one")
+    shutil.rmtree(first.folder)
+    assert place.freeze("one").manifest.revision == 2
+    assert place.freeze("two").manifest.revision == 3
+
+
+def test_a_revision_known_elsewhere_is_not_made_again(place: Place) -> None:
+    assert place.freeze("one", known_revision=4).manifest.revision == 5
+    assert place.freeze("one", known_revision=4).manifest.revision == 5
+    assert [one.manifest.revision for one in revisions(place.archive, DAY, place.keyring)] == [5]
+
+
+def test_a_manifest_at_the_wrong_place_is_not_indexed(place: Place) -> None:
+    frozen = place.freeze("one")
+    before = (place.archive / INDEX_NAME).read_bytes()
+    frozen.folder.rename(place.archive / "2026-11-20")
+    with pytest.raises(IntegrityError, match="which does not belong there"):
+        refresh_index(place.archive, place.keyring)
+    assert (place.archive / INDEX_NAME).read_bytes() == before
 
 
 def test_a_failed_freeze_leaves_nothing(place: Place) -> None:

@@ -4,6 +4,7 @@ import io
 import os
 from pathlib import Path
 
+import bagit
 import pytest
 
 from lumen_assets.archive import FileRange, Key, extract_paths, extract_stream, members_of
@@ -43,6 +44,19 @@ def test_an_unknown_path_names_near_ones(made: Made, wanted: str, tmp_path: Path
     if "metrics" in wanted:
         assert "'logs/metrics.csv'" in caught.value.hint
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mount_point_is_filled_in_place(
+    made: Made, tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.ismount", lambda path: str(path) == str(tmp_path / "mount"))
+    (tmp_path / "mount").mkdir()
+    inode = (tmp_path / "mount").stat().st_ino
+    with made.path.open("rb") as file:
+        extract_stream(file, tmp_path / "mount", key=key, associated_data=BOUND_TO)
+    assert (tmp_path / "mount").stat().st_ino == inode
+    bagit.Bag(str(tmp_path / "mount")).validate()
+    assert not list(tmp_path.rglob(".tmp-*"))
 
 
 @pytest.fixture(scope="module")
