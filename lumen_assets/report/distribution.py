@@ -1,7 +1,7 @@
 """Numbers over one signal's values, the same on every machine.
 
 Sums are exact (``math.fsum``), so neither the order of threads nor the width of vector registers shows in the last
-digit, and values near the largest float are scaled by a power of two first, so that nothing overflows.
+digit, and values near the ends of floats are scaled by a power of two first, so that nothing overflows or vanishes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from lumen_assets.report.model import Curve, Distribution, TargetRange
 Values = NDArray[np.float64]
 
 _SAFE: Final = 1e100
-"""Squares and sums of a day's values below this stay far from the largest float, 1.8e308."""
+"""Squares and sums of a day's values between its inverse and it stay far from the ends of floats, 1e-308 and 1e308."""
 
 
 def scale_of(values: Values) -> float:
-    """A power of two to divide by; 1 except for values too large to square."""
+    """A power of two to divide by; 1 except for values too large or too small to square."""
     peak = float(np.max(np.abs(values))) if values.size else 0.0
-    return math.ldexp(1.0, math.frexp(peak)[1]) if peak > _SAFE else 1.0
+    if peak == 0 or 1 / _SAFE < peak < _SAFE:
+        return 1.0
+    return math.ldexp(1.0, math.frexp(peak)[1] - 1)
 
 
 def exact_mean(values: Values) -> float:

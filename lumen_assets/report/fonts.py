@@ -22,7 +22,8 @@ from lumen_assets.report.plain_text import code_point
 
 _SHIPPING_PACKAGE: Final = "koreanize_matplotlib"
 _SHIPPED_FAMILY: Final = "NanumGothic"
-_HANGUL_SAMPLE: Final = "가힣한글"
+_HANGUL_SAMPLE: Final = "가나한글하"
+"""Common syllables: fonts of only the 2,350 of KS X 1001 serve too; rarer ones are named by code point."""
 
 _lock = threading.Lock()
 _loaded: dict[Path | None, Typeface] = {}

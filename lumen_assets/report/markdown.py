@@ -11,7 +11,7 @@ from lumen_assets.report.document import Banner, Block, Cell, Document, Facts, F
 from lumen_assets.report.model import DayReport
 from lumen_assets.report.sections import document
 
-_ESCAPED: Final = re.compile(r"[\\`*\[\]{}|~$!]|(?<![^\W_])_+|_+(?![^\W_])")
+_ESCAPED: Final = re.compile(r"[\\`*\[\]{}|~$!]|(?<!\w)_+|_+(?!\w)")
 _ENTITIES: Final = (
     ("&", "&amp;"),
     ("<", "&lt;"),

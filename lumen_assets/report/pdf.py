@@ -66,6 +66,7 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
         super().__init__(
             target,
             pagesize=A4,
+            initialFontName=face.regular,  # else every page names Helvetica, which is not embedded
             invariant=1,
             pageCompression=1,
             lang={"ko": "ko-KR", "en": "en-GB"}[report.language],

@@ -96,6 +96,7 @@ def flowables(report: DayReport, content: Document, face: Typeface, *, width: fl
 class _Maker:
     def __init__(self, report: DayReport, face: Typeface, styles: Styles, width: float) -> None:
         self.report, self.face, self.styles, self.width = report, face, styles, width
+        self.cell_font = ("FONTNAME", (0, 0), (-1, -1), face.regular)  # else tables name Helvetica, not embedded
 
     def markup(self, text: str) -> str:
         """Plain text as reportlab's paragraph markup that shows just that text."""
@@ -116,6 +117,7 @@ class _Maker:
         box.setStyle(
             TableStyle(
                 [
+                    self.cell_font,
                     ("BACKGROUND", (0, 0), (-1, -1), BANNER_FILL),
                     ("LINEBEFORE", (0, 0), (0, -1), 3, BANNER_EDGE),
                     ("LEFTPADDING", (0, 0), (-1, -1), 10),
@@ -163,6 +165,7 @@ class _Maker:
         grid.setStyle(
             TableStyle(
                 [
+                    self.cell_font,
                     ("VALIGN", (0, 0), (-1, -1), "TOP"),
                     ("LINEABOVE", (0, 0), (-1, -1), 0.5, GRID),
                     ("LINEBELOW", (0, -1), (-1, -1), 0.5, GRID),
@@ -189,6 +192,7 @@ class _Maker:
         table.setStyle(
             TableStyle(
                 [
+                    self.cell_font,
                     ("VALIGN", (0, 0), (-1, -1), "TOP"),
                     ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
                     ("BACKGROUND", (0, 0), (-1, 0), HEAD_FILL),

@@ -113,7 +113,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The line is the mean of each minute, the pale band its minimum and maximum, the green area the target range. "
         "The line breaks where nothing was recorded; the numbers above are those of the rule changes below.",
     ),
-    "figures_none": ("그릴 값이 없습니다.", "There are no values to draw."),
     "figures_left_out": (
         "설정에 없는 신호는 앞의 8개만 그립니다. 그래프를 생략한 신호: {names}.",
         "Of the signals that are not configured, the first eight are drawn. Without a figure: {names}.",

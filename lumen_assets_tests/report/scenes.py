@@ -71,7 +71,7 @@ def waves(
     day: date, *, rate_hz: float, seed: int, silent: Sequence[tuple[str, str]] = (), extra: Sequence[str] = ()
 ) -> pl.DataFrame:
     """A day of slow waves with noise, without the rows of the silent stretches."""
-    noise = random.Random(seed)
+    noise = random.Random(seed)  # noqa: S311 - noise, no secret
     start, _ = day_bounds(day)
     stretches = [(at(first, day), at(last, day)) for first, last in silent]
     every = (start + timedelta(seconds=i / rate_hz) for i in range(round(86_400 * rate_hz)))
