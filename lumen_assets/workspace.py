@@ -226,6 +226,7 @@ class Workspace:
                     last_day=yesterday(),
                     days=SAMPLE_DAYS,
                     rate_hz=sources.telemetry.rate_hz,
+                    telemetry_path=sources.telemetry.path,
                 )
         return telemetry.cut_day(
             self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
