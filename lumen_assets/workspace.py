@@ -25,7 +25,17 @@ from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.local import LocalStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
-from lumen_assets.verification import Attestation, Level, VerdictLedger, Verification, attest, verify_replica
+from lumen_assets.verification import (
+    Attestation,
+    Level,
+    Repair,
+    VerdictLedger,
+    Verification,
+    attest,
+    repair_replica,
+    unreachable,
+    verify_replica,
+)
 
 SAMPLE_DAYS = 3
 
@@ -193,6 +203,32 @@ class Workspace:
         )
         self.ledger.record(found)
         return found
+
+    def verify_or_unreachable(self, destination: str, day: date, revision: int, level: Level) -> Verification:
+        """The same, where a destination that gives no answer is a verdict too: UNVERIFIABLE, with the reason."""
+        try:
+            return self.verify(destination, day, revision, level)
+        except LumenError as error:
+            found = unreachable(destination, day, revision, level, error)
+        self.ledger.record(found)
+        return found
+
+    def repair(self, before: Verification) -> Repair:
+        """Put a replica again from the local archive or a destination that is good; the new verdict is recorded.
+
+        Raises:
+            LumenError: as ``repair_replica``.
+        """
+        repair = repair_replica(
+            self.stores[before.destination],
+            before,
+            [self.archive_store, *self.stores.values()],
+            self.keyring,
+            self.settings.home / "repair",
+            self.identify_archive,
+        )
+        self.ledger.record(repair.after)
+        return repair
 
     def attest(self, day: date, revision: int) -> Attestation:
         """The day's newest verdicts counted against the policy, recorded in the ledger."""

@@ -20,6 +20,7 @@ from lumen_assets.cli.running import LumenGroup
         "demo": "demo",
         "doctor": "doctor",
         "key": "key",
+        "repair": "repair",
         "restore": "restore",
         "status": "status",
         "ui": "ui",

@@ -10,9 +10,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
-from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Attestation, Level, Verdict, Verification, unreachable
+from lumen_assets.verification import Attestation, Level, Verdict, Verification
 from lumen_assets.workspace import Workspace
 
 
@@ -41,7 +41,7 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
         task = progress.add_task("verifying", total=len(revisions) * len(destinations))
         for day, revision in revisions.items():
             for name in destinations:
-                verdicts.append(_verify(workspace, name, day, revision, wanted))
+                verdicts.append(workspace.verify_or_unreachable(name, day, revision, wanted))
                 progress.advance(task)
     attestations = [workspace.attest(day, revision) for day, revision in revisions.items()]
     ok = all(found.verdict is Verdict.MATCH for found in verdicts) and all(found.ok for found in attestations)
@@ -74,15 +74,6 @@ def _destinations(workspace: Workspace, chosen: tuple[str, ...]) -> list[str]:
                 hint=f"choose from {', '.join(known)}",
             )
     return list(chosen) or known
-
-
-def _verify(workspace: Workspace, name: str, day: date, revision: int, level: Level) -> Verification:
-    try:
-        return workspace.verify(name, day, revision, level)
-    except LumenError as error:
-        found = unreachable(name, day, revision, level, error)
-    workspace.ledger.record(found)
-    return found
 
 
 def _print(verdicts: list[Verification], attestations: list[Attestation]) -> None:

@@ -7,13 +7,14 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from lumen_assets.archive.digests import Digests
-from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, new_file
+from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, new_file, publish_new
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject
+from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key
 
 CHUNK: Final = 1 << 20
 
@@ -106,6 +107,21 @@ class LocalStore:
         with file:
             file.seek(start)
             yield _FileReader(file, path, length)
+
+    def set_aside(self, key: str) -> str:
+        """See ``Store.set_aside``."""
+        path = self._path(key)
+        self._require_folder()
+        aside = aside_key(key, datetime.now(UTC))
+        try:
+            publish_new(path, self._path(aside))
+        except FileNotFoundError as error:
+            raise PermanentError(
+                action="set aside", subject=str(path), cause="there is no such file", error_class="missing"
+            ) from error
+        except OSError as error:
+            raise folder_error(error, "set aside", str(path)) from error
+        return aside
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""

@@ -2,7 +2,7 @@
 
 A key is a relative path with ``/``: ``2026-11-21/snapshot.manifest.json``. Objects are write-once: a put of
 identical content is a success that sends nothing, a put of different content is a conflict; nothing here
-deletes or overwrites. Errors are those of ``lumen_assets.errors``; retrying is a wrapper's business
+deletes or overwrites; a damaged object is set aside under another name. Errors are those of ``lumen_assets.errors``; retrying is a wrapper's business
 (``replicate``), not a store's.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +56,11 @@ class Receipt:
     bytes_sent: int
 
 
+def aside_key(key: str, now: datetime) -> str:
+    """The key that a damaged object gets when it is set aside at ``now``."""
+    return f"{key}.aside-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
 class Reader(Protocol):
     """A stream of an object's bytes."""
 
@@ -87,6 +93,16 @@ class Store(Protocol):
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> AbstractContextManager[Reader]:
         """The bytes of ``key`` from ``start``, at most ``length`` of them.
+
+        Raises:
+            PermanentError: with ``error_class="missing"`` if there is no such object.
+        """
+        ...
+
+    def set_aside(self, key: str) -> str:
+        """Give a damaged object another name, so that its place is free and nothing is lost; returns that name.
+
+        For repair only. The new key is ``key`` with ``.aside-`` and the time, UTC, behind it.
 
         Raises:
             PermanentError: with ``error_class="missing"`` if there is no such object.

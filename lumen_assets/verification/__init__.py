@@ -2,6 +2,7 @@
 
 from lumen_assets.verification.attestation import Attestation, attest
 from lumen_assets.verification.ledger import VerdictLedger
+from lumen_assets.verification.repair import Repair, repair_replica
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
 from lumen_assets.verification.verify import read_manifest, unreachable, verify_replica
 
@@ -9,11 +10,13 @@ __all__ = [
     "Attestation",
     "Finding",
     "Level",
+    "Repair",
     "Verdict",
     "VerdictLedger",
     "Verification",
     "attest",
     "read_manifest",
+    "repair_replica",
     "unreachable",
     "verify_replica",
 ]

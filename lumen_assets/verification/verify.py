@@ -15,6 +15,7 @@ from lumen_assets.archive import Keyring, Manifest, archive_name, associated_dat
 from lumen_assets.archive.freeze import MANIFEST_NAME
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError
 from lumen_assets.replication.store import Reader, Store, StoredObject
+from lumen_assets.verification.history import Held
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
 
 CHUNK: Final = 1 << 20
@@ -91,6 +92,11 @@ def read_manifest(store: Store, day: date, revision: int, keyring: Keyring) -> M
         IntegrityError: if it is not an authentic manifest of this day and revision.
         PermanentError: with ``error_class="missing"`` if there is none.
     """
+    return read_held(store, day, revision, keyring).manifest
+
+
+def read_held(store: Store, day: date, revision: int, keyring: Keyring) -> Held:
+    """The same with the digest that other manifests name it by."""
     key = revision_prefix(day, revision) + MANIFEST_NAME
     with store.read(key) as reader:
         data = _read_bounded(reader, MANIFEST_LIMIT)
@@ -102,7 +108,7 @@ def read_manifest(store: Store, day: date, revision: int, keyring: Keyring) -> M
             cause=f"it is the manifest of {manifest.day} r{manifest.revision}",
             error_class="manifest",
         )
-    return manifest
+    return Held(manifest, hashlib.sha256(data).hexdigest())
 
 
 def _verify(

@@ -1,0 +1,116 @@
+"""``lumen repair``: missing or bad replicas put again from a good copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
+from lumen_assets.errors import LumenError
+from lumen_assets.settings import load_settings
+from lumen_assets.verification import Level, Repair, Verdict, Verification
+from lumen_assets.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one replica: ``repair`` where it was put again, ``problem`` where it could not be."""
+
+    before: Verification
+    repair: Repair | None = None
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the replica is good now."""
+        verdict = self.repair.after.verdict if self.repair else self.before.verdict
+        return verdict is Verdict.MATCH and not self.problem
+
+
+@click.command()
+@click.argument("days", type=DAY, nargs=-1, metavar="[DAY]...")
+@json_option
+def repair(days: tuple[date, ...], as_json: bool) -> None:
+    """Put missing or bad replicas again, of the given days, or of every day there is.
+
+    Every replica of a given day is read back first; without days, those are that are not known to be good. What was in
+    the place of a damaged one is kept beside it under another name, and never deleted.
+    """
+    workspace = Workspace(load_settings())
+    console = Console(stderr=True, quiet=as_json)
+    outcomes: list[Outcome] = []
+    revisions = workspace.newest_revisions(days)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("repairing", total=len(revisions) * len(workspace.stores))
+        for day, revision in revisions.items():
+            for name in workspace.stores:
+                outcomes.append(_repair(workspace, name, day, revision, known_is_enough=not days))
+                progress.advance(task)
+            workspace.attest(day, revision)
+    ok = all(outcome.ok for outcome in outcomes)
+    if as_json:
+        print_json({"ok": ok, "replicas": [_as_json(outcome) for outcome in outcomes]})
+    else:
+        _print(outcomes)
+    if not ok:
+        raise SystemExit(PROBLEM)
+
+
+def _repair(workspace: Workspace, name: str, day: date, revision: int, *, known_is_enough: bool) -> Outcome:
+    before = workspace.ledger.newest(day, day).get(day, {}).get(name)
+    known = before is not None and before.revision == revision and before.verdict is Verdict.MATCH
+    if before is None or not (known_is_enough and known):
+        before = workspace.verify_or_unreachable(name, day, revision, Level.BYTES)
+    if before.verdict is Verdict.MATCH:
+        return Outcome(before)
+    if before.verdict is Verdict.UNVERIFIABLE:
+        return Outcome(before, problem=before.detail)
+    try:
+        return Outcome(before, workspace.repair(before))
+    except LumenError as error:
+        return Outcome(before, problem=str(error))
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    done = outcome.repair
+    return {
+        "day": outcome.before.day.isoformat(),
+        "revision": outcome.before.revision,
+        "destination": outcome.before.destination,
+        "ok": outcome.ok,
+        "before": outcome.before.verdict.value,
+        "after": done.after.verdict.value if done else None,
+        "repaired": done is not None,
+        "source": done.source if done else None,
+        "set_aside": list(done.set_aside) if done else [],
+        "problem": outcome.problem,
+    }
+
+
+def _print(outcomes: list[Outcome]) -> None:
+    console = Console()
+    touched = [outcome for outcome in outcomes if outcome.repair or outcome.problem]
+    if not touched:
+        console.print(f"[green]nothing to repair[/]: {len(outcomes)} replicas are good")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("day", "rev", "destination", "was", "is", "from", "what happened"):
+        table.add_column(heading)
+    for outcome in touched:
+        done = outcome.repair
+        kept = f"what was there is kept as {', '.join(done.set_aside)}" if done and done.set_aside else ""
+        table.add_row(
+            str(outcome.before.day),
+            f"r{outcome.before.revision}",
+            outcome.before.destination,
+            outcome.before.verdict,
+            f"[green]{done.after.verdict}[/]" if done and outcome.ok else "[red]not repaired[/]",
+            done.source if done else "",
+            outcome.problem or kept or "was missing",
+        )
+    console.print(table)
