@@ -39,7 +39,7 @@ def test_korean_and_english_headings():
     english = markdown(today, previous, "en", 0.2)
     assert "## 한눈에 보기" in korean
     assert "## At a glance" in english
-    assert not re.search(r"[가-힣]", re.sub(r"^\|.*$", "", english, flags=re.MULTILINE))
+    assert not re.search(r"[가-힣]", re.sub(r"^[|-].*$", "", english, flags=re.MULTILINE))
 
 
 def test_every_row_has_the_cells_of_its_header():
