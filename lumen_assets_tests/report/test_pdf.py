@@ -13,7 +13,15 @@ import pytest
 from lumen_assets.errors import PermanentError
 from lumen_assets.report import build_report, load_report, write_pdf, write_report
 from lumen_assets.report.fonts import Typeface, typeface
-from lumen_assets_tests.report.scenes import DAY, configuration, empty_day, hostile_day, normal_day, stormy_day
+from lumen_assets_tests.report.scenes import (
+    DAY,
+    broken_day,
+    configuration,
+    empty_day,
+    hostile_day,
+    normal_day,
+    stormy_day,
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +124,10 @@ def test_an_english_day(tmp_path):
 def test_an_empty_day(tmp_path, language):
     text = pdftotext(pdf_of(tmp_path / "empty.pdf", empty_day(), language))
     assert "SAMPLE DATA" in text
+
+
+def test_a_broken_day(tmp_path):
+    assert "431,998" in pdftotext(pdf_of(tmp_path / "broken.pdf", broken_day()))
 
 
 def test_a_stormy_day_lays_out_and_repeats_its_headers(tmp_path):
