@@ -1,6 +1,6 @@
 """Encrypted, write-once archives: made, proven, read back. The format is in ``docs/format.md``."""
 
-from lumen_assets.archive.create import CreatedArchive, create_archive, members_of
+from lumen_assets.archive.create import CreatedArchive, create_archive
 from lumen_assets.archive.digests import Digests, DigestTaker, digest_file
 from lumen_assets.archive.extract import extract_stream
 from lumen_assets.archive.freeze import FrozenDay, freeze_day, load_frozen, newest, revisions
@@ -15,6 +15,7 @@ from lumen_assets.archive.keys import (
 )
 from lumen_assets.archive.layout import MANIFEST_NAME, archive_name, parse_manifest_key, revision_prefix
 from lumen_assets.archive.manifest import Manifest, associated_data
+from lumen_assets.archive.payload import members_of
 from lumen_assets.archive.ranged import ExtractedPaths, FileRange, RangedReader, extract_paths
 from lumen_assets.archive.read import ArchiveContents, verify_stream
 

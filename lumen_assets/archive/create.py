@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from lumen_assets.archive import bag
 from lumen_assets.archive.digests import Digests, DigestTaker
 from lumen_assets.archive.frames import FrameWriter
 from lumen_assets.archive.keys import Key
-from lumen_assets.archive.names import Collisions, path_problem
-from lumen_assets.archive.stream import EncryptingWriter
+from lumen_assets.archive.names import path_problem
+from lumen_assets.archive.payload import Source, inspect_payload, read_source, refused
+from lumen_assets.archive.stream import EncryptingWriter, Progress
 from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
-from lumen_assets.archive.tar import END, MAX_MTIME, Member, header_bytes, padding
+from lumen_assets.archive.tar import END, Member, header_bytes, padding
 from lumen_assets.durable import new_file
-from lumen_assets.errors import LumenError, PermanentError, TransientError
-
-Progress = Callable[[int], None]
-"""Called with the number of bytes that were just done."""
-
-_CHUNK: Final = 1 << 20
-_OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+from lumen_assets.errors import LumenError, PermanentError
 
 
 @dataclass(frozen=True)
@@ -46,17 +40,6 @@ class CreatedArchive:
     files: int
     bytes: int
     sha256: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A payload file as it was when the archive was begun."""
-
-    path: Path
-    size: int
-    mode: int
-    mtime: int
-    mtime_ns: int
 
 
 def create_archive(
@@ -93,7 +76,7 @@ def create_archive(
         TransientError: if a member changed while it was read.
     """
     _check_base(base_name)
-    sources = _inspect(members, base_name)
+    sources = inspect_payload(members, base_name)
     if os.path.lexists(output):
         raise _taken(output)
     try:
@@ -118,57 +101,6 @@ def create_archive(
     )
 
 
-def content_digest_of(members: Mapping[str, Path], progress: Progress | None = None) -> str:
-    """The content digest that an archive of these files would have.
-
-    Raises:
-        PermanentError, TransientError: as ``create_archive``.
-    """
-    digests = {}
-    for path, source in _inspect(members, "").items():
-        digest = hashlib.sha256()
-        for data in _read(source, progress):
-            digest.update(data)
-        digests[f"{bag.DATA}/{path}"] = digest.hexdigest()
-    return bag.sha256(bag.manifest_bytes(digests))
-
-
-def members_of(folder: Path) -> Mapping[str, Path]:
-    """Every file below a folder, by its path there. Empty folders are not kept: a bag has none.
-
-    Raises:
-        PermanentError: if there is no such folder, or it holds links or devices: naming the first few.
-    """
-    members: dict[str, Path] = {}
-    refused: list[str] = []
-
-    def scan(current: Path, prefix: str) -> None:
-        with os.scandir(current) as entries:
-            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
-                name = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    scan(Path(entry.path), f"{name}/")
-                elif entry.is_file(follow_symlinks=False):
-                    members[name] = Path(entry.path)
-                else:
-                    refused.append(name)
-
-    try:
-        scan(folder, "")
-    except OSError as error:
-        raise _unreadable(Path(error.filename or folder), error) from error
-    if refused:
-        more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
-        raise PermanentError(
-            action="archive",
-            subject=str(folder),
-            cause=f"these are links, devices or sockets: {', '.join(map(repr, refused[:5]))}{more}",
-            error_class="input",
-            hint="an archive holds regular files only: remove them, or put the files there that they stand for",
-        )
-    return members
-
-
 class _BagWriter:
     """Members of the bag, in order, into a tar stream."""
 
@@ -180,7 +112,7 @@ class _BagWriter:
         self.places: list[Place] = []
         self.sha256: dict[str, str] = {}
 
-    def write(self, sources: Mapping[str, _Source], bag_info: Mapping[str, str]) -> str:
+    def write(self, sources: Mapping[str, Source], bag_info: Mapping[str, str]) -> str:
         """Write all of it; returns the content digest."""
         newest = max((source.mtime for source in sources.values()), default=0)
         own = self._mtime if self._mtime is not None else newest
@@ -197,7 +129,7 @@ class _BagWriter:
         self._tar.write(END)
         return bag.sha256(manifest)
 
-    def _payload(self, sources: Mapping[str, _Source]) -> None:
+    def _payload(self, sources: Mapping[str, Source]) -> None:
         folders = _folder_times(sources)
         for path in sorted([*sources, *folders], key=lambda path: path.encode()):
             name = f"{self._base}/{bag.DATA}/{path}"
@@ -206,11 +138,11 @@ class _BagWriter:
             else:
                 self._folder(name, folders[path] if self._mtime is None else self._mtime)
 
-    def _file(self, name: str, source: _Source) -> str:
+    def _file(self, name: str, source: Source) -> str:
         mtime = source.mtime if self._mtime is None else self._mtime
         self._header(Member(name=name, is_folder=False, size=source.size, mode=source.mode, mtime=mtime))
         digest = hashlib.sha256()
-        for data in _read(source, self._progress):
+        for data in read_source(source, self._progress):
             digest.update(data)
             self._tar.write(data)
         self._tar.write(bytes(padding(source.size)))
@@ -241,7 +173,7 @@ class _Tee:
         self._file.write(data)
 
 
-def _folder_times(sources: Mapping[str, _Source]) -> dict[str, int]:
+def _folder_times(sources: Mapping[str, Source]) -> dict[str, int]:
     """The newest time of a file below it, by folder."""
     times: dict[str, int] = {}
     for path, source in sources.items():
@@ -252,68 +184,10 @@ def _folder_times(sources: Mapping[str, _Source]) -> dict[str, int]:
     return times
 
 
-def _inspect(members: Mapping[str, Path], base_name: str) -> dict[str, _Source]:
-    """The payload files as they are now, sorted by the bytes of their path; nothing unusable among them."""
-    collisions = Collisions()
-    sources = {}
-    for path in sorted(members, key=os.fsencode):
-        problem = path_problem(path) or path_problem(f"{base_name or 'x'}/{bag.DATA}/{path}")
-        if problem:
-            raise _refused(path, f"it is {problem}", "rename the file")
-        earlier = collisions.add(path)
-        if earlier is not None:
-            cause = f"on some file systems it is the same as {earlier!r}"
-            raise _refused(path, cause, "rename one of them: case and Unicode form must not be the only difference")
-        sources[path] = _inspect_file(path, members[path])
-    for path in sources:
-        parts = path.split("/")
-        if any("/".join(parts[:count]) in sources for count in range(1, len(parts))):
-            raise _refused(path, "a part of it is both a file and a folder", "rename one of them")
-    return sources
-
-
-def _inspect_file(path: str, file: Path) -> _Source:
-    try:
-        found = file.lstat()
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    if not stat.S_ISREG(found.st_mode):
-        kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
-        raise _refused(path, f"{file} is {kind}", "an archive holds regular files only")
-    if abs(found.st_mtime) > MAX_MTIME:
-        raise _refused(path, f"{file} has an impossible time", "touch the file")
-    mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
-    return _Source(file, found.st_size, mode, found.st_mtime_ns // 10**9, found.st_mtime_ns)
-
-
-def _read(source: _Source, progress: Progress | None) -> Iterator[bytes]:
-    """The file's bytes, exactly as many as it had when the archive was begun."""
-    try:
-        with os.fdopen(os.open(source.path, _OPEN), "rb", buffering=0) as file:
-            _check_unchanged(source, file)
-            left = source.size
-            while left and (data := file.read(min(_CHUNK, left))):
-                left -= len(data)
-                yield data
-                if progress:
-                    progress(len(data))
-            _check_unchanged(source, file)
-    except OSError as error:
-        raise _unreadable(source.path, error) from error
-    if left:
-        raise _changed(source.path)
-
-
-def _check_unchanged(source: _Source, file: BinaryIO) -> None:
-    now = os.fstat(file.fileno())
-    if (now.st_size, now.st_mtime_ns, stat.S_ISREG(now.st_mode)) != (source.size, source.mtime_ns, True):
-        raise _changed(source.path)
-
-
 def _check_base(base_name: str) -> None:
     problem = "a path" if "/" in base_name else path_problem(base_name)
     if problem:
-        raise _refused(base_name, f"the name at the top is {problem}", "choose a plain name")
+        raise refused(base_name, f"the name at the top is {problem}", "choose a plain name")
 
 
 @contextmanager
@@ -339,24 +213,4 @@ def _taken(output: Path) -> PermanentError:
         cause="it exists, and an archive is never overwritten",
         error_class="output",
         hint="choose another name",
-    )
-
-
-def _refused(path: str, cause: str, hint: str) -> PermanentError:
-    return PermanentError(action="archive", subject=repr(path), cause=cause, error_class="input", hint=hint)
-
-
-def _unreadable(path: Path, error: OSError) -> PermanentError:
-    return PermanentError(
-        action="read", subject=str(path), cause=error.strerror or type(error).__name__, error_class="input"
-    )
-
-
-def _changed(path: Path) -> TransientError:
-    return TransientError(
-        action="archive",
-        subject=str(path),
-        cause="it changed while it was read",
-        error_class="input",
-        hint="wait until nothing writes to it",
     )

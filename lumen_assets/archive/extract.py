@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from lumen_assets.archive.keys import Key, Keyring
-from lumen_assets.archive.read import ArchiveContents, Progress, unpack
-from lumen_assets.archive.stream import ReadableStream, fail
+from lumen_assets.archive.read import ArchiveContents, unpack
+from lumen_assets.archive.stream import Progress, ReadableStream, fail
 from lumen_assets.archive.tar import Member
 from lumen_assets.durable import fsync_folder, temporary_beside
 from lumen_assets.errors import LumenError, PermanentError

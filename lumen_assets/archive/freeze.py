@@ -6,12 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from lumen_assets.archive.create import CreatedArchive, Progress, content_digest_of, create_archive
+from lumen_assets.archive.create import create_archive
 from lumen_assets.archive.index import IndexEntry, heads, locked, read_manifest, refresh_index
 from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.layout import (
@@ -23,6 +23,8 @@ from lumen_assets.archive.layout import (
     revision_prefix,
 )
 from lumen_assets.archive.manifest import ArchiveFile, Content, InputRange, Manifest, Provenance, associated_data
+from lumen_assets.archive.payload import content_digest_of
+from lumen_assets.archive.stream import Progress
 from lumen_assets.days import day_bounds
 from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, new_file
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError
@@ -137,17 +139,14 @@ def freeze_day(
         if before and before.manifest.content.digest == content_digest_of(payload):
             return before
         revision = 1 + max(known_revision, *_revisions_known(entries, day))
-        final = archive_folder / revision_prefix(day, revision)
-        staging = archive_folder / f"{TEMPORARY_PREFIX}{day.isoformat()}-r{revision}-{os.urandom(6).hex()}"
-        staging.mkdir()
-        try:
+        with _staged(archive_folder, day, revision) as staging:
             created = create_archive(
                 payload,
                 staging / archive_name(day, revision),
                 key=keyring.primary,
                 associated_data=associated_data(day, revision),
                 base_name=base_name(day, revision),
-                bag_info=_bag_info(day, revision),
+                bag_info={"Bagging-Date": day.isoformat(), "External-Identifier": base_name(day, revision)},
                 mtime=int(day_bounds(day)[1].timestamp()),
                 level=level,
                 threads=threads,
@@ -155,29 +154,26 @@ def freeze_day(
             )
             if before and created.content_digest == before.manifest.content.digest:
                 return before  # it was being written to, and is now as it was
-            provenance = Provenance(
-                software=software,
-                git_revision=git_revision,
-                run_id=run_id,
-                created_at=created_at,
-                inputs=tuple(InputRange(part.role, *part.byte_range) for part in inputs if part.present),
-            )
-            manifest = _manifest(
-                created,
+            manifest = Manifest(
                 day=day,
                 revision=revision,
                 key_id=keyring.primary.id,
-                provenance=provenance,
+                archive=ArchiveFile(name=archive_name(day, revision), **vars(created.digests)),
+                content=Content(digest=created.content_digest, files=created.files, bytes=created.bytes),
+                provenance=Provenance(
+                    software=software,
+                    git_revision=git_revision,
+                    run_id=run_id,
+                    created_at=created_at,
+                    inputs=tuple(InputRange(part.role, *part.byte_range) for part in inputs if part.present),
+                ),
                 parents=heads(entries),
             )
             with new_file(staging / MANIFEST_NAME) as file:
                 file.write(manifest.to_bytes(keyring.primary))
-            _publish(staging, final)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            _publish(staging, archive_folder / revision_prefix(day, revision))
         refresh_index(archive_folder, keyring)
-        frozen = load_frozen(final, keyring)
-        return FrozenDay(frozen.folder, frozen.manifest, frozen.manifest_digest, created=True)
+        return replace(load_frozen(archive_folder / revision_prefix(day, revision), keyring), created=True)
 
 
 def revisions(archive_folder: Path, day: date, keyring: Keyring) -> tuple[FrozenDay, ...]:
@@ -216,22 +212,15 @@ def load_frozen(folder: Path, keyring: Keyring) -> FrozenDay:
     return frozen
 
 
-def _bag_info(day: date, revision: int) -> dict[str, str]:
-    return {"Bagging-Date": day.isoformat(), "External-Identifier": base_name(day, revision)}
-
-
-def _manifest(
-    created: CreatedArchive, *, day: date, revision: int, key_id: str, provenance: Provenance, parents: tuple[str, ...]
-) -> Manifest:
-    return Manifest(
-        day=day,
-        revision=revision,
-        key_id=key_id,
-        archive=ArchiveFile(name=archive_name(day, revision), **vars(created.digests)),
-        content=Content(digest=created.content_digest, files=created.files, bytes=created.bytes),
-        provenance=provenance,
-        parents=parents,
-    )
+@contextmanager
+def _staged(archive_folder: Path, day: date, revision: int) -> Iterator[Path]:
+    """A folder to fill, removed when the block ends unless it was renamed into place."""
+    staging = archive_folder / f"{TEMPORARY_PREFIX}{day.isoformat()}-r{revision}-{os.urandom(6).hex()}"
+    staging.mkdir()
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _revisions_known(entries: Sequence[IndexEntry], day: date) -> list[int]:

@@ -11,12 +11,9 @@ from lumen_assets.archive import bag
 from lumen_assets.archive.frames import FrameReader
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import Collisions, path_problem
-from lumen_assets.archive.stream import DecryptingReader, ReadableStream, fail
+from lumen_assets.archive.stream import DecryptingReader, Progress, ReadableStream, fail
 from lumen_assets.archive.tail import Place, TailIndex, check_tail
 from lumen_assets.archive.tar import Member, padding, read_member
-
-Progress = Callable[[int], None]
-"""Called with the number of bytes that were just done."""
 
 _CHUNK: Final = 1 << 20
 _TAG_FILES: Final = (bag.BAG_INFO, bag.BAGIT, bag.MANIFEST, bag.TAG_MANIFEST)

@@ -9,6 +9,7 @@ number (32 bits, big-endian) and 1 for the last one, else 0; so cutting, appendi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -22,6 +23,9 @@ PREFIX_SIZE: Final = 7
 HEADER_SIZE: Final = 1 + KEY_SIZE + PREFIX_SIZE
 TAG_SIZE: Final = 16
 _MAX_SEGMENTS: Final = 1 << 32
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes that were just done."""
 
 
 class ReadableStream(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -78,12 +77,12 @@ def run_day(
     from lumen_assets.definitions import build_defs
     from lumen_assets.defs.instance import prepare_instance
 
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings.dagster_home))
+    folder = prepare_instance(settings.dagster_home)
     definitions = build_defs(settings)
     runs: dict[str, str] = {}
     materialized: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
         for job_name in ("daily",) if until else ("daily", "attest"):
             run_id = runs[job_name] = dg_run_id()
             instance.add_event_listener(run_id, lambda entry: _show(entry, console))

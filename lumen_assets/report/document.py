@@ -76,6 +76,13 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Notes:
+    """Longer texts, each under the number that it belongs to; any length, as they break over pages."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Banner:
     """What must be seen before any number; ``link`` is the anchor of the section that says more."""
 
@@ -92,7 +99,7 @@ class Figure:
     alternative: str
 
 
-Block = Table | Facts | Heading | Subheading | Text | Banner | Figure
+Block = Table | Facts | Heading | Subheading | Text | Notes | Banner | Figure
 
 
 @dataclass(frozen=True)

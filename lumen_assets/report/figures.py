@@ -49,7 +49,7 @@ def signal_drawing(report: DayReport, signal: SignalReport, face: Typeface) -> D
         raise ValueError(f"{signal.name} has no values to draw")
     wording = Wording(report.language)
     axis = value_axis(*_extent(signal, signal.curve))
-    drawing = Drawing(WIDTH, HEIGHT)
+    drawing = Drawing(WIDTH, HEIGHT, initialFontName=face.regular)  # else a PDF names Helvetica, not embedded
     for shape in (
         *_target_area(signal, axis),
         *_grid(axis, face, wording),

@@ -14,15 +14,15 @@ NOTHING = "–"
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
-    """Four significant digits, at most four decimals; below a thousandth three digits; far outside an exponent."""
+    """Four significant digits, at most four decimals; below a thousandth three digits; below 0.0001 an exponent."""
     if value is None:
         return NOTHING
     sign = "+" if signed and value > 0 else ""
     if value == 0:
         return "0"
     magnitude = abs(value)
-    if not 1e-5 <= magnitude < 1e7:
-        mantissa, exponent = f"{value:.2e}".split("e")
+    if not 1e-4 <= magnitude < 1e7:
+        mantissa, exponent = f"{value:.1e}".split("e")
         return f"{sign}{mantissa}e{int(exponent)}"
     order = math.floor(math.log10(magnitude))
     decimals = 2 - order if magnitude < 1e-3 else min(4, max(0, 3 - order))

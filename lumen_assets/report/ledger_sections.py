@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.document import Block, Cell, Column, Facts, Heading, Subheading, Table, Text
+from lumen_assets.report.document import Block, Cell, Column, Facts, Heading, Notes, Subheading, Table, Text
 from lumen_assets.report.model import DayReport, Input, RuleEffect, SignalReport
 from lumen_assets.report.wording import Wording
 
@@ -25,13 +25,11 @@ def rules_section(report: DayReport, wording: Wording) -> Iterator[Block]:
     groups = list(_groups(report.effect_signals))
     yield _changes_table(report, groups[0] if groups else (), wording)
     for group in groups[1:]:
-        yield Text(wording("rules_more"), tone="quiet")
-        yield _effects_table(report, group, wording)
+        yield from _further_effects(report, group, wording)
     notes = tuple(_notes(report, wording))
     if notes:
         yield Subheading(wording("rules_notes"))
-        number = Column(wording("column_number"), 0.5, "right")
-        yield Table((number, Column(wording("column_note"), 8)), notes)
+        yield Notes(notes)
 
 
 def _groups(signals: Sequence[SignalReport]) -> Iterator[tuple[SignalReport, ...]]:
@@ -63,7 +61,17 @@ def _changes_table(report: DayReport, signals: Sequence[SignalReport], wording: 
     return Table(columns, rows, dense=True)
 
 
-def _effects_table(report: DayReport, signals: Sequence[SignalReport], wording: Wording) -> Table:
+def _further_effects(report: DayReport, signals: Sequence[SignalReport], wording: Wording) -> Iterator[Block]:
+    """A table for signals beyond the first four, of the changes that have an effect on them."""
+    names = {signal.name for signal in signals}
+    effects = [
+        effect
+        for effect in report.rule_effects
+        if any(effect.measured.get(name) is not None or effect.recorded.get(name) is not None for name in names)
+    ]
+    if not effects:
+        return
+    yield Text(wording("rules_more"), tone="quiet")
     columns = (
         Column(wording("column_number"), 0.6, "right"),
         Column(wording("column_time"), 1.0),
@@ -75,9 +83,9 @@ def _effects_table(report: DayReport, signals: Sequence[SignalReport], wording: 
             Cell(formats.time_of_day(effect.at, report.day)),
             *(_effect(effect, signal) for signal in signals),
         )
-        for effect in report.rule_effects
+        for effect in effects
     )
-    return Table(columns, rows)
+    yield Table(columns, rows, width=min(1.0, 0.25 + 0.19 * len(signals)))
 
 
 def _marked_number(effect: RuleEffect) -> str:
@@ -91,7 +99,7 @@ def _effect(effect: RuleEffect, signal: SignalReport) -> Cell:
     return Cell(f"{measured}\n({formats.number(effect.recorded[signal.name], signed=True)})")
 
 
-def _notes(report: DayReport, wording: Wording) -> Iterator[tuple[Cell, ...]]:
+def _notes(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
     for effect in report.rule_effects:
         parts = [effect.note] if effect.note else []
         if not effect.in_history:
@@ -101,7 +109,7 @@ def _notes(report: DayReport, wording: Wording) -> Iterator[tuple[Cell, ...]]:
             pre, post = (formats.length(seconds, wording) for seconds in windows)
             parts.append(wording("rule_windows", pre=pre, post=post))
         if parts:
-            yield Cell(_marked_number(effect)), Cell("\n".join(parts))
+            yield _marked_number(effect), "\n".join(parts)
 
 
 def quotes_section(report: DayReport, wording: Wording) -> Iterator[Block]:

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
-from lumen_assets.report.document import Banner, Block, Cell, Document, Facts, Figure, Heading, Subheading, Table, Text
+from lumen_assets.report.document import (
+    Banner,
+    Block,
+    Cell,
+    Document,
+    Facts,
+    Figure,
+    Heading,
+    Notes,
+    Subheading,
+    Table,
+    Text,
+)
 from lumen_assets.report.model import DayReport
 from lumen_assets.report.sections import document
 
@@ -69,6 +81,8 @@ def _block(block: Block, figure_folder: str) -> Iterator[str]:
     elif isinstance(block, Text):
         text = _BLOCK_MARK.sub(r"\1\\\2", escaped(block.text))
         yield f"**{text}**" if block.tone == "strong" else text
+    elif isinstance(block, Notes):
+        yield from (f"- **{escaped(number)}** {escaped(text)}" for number, text in block.items)
     elif isinstance(block, Facts):
         yield "|  |  |"
         yield "| --- | --- |"

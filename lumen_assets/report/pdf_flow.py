@@ -8,10 +8,23 @@ from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, LongTable, Paragraph, TableStyle
 
-from lumen_assets.report.document import Banner, Block, Cell, Document, Facts, Figure, Heading, Subheading, Table, Text
+from lumen_assets.report.document import (
+    Banner,
+    Block,
+    Cell,
+    Document,
+    Facts,
+    Figure,
+    Heading,
+    Notes,
+    Subheading,
+    Table,
+    Text,
+)
 from lumen_assets.report.figures import GRID, HEIGHT, INK, MEAN, QUIET, TARGET_EDGE, WIDTH, signal_drawing
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.model import DayReport
@@ -55,6 +68,8 @@ class Styles:
         self.section = style("section", 13, 18, fontName=bold, textColor=MEAN, spaceBefore=16, spaceAfter=5)
         self.subsection = style("subsection", 9.5, 14, fontName=bold, spaceBefore=8, spaceAfter=3)
         self.body = style("body", 9, 14, spaceAfter=4)
+        self.note = style("note", 8.2, 12, leftIndent=26, bulletIndent=4, spaceAfter=3)
+        self.note.bulletFontName, self.note.bulletFontSize = bold, 8.2
         self.strong = style("strong", 10, 15, fontName=bold, spaceAfter=6)
         self.quiet = style("quiet", 8, 12.5, textColor=QUIET, spaceBefore=3, spaceAfter=5)
         self.caption = style("caption", 8, 11, textColor=QUIET, spaceAfter=10, leftIndent=46)
@@ -140,6 +155,9 @@ class _Maker:
             yield self.paragraph(
                 block.text, {"strong": styles.strong, "quiet": styles.quiet}.get(block.tone, styles.body)
             )
+        elif isinstance(block, Notes):
+            for number, text in block.items:
+                yield Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
         elif isinstance(block, Facts):
             yield self.facts(block)
         elif isinstance(block, Table):
@@ -186,9 +204,7 @@ class _Maker:
         ]
         total = sum(column.weight for column in block.columns)
         widths = [self.width * block.width * column.weight / total for column in block.columns]
-        table = LongTable(
-            rows, colWidths=widths, repeatRows=1, splitInRow=1, spaceBefore=4, spaceAfter=8, hAlign="LEFT"
-        )
+        table = LongTable(rows, colWidths=widths, repeatRows=1, spaceBefore=4, spaceAfter=8, hAlign="LEFT")
         table.setStyle(
             TableStyle(
                 [
@@ -206,6 +222,7 @@ class _Maker:
                 ]
             )
         )
+        _allow_tall_rows(table, self.width)
         return table
 
     def _row(self, cells: Sequence[Cell], block: Table, *, tone: str = "") -> list[Paragraph]:
@@ -213,6 +230,13 @@ class _Maker:
             self.paragraph(cell.text, self.styles.cell(tone or cell.tone, column.align, dense=block.dense))
             for cell, column in zip(cells, block.columns, strict=True)
         ]
+
+
+def _allow_tall_rows(table: LongTable, width: float) -> None:
+    """Let rows break over pages only where one is taller than half a page: a whole row reads better."""
+    table.wrap(width, 1e9)
+    if max(table._rowHeights) > A4[1] / 2:
+        table.splitInRow = 1
 
 
 def _after_numbers(block: Table) -> list[int]:

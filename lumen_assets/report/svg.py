@@ -13,6 +13,9 @@ from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, PolyLine, 
 
 from lumen_assets.report.fonts import Typeface
 
+SCALE: Final = 2
+"""Pixels a point: a drawing for paper is too small to read on a screen."""
+
 _ANCHORS: Final = {"start": None, "middle": "middle", "end": "end"}
 _JOINS: Final = {1: "round", 2: "bevel"}
 
@@ -24,8 +27,8 @@ def svg_text(drawing: Drawing, *, title: str, language: str, face: Typeface) -> 
     head = {
         "xmlns": "http://www.w3.org/2000/svg",
         "viewBox": f"0 0 {size}",
-        "width": _number(drawing.width),
-        "height": _number(drawing.height),
+        "width": _number(SCALE * drawing.width),
+        "height": _number(SCALE * drawing.height),
         "role": "img",
         "xml:lang": language,
         "font-family": family,

@@ -11,7 +11,7 @@ import bagit
 import pytest
 
 from lumen_assets.archive import Key, create_archive, digest_file, extract_stream, members_of
-from lumen_assets.archive.create import content_digest_of
+from lumen_assets.archive.payload import content_digest_of
 from lumen_assets.archive.stream import DecryptingReader
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 from lumen_assets_tests.archive.conftest import BOUND_TO, MTIME, Made, make, verify

@@ -274,7 +274,7 @@ def test_two_processes_freezing_the_same_day(tmp_path: Path, key: Key, contents:
     ]
     for process in processes:
         process.start()
-    found = [results.get(timeout=60) for _ in processes]
+    found = [results.get(timeout=20) for _ in processes]
     for process in processes:
         process.join(60)
         assert process.exitcode == 0

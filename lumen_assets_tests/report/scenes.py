@@ -195,6 +195,13 @@ def empty_day() -> DayTelemetry:
     return telemetry(DAY, inputs=tuple(reading(name, role, present=False) for name, role in names), sample=True)
 
 
+def broken_day() -> DayTelemetry:
+    """Rows without one usable value: a text column was left out, the configured one is all null."""
+    moments = [at("05:00:00"), at("05:00:01")]
+    found = inputs(2, rejected={"bad_number": 431_998}, examples=(Rejected(2, "bad_number", "x|y"),))
+    return telemetry(DAY, frame(moments, {"phase_diff": [None, None]}), inputs=found)
+
+
 def stormy_day(changes: int = 200, rate_hz: float = 1) -> DayTelemetry:
     """Rules that change every few minutes, long notes, and signals nobody configured."""
     made = tuple(

@@ -6,7 +6,7 @@ import pytest
 
 from lumen_assets.report import build_report, render_markdown
 from lumen_assets.report.markdown import escaped
-from lumen_assets_tests.report.scenes import configuration, empty_day, hostile_day, normal_day, stormy_day
+from lumen_assets_tests.report.scenes import broken_day, configuration, empty_day, hostile_day, normal_day, stormy_day
 
 
 def markdown(today, previous=None, language="ko", rate_hz=1):
@@ -39,7 +39,7 @@ def test_korean_and_english_headings():
     english = markdown(today, previous, "en", 0.2)
     assert "## 한눈에 보기" in korean
     assert "## At a glance" in english
-    assert not re.search(r"[가-힣]", re.sub(r"^\|.*$", "", english, flags=re.MULTILINE))
+    assert not re.search(r"[가-힣]", re.sub(r"^[|-].*$", "", english, flags=re.MULTILINE))
 
 
 def test_every_row_has_the_cells_of_its_header():
@@ -77,6 +77,23 @@ def test_an_empty_sample_day_says_so_at_the_top(language, sample, empty):
     assert "SAMPLE DATA" in top
     assert sample in top
     assert empty in top
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("ko", "값이 있는 신호가 하나도 없습니다"), ("en", "No signal has a single value")]
+)
+def test_a_broken_day_says_so_at_the_top(language, text):
+    top, rest = markdown(broken_day(), language=language).split("\n## ", 1)
+    assert text in top
+    assert "431,998" in top
+    assert "x\\|y" in rest
+    assert "![" not in rest
+
+
+def test_rows_without_columns_are_a_day_too():
+    from lumen_assets_tests.report.scenes import DAY, at, frame, telemetry
+
+    assert "값이 있는 신호가 하나도 없습니다" in markdown(telemetry(DAY, frame([at("05:00:00")])))
 
 
 def test_rejected_lines_are_told_near_the_top():

@@ -49,8 +49,8 @@ def test_every_kind_of_rejected_line_and_note_has_words():
     ("value", "text"),
     [
         (0, "0"), (0.04217, "0.0422"), (0.3, "0.3000"), (3.14159, "3.142"), (422142.0, "422,142"),
-        (-0.0000831, "-0.0000831"),
-        (1e-9, "1.00e-9"), (1e300, "1.00e300"), (None, "–"),
+        (-0.0000831, "-8.3e-5"),
+        (1e-9, "1.0e-9"), (1e300, "1.0e300"), (None, "–"),
     ],
 )  # fmt: skip
 def test_numbers_have_sensible_digits(value, text):
