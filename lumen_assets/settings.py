@@ -174,6 +174,9 @@ class Verify(_Section):
     new_day_level: Literal["digest", "bytes", "members"] = Field(
         "members", description="level at which the daily job verifies the new day"
     )
+    full_read_days: int = Field(
+        30, ge=1, description="every replica is read back in full at least once in so many days"
+    )
 
 
 class Configuration(_Section):

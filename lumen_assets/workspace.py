@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from lumen_assets.days import yesterday
 from lumen_assets.errors import LumenError, PermanentError
 from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
+from lumen_assets.replication.fetch import fetch_revision
 from lumen_assets.replication.local import LocalStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
@@ -36,6 +37,9 @@ from lumen_assets.verification import (
     unreachable,
     verify_replica,
 )
+from lumen_assets.verification.history import Gap, Held, broken_history
+from lumen_assets.verification.sampling import due_for_reading
+from lumen_assets.verification.verify import read_held
 
 SAMPLE_DAYS = 3
 
@@ -133,21 +137,62 @@ class Workspace:
             return telemetry.read_day(self._cut(before, Path(folder) / before.isoformat()))
 
     def frozen_day(self, day: date) -> FrozenDay:
-        """The newest local revision of the day.
+        """The newest revision of the day, brought here from a destination where this machine has none.
 
         Raises:
-            PermanentError: if the day is not frozen here.
+            PermanentError: if the day is frozen neither here nor at a destination that answered.
         """
         frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+        if frozen is None and self.bring_newest(day):
+            frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
         if frozen is None:
             raise PermanentError(
                 action="use",
                 subject=f"the archive of {day}",
-                cause=f"there is none under {self.settings.archive_folder}",
+                cause=f"there is none under {self.settings.archive_folder}, nor at a destination that answered",
                 error_class="missing",
                 hint=f"`lumen daily --day {day}` makes it",
             )
         return frozen
+
+    def bring_newest(self, day: date) -> int:
+        """Bring the newest revision of a day that this machine has not frozen from a destination into the archive.
+
+        Returns the newest revision that any destination holds, 0 if none. A copy that is not good, or a destination
+        that does not answer, is passed over with a warning: freezing goes on without it.
+        """
+        newest = 0
+        for store in self.stores.values():
+            try:
+                newest = max(newest, *revisions_held(store, day).get(day, {0}))
+            except LumenError as error:
+                _log.warning("%s was not asked for %s: %s", store.name, day, error)
+        for store in self.stores.values() if newest else ():
+            try:
+                fetch_revision(store, day, newest, self.settings.archive_folder, self.keyring)
+            except LumenError as error:
+                _log.warning("%s r%d was not brought from %s: %s", day, newest, store.name, error)
+            else:
+                break
+        return newest
+
+    def history(self) -> list[Gap]:
+        """What the manifests that are held anywhere show to be missing or rewritten.
+
+        A manifest that cannot be used is passed over here: verifying its replica says so.
+        """
+        held: dict[str, list[Held]] = {}
+        for store in (self.archive_store, *self.stores.values()):
+            try:
+                revisions = revisions_held(store)
+            except LumenError as error:
+                _log.warning("%s was not asked for its history: %s", store.name, error)
+                continue
+            for day, numbers in revisions.items():
+                for revision in numbers:
+                    with suppress(LumenError):
+                        held.setdefault(store.name, []).append(read_held(store, day, revision, self.keyring))
+        return broken_history(held)
 
     def local_manifest(self, day: date, revision: int) -> Manifest | None:
         """The manifest of a revision that was frozen here; None if it was not."""
@@ -212,6 +257,28 @@ class Workspace:
             found = unreachable(destination, day, revision, level, error)
         self.ledger.record(found)
         return found
+
+    def verify_due(self, destination: str) -> list[Verification]:
+        """Read in full the replicas at a destination whose turn it is, so that none waits longer than the settings say.
+
+        Every revision that is known anywhere should be there. Each verdict is recorded as it is made.
+
+        Raises:
+            TransientError, PermanentError: if the destination could not be used.
+        """
+        setting = self.settings.configuration.verify
+        expected = {
+            (day, revision)
+            for store in (self.archive_store, self.stores[destination])
+            for day, revisions in revisions_held(store).items()
+            for revision in revisions
+        }
+        read = self.ledger.last_read(destination)
+        due = due_for_reading(
+            {replica: read.get(replica) for replica in sorted(expected)}, datetime.now(UTC), setting.full_read_days
+        )
+        level = Level.BYTES if setting.new_day_level == Level.DIGEST else Level(setting.new_day_level)
+        return [self.verify(destination, day, revision, level) for day, revision in due]
 
     def repair(self, before: Verification) -> Repair:
         """Put a replica again from the local archive or a destination that is good; the new verdict is recorded.

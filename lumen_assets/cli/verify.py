@@ -26,7 +26,7 @@ from lumen_assets.workspace import Workspace
 )
 @json_option
 def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, as_json: bool) -> None:
-    """Verify the replicas of the given days, or of every day there is.
+    """Verify the replicas of the given days, or of every day there is and the history that their manifests form.
 
     Needs only the destinations and the key: it works the same on a fresh machine.
     """
@@ -43,8 +43,13 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
             for name in destinations:
                 verdicts.append(workspace.verify_or_unreachable(name, day, revision, wanted))
                 progress.advance(task)
+    gaps = [] if days else workspace.history()
     attestations = [workspace.attest(day, revision) for day, revision in revisions.items()]
-    ok = all(found.verdict is Verdict.MATCH for found in verdicts) and all(found.ok for found in attestations)
+    ok = (
+        all(found.verdict is Verdict.MATCH for found in verdicts)
+        and all(found.ok for found in attestations)
+        and not gaps
+    )
     if as_json:
         print_json(
             {
@@ -54,10 +59,13 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
                     found.day.isoformat(): {"good": found.good, "required": found.required, "ok": found.ok}
                     for found in attestations
                 },
+                "history": [gap.what for gap in gaps],
             }
         )
     else:
         _print(verdicts, attestations)
+        for gap in gaps:
+            click.echo(f"{click.style('history broken:', fg='red', bold=True)} {gap.what}")
     if not ok:
         raise SystemExit(PROBLEM)
 

@@ -34,6 +34,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
             day_slice = lumen.sliced_day(day)
             configuration = settings.slices_folder / f"{day}.lumen.yaml"
             replace_bytes(configuration, settings.content_configuration.encode())
+            known_here = domain.newest(settings.archive_folder, day, lumen.keyring) is not None
             frozen = domain.freeze_day(
                 snapshot_payload(
                     day=day,
@@ -52,6 +53,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 git_revision=git_revision(),
                 run_id=context.run.run_id,
                 created_at=datetime.now(UTC),
+                known_revision=0 if known_here else lumen.bring_newest(day),
             )
             lumen.forget_slice(day)
         manifest = frozen.manifest

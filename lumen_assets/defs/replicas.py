@@ -1,5 +1,7 @@
 """The ``replica/<destination>`` assets."""
 
+import time
+
 import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated
@@ -32,12 +34,14 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
         with translated():
             day = partition_day(context)
             frozen = lumen.frozen_day(day)
+            started = time.monotonic()
             try:
-                receipt = replicate(frozen, lumen.stores[destination])
+                receipt = replicate(frozen, lumen.stores[destination], _Said(context.log, frozen.manifest.archive.size))
             except IntegrityError:  # something else is there: an earlier MATCH must not stand
                 lumen.verify(destination, day, frozen.manifest.revision, Level.BYTES)
                 raise
         stored = receipt.archive.stored
+        seconds = time.monotonic() - started
         return dg.MaterializeResult(
             metadata={
                 "uri": dg.MetadataValue.url(stored.uri),
@@ -46,7 +50,26 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
                 "size": stored.size,
                 "sha256": frozen.manifest.archive.sha256,
                 "bytes_sent": receipt.archive.bytes_sent,
+                "attempts": receipt.archive.attempts,
+                "seconds": round(seconds, 3),
+                "mb_per_second": round(receipt.archive.bytes_sent / 1e6 / seconds, 3) if seconds else 0.0,
             }
         )
 
     return replica
+
+
+class _Said:
+    """Says in the run's log how far an upload is, at most every ten seconds."""
+
+    def __init__(self, log: dg.DagsterLogManager, size: int) -> None:
+        self._log = log
+        self._size = size
+        self._sent = 0
+        self._next = time.monotonic() + 10
+
+    def __call__(self, count: int) -> None:
+        self._sent += count
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + 10
+            self._log.info("%.1f of %.1f MB sent", self._sent / 1e6, self._size / 1e6)

@@ -48,6 +48,19 @@ def daily_schedule(schedule: Schedule, job: dg.UnresolvedAssetJobDefinition) -> 
     return daily
 
 
+def rolling_schedule(schedule: Schedule, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """The rolling sample, daily, an hour after the daily run."""
+    hour, minute = map(int, schedule.at.split(":"))
+    return dg.ScheduleDefinition(
+        name="rolling_verification",
+        job=job,
+        cron_schedule=f"{minute} {(hour + 1) % 24} * * *",
+        execution_timezone="Asia/Seoul",
+        default_status=dg.DefaultScheduleStatus.RUNNING if schedule.enabled else dg.DefaultScheduleStatus.STOPPED,
+        description="Older replicas read in full, a share a day, an hour after the daily run.",
+    )
+
+
 def _ticks(schedule: Schedule) -> list[str]:
     nominal = datetime.combine(date(2000, 1, 2), time.fromisoformat(schedule.at))
     spread = range(-schedule.spread_minutes, schedule.spread_minutes + 1)

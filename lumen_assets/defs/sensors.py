@@ -58,5 +58,5 @@ def _concerns_replicas(run: dg.DagsterRun) -> bool:
         return False
     selected = run.asset_selection
     if selected is None:  # a whole job
-        return run.job_name == "daily"
-    return any(key.path[0] in ("replica", "verification") for key in selected) and ATTESTATION not in selected
+        return run.job_name in ("daily", "repair")
+    return any(key.path[0] in ("replica", "verification", "repair") for key in selected) and ATTESTATION not in selected

@@ -2,8 +2,8 @@
 
 A key is a relative path with ``/``: ``2026-11-21/snapshot.manifest.json``. Objects are write-once: a put of
 identical content is a success that sends nothing, a put of different content is a conflict; nothing here
-deletes or overwrites; a damaged object is set aside under another name. Errors are those of ``lumen_assets.errors``; retrying is a wrapper's business
-(``replicate``), not a store's.
+deletes or overwrites; a damaged object is set aside under another name. Errors are those of
+``lumen_assets.errors``; retrying is a wrapper's business, not a store's.
 """
 
 from __future__ import annotations

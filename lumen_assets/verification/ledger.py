@@ -52,6 +52,12 @@ WHERE id IN (
 ) ORDER BY day, destination
 """
 
+_LAST_READ: Final = """
+SELECT day, revision, max(at) FROM verification
+WHERE destination = ? AND verdict = 'MATCH' AND level != 'digest'
+GROUP BY day, revision
+"""
+
 _NEWEST_ATTESTATION: Final = """
 SELECT day, good, required FROM attestation
 WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN ? AND ? GROUP BY day)
@@ -109,6 +115,14 @@ class VerdictLedger:
             )
             days.setdefault(found.day, {})[destination] = found
         return days
+
+    def last_read(self, destination: str) -> dict[tuple[date, int], datetime]:
+        """When each replica at a destination was last read in full and found good, by day and revision."""
+        if not self._path.exists():
+            return {}
+        with self._connected() as connection:
+            rows = connection.execute(_LAST_READ, (destination,)).fetchall()
+        return {(date.fromisoformat(day), revision): datetime.fromisoformat(at) for day, revision, at in rows}
 
     def record_attestation(self, attestation: Attestation, at: datetime) -> None:
         """Append an attestation."""

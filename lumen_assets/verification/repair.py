@@ -10,6 +10,7 @@ from pathlib import Path
 from lumen_assets.archive import Digests, Keyring, Manifest, archive_name, digest_file, revision_prefix
 from lumen_assets.archive.freeze import MANIFEST_NAME
 from lumen_assets.errors import IntegrityError, LumenError
+from lumen_assets.replication.fetch import fetch_object
 from lumen_assets.replication.store import Store
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
 from lumen_assets.verification.verify import Identify, read_manifest, verify_replica
@@ -70,16 +71,8 @@ def repair_replica(
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=scratch) as folder:
         for name in (archive_name(day, revision), MANIFEST_NAME):
             local = Path(folder) / name
-            _fetch(source, prefix + name, local)
-            digests = digest_file(local)
-            if name != MANIFEST_NAME and digests.sha256 != manifest.archive.sha256:
-                raise IntegrityError(
-                    action="fetch",
-                    subject=f"{prefix}{name} from {source.name}",
-                    cause="it was good when it was verified, and is not what arrived now",
-                    error_class="digest",
-                )
-            set_aside += _put(store, prefix + name, local, digests)
+            fetch_object(source, prefix + name, local, None if name == MANIFEST_NAME else manifest.archive.sha256)
+            set_aside += _put(store, prefix + name, local, digest_file(local))
     after = verify_replica(store, day, revision, Level.BYTES, keyring, expected=manifest, identify=identify)
     return Repair(source.name, tuple(set_aside), before, after)
 
@@ -106,12 +99,6 @@ def _good_source(
         error_class="no-good-copy",
         hint="what the damaged one still holds may be salvaged by hand; docs/format.md says how",
     )
-
-
-def _fetch(source: Store, key: str, to: Path) -> None:
-    with source.read(key) as reader, to.open("wb") as file:
-        while data := reader.read(1 << 20):
-            file.write(data)
 
 
 def _put(store: Store, key: str, local: Path, digests: Digests) -> list[str]:
