@@ -47,12 +47,14 @@ class Receipt:
     Attributes:
         stored: the object as the destination has it now.
         created: False where identical content was there already.
-        bytes_sent: bytes that this put sent.
+        bytes_sent: bytes that this put sent, those sent again included.
+        attempts: tries that it took.
     """
 
     stored: StoredObject
     created: bool
     bytes_sent: int
+    attempts: int = 1
 
 
 class Reader(Protocol):

@@ -1,0 +1,48 @@
+"""Unfinished uploads, remembered under ``LUMEN_HOME`` so that a put goes on after a restart of the process.
+
+A record says where the provider keeps the unfinished upload and what it has of it. It is a hint, never a truth: a
+store asks the provider before it goes on, and starts again where the provider knows nothing of it. Records hold
+session ids, which are worth as much as a password while they live, so they are readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lumen_assets.archive import Digests
+from lumen_assets.durable import replace_bytes
+
+
+class UploadSessions:
+    """The unfinished uploads to one destination.
+
+    Args:
+        folder: where the records lie, one JSON file each; made when first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, key: str, digests: Digests) -> dict[str, Any] | None:
+        """What was saved for this upload; None if nothing, or nothing readable."""
+        try:
+            record = json.loads(self._path(key, digests).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) else None
+
+    def save(self, key: str, digests: Digests, record: Mapping[str, Any]) -> None:
+        """Remember how far this upload is."""
+        replace_bytes(self._path(key, digests), json.dumps(record).encode(), mode=0o600)
+
+    def forget(self, key: str, digests: Digests) -> None:
+        """The upload is finished, or there is nothing to go on with."""
+        self._path(key, digests).unlink(missing_ok=True)
+
+    def _path(self, key: str, digests: Digests) -> Path:
+        name = hashlib.sha256(f"{key}\n{digests.sha256}".encode()).hexdigest()[:32]
+        return self._folder / f"{name}.json"
