@@ -1,4 +1,4 @@
-"""What every kind of destination must do, run against each."""
+"""What every kind of destination must do, run against each (the fixture ``store`` in ``conftest.py``)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ import pytest
 from lumen_assets.archive import digest_file
 from lumen_assets.errors import IntegrityError, PermanentError
 from lumen_assets.replication import Store
-from lumen_assets.replication.local import LocalStore
 
 KEY = "2026-11-21/lumen-2026-11-21-r1.tar.zst.tink"
 MIB = 1 << 20
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return LocalStore("here", tmp_path / "destination", create=True)
 
 
 @pytest.fixture
@@ -86,9 +80,7 @@ def test_other_content_is_a_conflict_and_changes_nothing(
     assert [found.key for found in store.list()] == [KEY]
 
 
-def test_a_source_that_is_not_what_its_digests_say_is_not_stored(
-    store: Store, make: Callable[[bytes], Path]
-) -> None:
+def test_a_source_that_is_not_what_its_digests_say_is_not_stored(store: Store, make: Callable[[bytes], Path]) -> None:
     digests = digest_file(make(b"what it was"))
     with pytest.raises(IntegrityError) as caught:
         store.put(KEY, make(b"what it is!"), digests)
@@ -141,9 +133,7 @@ def _put_in_process(store: Store, key: str, source: Path, answers: multiprocessi
     answers.put(put(store, key, source).created)
 
 
-def test_two_processes_putting_the_same_at_once_make_one_object(
-    store: Store, make: Callable[[bytes], Path]
-) -> None:
+def test_two_processes_putting_the_same_at_once_make_one_object(store: Store, make: Callable[[bytes], Path]) -> None:
     source = make(bytes(20 * MIB))
     context = multiprocessing.get_context("fork")
     answers: multiprocessing.Queue[bool] = context.Queue()
