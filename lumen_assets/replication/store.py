@@ -11,13 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from lumen_assets.archive.digests import Digests
 
 Progress = Callable[[int], None]
 """Called with the number of bytes that were just sent."""
+
+
+def checked_key(key: str) -> str:
+    """``key``, if it is one: relative, and never leading outside.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    pure = PurePosixPath(key)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError(f"{key!r} is not a key")
+    return key
 
 
 @dataclass(frozen=True)
