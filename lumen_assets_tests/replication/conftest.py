@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ import pytest
 
 from lumen_assets.replication import Store
 from lumen_assets.replication.local import LocalStore
+from lumen_assets_tests.replication.dropbox_emulator import DropboxEmulator, dropbox_emulator, store_at
 
 
 def local_store(request: pytest.FixtureRequest) -> Store:
@@ -17,8 +18,22 @@ def local_store(request: pytest.FixtureRequest) -> Store:
     return LocalStore("here", folder / "destination", create=True)
 
 
+@pytest.fixture(scope="session")
+def dropbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DropboxEmulator]:
+    with dropbox_emulator(tmp_path_factory.mktemp("dropbox")) as emulator:
+        yield emulator
+
+
+def dropbox_store(request: pytest.FixtureRequest) -> Store:
+    emulator: DropboxEmulator = request.getfixturevalue("dropbox_server")
+    folder: Path = request.getfixturevalue("tmp_path")
+    emulator.account.clear()
+    return store_at(emulator.port, emulator.new_token(), folder / "uploads")
+
+
 STORES: Final[dict[str, Callable[[pytest.FixtureRequest], Store]]] = {
     "local": local_store,
+    "dropbox": dropbox_store,
 }
 """An empty store of each kind; a server that it needs is a session-scoped fixture that it asks ``request`` for."""
 
