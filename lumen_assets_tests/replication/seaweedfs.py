@@ -100,12 +100,11 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
         _wait_until_ready(server, process, log_path)
         yield server
     finally:
-        process.terminate()  # it removes its sockets in the temporary folder
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # asked to stop, it takes 15 seconds
+        process.wait()
+        for number in port.values():
+            for left_over in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108 - the program's own choice
+                left_over.unlink(missing_ok=True)
 
 
 def free_ports(count: int) -> list[int]:
