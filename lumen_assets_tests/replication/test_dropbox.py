@@ -112,7 +112,7 @@ def api_error(error: dict[str, object], summary: str, status: int = 409) -> Answ
     return Answer(status, JSON, json.dumps({"error_summary": f"{summary}/..", "error": error}).encode())
 
 
-SMALL, BIG = 5 * MIB, 13 * MIB + 5
+SMALL, BIG = 5 * MIB, 9 * MIB + 5
 FULL_WRITES = api_error({".tag": "too_many_write_operations"}, "too_many_write_operations")
 BAD_PAGE = Answer(200, {"Content-Type": "text/html"}, b"<html>captive portal</html>")
 
@@ -123,7 +123,7 @@ PASSING = {
     "HTTP 429 with Retry-After": (rate_limited(7), "throttle"),
     "HTTP 429 as text": (Answer(429, {"Retry-After": "7", "Content-Type": "text/plain"}, b"slow down"), "throttle"),
     "HTTP 429 with a date": (Answer(429, {"Retry-After": "Mon, 23 Nov 2026 00:00:00 GMT"}), "throttle"),
-    "damaged on its way": (CorruptRequest(100), "network"),
+    "damaged on its way": (CorruptRequest(4), "network"),
     "answer lost": (LoseAnswer(), "network"),
     "a page that is not Dropbox's": (BAD_PAGE, "provider"),
 }
