@@ -22,7 +22,7 @@ _Answer = TypeVar("_Answer")
 
 
 class RefusedError(HttpError):  # type: ignore[misc]  # the SDK has no types
-    """An answer that the SDK would lose something of: a 403's own reason, a 429's or 503's Retry-After header."""
+    """An answer that must not reach the SDK, or that it would lose something of."""
 
     def __init__(self, response: requests.Response) -> None:
         super().__init__(response.headers.get("x-dropbox-request-id"), response.status_code, response.text)
@@ -35,10 +35,10 @@ def raise_refused(response: requests.Response, *_: object, **__: object) -> None
     """A hook for the connections of a client.
 
     Raises:
-        RefusedError: where the SDK would read a 403 as an unknown error of the route, drop the Retry-After of a 5xx, or
-            stumble over one that is no number.
+        RefusedError: where the SDK would follow a redirect (a 307 carries a refresh token to another host), read a 403
+            as an unknown error of the route, drop the Retry-After of a 5xx or stumble over one that is no number.
     """
-    if response.status_code in (403, 429) or response.status_code >= 500:
+    if response.is_redirect or response.status_code in (403, 429) or response.status_code >= 500:
         raise RefusedError(response)
 
 
