@@ -22,7 +22,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lumen_assets.archive.digests import Digests
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.replication.s3_errors import code_of, s3_error
-from lumen_assets.replication.s3_upload import MultipartUpload, ObjectExists, Target, UploadGone, put_small
+from lumen_assets.replication.s3_upload import (
+    MultipartUpload,
+    ObjectExists,
+    Target,
+    UploadGone,
+    note_signed_digest,
+    put_small,
+)
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, checked_key
 from lumen_assets.settings import S3Destination
@@ -50,7 +57,7 @@ class S3Store:
         self._name = name
         self._destination = destination
         self._sessions = sessions
-        self._ready_client = client
+        self._ready_client = None if client is None else _prepared(client)
         prefix = destination.prefix.strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._bucket_seen = False
@@ -320,7 +327,7 @@ def new_client(destination: S3Destination) -> Any:
     import boto3  # slow to import
     from botocore.config import Config
 
-    return boto3.session.Session().client(
+    client = boto3.session.Session().client(
         "s3",
         region_name=destination.region,
         endpoint_url=destination.endpoint_url,
@@ -338,6 +345,12 @@ def new_client(destination: S3Destination) -> Any:
             },
         ),
     )
+    return _prepared(client)
+
+
+def _prepared(client: Any) -> Any:
+    client.meta.events.register("before-send.s3.UploadPart", note_signed_digest, unique_id="lumen-signed-digest")
+    return client
 
 
 def _whole_object_checksums(answer: dict[str, Any]) -> dict[str, str]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from awscrt import checksums
 from botocore.exceptions import BotoCoreError, ClientError
@@ -73,9 +74,14 @@ class FileRange:
     """A part of an open file as the body of a request, so that parts under way take no memory.
 
     Reads are positioned, so several threads can share the descriptor.
+
+    Attributes:
+        signed_sha256: the SHA-256 that the request was signed with, which the service holds the body against; None
+            before that, or where bodies are not signed.
     """
 
     def __init__(self, descriptor: int, start: int, size: int) -> None:
+        self.signed_sha256: str | None = None
         self._descriptor = descriptor
         self._start = start
         self._size = size
@@ -98,15 +104,33 @@ class FileRange:
         """As files do."""
         return self._position
 
+    def sha256(self) -> str:
+        """The digest of these bytes; signing has computed it already, as a rule, and a second time costs a fifth."""
+        if self.signed_sha256 is None:
+            self.seek(0)
+            digest = hashlib.sha256()
+            while data := self.read(_READ):
+                digest.update(data)
+            self.signed_sha256 = digest.hexdigest()
+        return self.signed_sha256
+
+
+def note_signed_digest(request: Any, **_: object) -> None:
+    """A handler of botocore's event ``before-send``: tells a ``FileRange`` what its request was signed with."""
+    if isinstance(request.body, FileRange):
+        value = request.headers.get("X-Amz-Content-SHA256", b"")
+        text = value.decode("ascii") if isinstance(value, bytes) else str(value)
+        if re.fullmatch("[0-9a-f]{64}", text):
+            request.body.signed_sha256 = text
+
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the source: what it is, not where it is kept."""
+    """A part of the source."""
 
     number: int
     start: int
     size: int
-    sha256: str
     crc: int
 
 
@@ -127,16 +151,15 @@ class SourceReader:
         """The parts, in order; at least one."""
         for number, start in enumerate(range(0, max(self._digests.size, 1), part_size), 1):
             size = min(part_size, self._digests.size - start)
-            own, crc, position = hashlib.sha256(), 0, start
+            crc, position = 0, start
             while position < start + size and (
                 data := os.pread(self._descriptor, min(_READ, start + size - position), position)
             ):
                 self._sha256.update(data)
-                own.update(data)
                 crc = checksums.crc64nvme(data, crc)
                 self._crc = checksums.crc64nvme(data, self._crc)
                 position += len(data)
-            yield Part(number, start, size, own.hexdigest(), crc)
+            yield Part(number, start, size, crc)
 
     def require_intact(self) -> None:
         """Raise unless everything read was what the digests say."""
@@ -179,6 +202,13 @@ def put_small(target: Target, source: Path, digests: Digests, progress: Progress
                 raise ObjectExists from None
             raise
     progress(digests.size)
+
+
+class _Sent(TypedDict):
+    """What is remembered of a part that the service took."""
+
+    etag: str
+    sha256: str
 
 
 class MultipartUpload:
@@ -270,12 +300,12 @@ class MultipartUpload:
         self, reader: SourceReader, descriptor: int, listed: dict[int, tuple[str, int]], progress: Progress
     ) -> list[Part]:
         parts: list[Part] = []
-        under_way: dict[Future[str], Part] = {}
+        under_way: dict[Future[_Sent], Part] = {}
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="s3-part") as pool:
             try:
                 for part in reader.parts(self._part_size):
                     parts.append(part)
-                    if self._is_there(part, listed):
+                    if self._is_there(descriptor, part, listed):
                         continue
                     while len(under_way) >= WORKERS:
                         self._take_finished(under_way, progress)
@@ -287,18 +317,20 @@ class MultipartUpload:
                 raise
         return parts
 
-    def _is_there(self, part: Part, listed: dict[int, tuple[str, int]]) -> bool:
-        sent = self._record["parts"].get(str(part.number), {})
-        return sent.get("sha256") == part.sha256 and listed.get(part.number) == (sent.get("etag"), part.size)
+    def _is_there(self, descriptor: int, part: Part, listed: dict[int, tuple[str, int]]) -> bool:
+        sent = self._record["parts"].get(str(part.number))
+        if not sent or listed.get(part.number) != (sent["etag"], part.size):
+            return False
+        return bool(sent["sha256"] == FileRange(descriptor, part.start, part.size).sha256())
 
-    def _send_part(self, descriptor: int, part: Part) -> str:
-        crc = self._target.crc(part.crc)
+    def _send_part(self, descriptor: int, part: Part) -> _Sent:
+        body, crc = FileRange(descriptor, part.start, part.size), self._target.crc(part.crc)
         answer = self._target.client.upload_part(
             **self._target.address,
             **crc,
             UploadId=self._record["upload_id"],
             PartNumber=part.number,
-            Body=FileRange(descriptor, part.start, part.size),
+            Body=body,
         )
         if crc and answer.get("ChecksumCRC64NVME", crc["ChecksumCRC64NVME"]) != crc["ChecksumCRC64NVME"]:
             raise TransientError(
@@ -307,24 +339,21 @@ class MultipartUpload:
                 cause=f"the service has another CRC-64/NVME of part {part.number} than was sent",
                 error_class="network",
             )
-        return str(answer["ETag"])
+        return {"etag": str(answer["ETag"]), "sha256": body.sha256()}
 
-    def _take_finished(self, under_way: dict[Future[str], Part], progress: Progress) -> None:
+    def _take_finished(self, under_way: dict[Future[_Sent], Part], progress: Progress) -> None:
         for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-            etag, part = future.result(), under_way.pop(future)
-            self._remember(part, etag)
+            sent, part = future.result(), under_way.pop(future)
+            self._record["parts"][str(part.number)] = sent
             self._save()
             progress(part.size)
 
-    def _remember_finished(self, under_way: dict[Future[str], Part]) -> None:
+    def _remember_finished(self, under_way: dict[Future[_Sent], Part]) -> None:
         """After a failure: what is still under way is awaited and remembered, so that it need not be sent again."""
         for future in wait(under_way).done:
             if future.exception() is None:
-                self._remember(under_way[future], future.result())
+                self._record["parts"][str(under_way[future].number)] = future.result()
         self._save()
-
-    def _remember(self, part: Part, etag: str) -> None:
-        self._record["parts"][str(part.number)] = {"etag": etag, "sha256": part.sha256}
 
     def _save(self) -> None:
         self._sessions.save(self._key, self._digests, self._record)

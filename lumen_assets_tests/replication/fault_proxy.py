@@ -98,14 +98,14 @@ class Twice:
 
 @dataclass(frozen=True)
 class BreakAnswer:
-    """The connection breaks when this much of the answer's body was sent."""
+    """The connection ends when this much of the answer's body was sent; what was sent arrives."""
 
     after: int
 
     def play(self, exchange: Exchange) -> None:
         status, headers, body = exchange.forward()
         exchange.answer(status, {**headers, "Content-Length": str(len(body))}, body[: self.after])
-        exchange.reset()
+        exchange.end()
 
 
 @dataclass(frozen=True)
@@ -293,6 +293,11 @@ class Exchange:
         self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._handler.connection.close()
         raise ConnectionResetError
+
+    def end(self) -> None:
+        """End the connection after what was sent: FIN, not RST."""
+        self._handler.wfile.flush()
+        self._handler.close_connection = True
 
     def _head(self, status: int, headers: Mapping[str, str]) -> None:
         self._handler.send_response_only(status)

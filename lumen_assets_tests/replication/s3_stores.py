@@ -19,7 +19,12 @@ def s3_destination(server: S3Server, bucket: str | None = None, **settings: Any)
     return S3Destination(type="s3", bucket=bucket or server.new_bucket(), **{**defaults, **settings})
 
 
-def s3_store(server: S3Server, sessions: Path, bucket: str | None = None, **settings: Any) -> S3Store:
+def s3_store(
+    server: S3Server, sessions: Path, bucket: str | None = None, read_timeout: float = 60, **settings: Any
+) -> S3Store:
     """A store as the settings give it, with the server's credentials."""
     destination = s3_destination(server, bucket, **settings)
-    return S3Store("cloud", destination, UploadSessions(sessions), server.client(destination.endpoint_url))
+    client = server.client(
+        destination.endpoint_url, read_timeout=read_timeout, request_checksum_calculation="when_required"
+    )
+    return S3Store("cloud", destination, UploadSessions(sessions), client)

@@ -83,18 +83,18 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
         f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
         f"-master.port={port['master']}", f"-master.port.grpc={port['master_grpc']}",
         f"-volume.port={port['volume']}", f"-volume.port.grpc={port['volume_grpc']}",
-        "-volume.max=200", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0",
+        "-volume.max=5000", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0",
         "-filer", f"-filer.port={port['filer']}", f"-filer.port.grpc={port['filer_grpc']}",
         f"-filer.localSocket={folder / 'filer.sock'}",
         "-s3", f"-s3.port={port['s3']}", f"-s3.port.grpc={port['s3_grpc']}",
         f"-s3.config={folder / 's3.json'}", f"-s3.localSocket={folder / 's3.sock'}",
         "-s3.iam=false", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
+    # A bucket takes seven volumes unless told otherwise, and every test takes a bucket.
+    environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
     log_path = folder / "weed.log"
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=folder, env={"HOME": str(folder), "PATH": "/usr/bin:/bin"}
-        )
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
     try:
         server = S3Server(f"http://127.0.0.1:{port['s3']}", access_key, secret_key)
         _wait_until_ready(server, process, log_path)
