@@ -19,6 +19,7 @@ from lumen_assets.errors import IntegrityError, TransientError
 from lumen_assets.replication.dropbox_client import Credentials, open_client, parse_credentials
 from lumen_assets.replication.dropbox_errors import attempt, tags
 from lumen_assets.replication.dropbox_upload import BLOCK, NameTakenError, SessionLostError, SessionUpload, Upload
+from lumen_assets.replication.local import folder_error
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, checked_key
 from lumen_assets.settings import DropboxDestination
@@ -74,12 +75,15 @@ class DropboxStore:
         # it; on one machine the second waits for the first.
         commit = CommitInfo(path, mode=WriteMode.add, autorename=False, mute=True, strict_conflict=False)
         upload = Upload(key, source, digests, commit, self._secrets, progress)
-        with self._sessions.hold(key, digests):
-            if found := self.stat(key):
-                return self._identical(found, digests, 0)
-            if digests.size <= SINGLE:
-                return self._put_whole(upload)
-            return self._put_in_pieces(upload)
+        try:
+            with self._sessions.hold(key, digests):
+                if found := self.stat(key):
+                    return self._identical(found, digests, 0)
+                if digests.size <= SINGLE:
+                    return self._put_whole(upload)
+                return self._put_in_pieces(upload)
+        except OSError as error:  # of the source's disk, or of the sessions'
+            raise folder_error(error, "upload", upload.subject) from error
 
     def stat(self, key: str) -> StoredObject | None:
         """See ``Store.stat``."""

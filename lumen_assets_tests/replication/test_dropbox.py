@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import random
@@ -405,6 +406,16 @@ def test_keys_that_differ_by_case_are_one_object(bench: Bench) -> None:
     found = bench.raw().stat("DAY/a")
     assert found is not None
     assert found.checksums == {"dropbox_content_hash": digests.dropbox_content_hash}
+
+
+def test_a_disk_that_fails_is_an_error_of_ours(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lumen_assets.replication.sessions.UploadSessions.save", full)
+    with pytest.raises(PermanentError, match="No space left") as caught:
+        bench.put(BIG)
+    assert caught.value.error_class == "quota"
 
 
 def test_a_folder_is_no_object(bench: Bench) -> None:
