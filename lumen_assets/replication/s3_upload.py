@@ -262,8 +262,8 @@ class MultipartUpload:
                 raise UploadGone from None
             raise
 
-    def _resumed(self) -> dict[int, tuple[str, int]] | None:
-        """ETag and size of the parts that the service has of the remembered upload; None if there is none."""
+    def _resumed(self) -> set[tuple[int, str, int]] | None:
+        """Number, ETag and size of the parts that the service has of the remembered upload; None if there is none."""
         record = self._sessions.load(self._key, self._digests)
         if (
             not record
@@ -277,14 +277,14 @@ class MultipartUpload:
                 **self._target.address, UploadId=record["upload_id"]
             )
             return {
-                part["PartNumber"]: (part["ETag"], part["Size"]) for page in pages for part in page.get("Parts", ())
+                (part["PartNumber"], part["ETag"], part["Size"]) for page in pages for part in page.get("Parts", ())
             }
         except ClientError as error:
             if code_of(error) == "NoSuchUpload":
                 return None
             raise
 
-    def _begun(self) -> dict[int, tuple[str, int]]:
+    def _begun(self) -> set[tuple[int, str, int]]:
         kind = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"} if self._target.checksums else {}
         answer = self._target.client.create_multipart_upload(**self._target.address, **self._target.options, **kind)
         self._record = {
@@ -294,10 +294,10 @@ class MultipartUpload:
             "parts": {},
         }
         self._save()
-        return {}
+        return set()
 
     def _sent(
-        self, reader: SourceReader, descriptor: int, listed: dict[int, tuple[str, int]], progress: Progress
+        self, reader: SourceReader, descriptor: int, listed: set[tuple[int, str, int]], progress: Progress
     ) -> list[Part]:
         parts: list[Part] = []
         under_way: dict[Future[_Sent], Part] = {}
@@ -317,9 +317,9 @@ class MultipartUpload:
                 raise
         return parts
 
-    def _is_there(self, descriptor: int, part: Part, listed: dict[int, tuple[str, int]]) -> bool:
+    def _is_there(self, descriptor: int, part: Part, listed: set[tuple[int, str, int]]) -> bool:
         sent = self._record["parts"].get(str(part.number))
-        if not sent or listed.get(part.number) != (sent["etag"], part.size):
+        if not sent or (part.number, sent["etag"], part.size) not in listed:
             return False
         return bool(sent["sha256"] == FileRange(descriptor, part.start, part.size).sha256())
 
