@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lumen_assets.archive import Digests
-from lumen_assets.durable import replace_bytes
+from lumen_assets.durable import TEMPORARY_PREFIX, replace_bytes
 
 
 class UploadSessions:
@@ -46,8 +46,11 @@ class UploadSessions:
         replace_bytes(self._path(key, digests), json.dumps(record).encode(), mode=0o600)
 
     def forget(self, key: str, digests: Digests) -> None:
-        """The upload is finished, or there is nothing to go on with."""
-        self._path(key, digests).unlink(missing_ok=True)
+        """The upload is finished, or there is nothing to go on with; what a kill left of saving it goes too."""
+        path = self._path(key, digests)
+        path.unlink(missing_ok=True)
+        for left in self._folder.glob(f"{TEMPORARY_PREFIX}*-{path.name}"):
+            left.unlink(missing_ok=True)
 
     @contextmanager
     def hold(self, key: str, digests: Digests) -> Iterator[None]:

@@ -8,6 +8,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,14 @@ class Body:
     def __init__(self, data: bytes) -> None:
         self.data = data
 
+    @cached_property
     def hash(self) -> str:
         blocks = [hashlib.sha256(self.data[at : at + BLOCK]).digest() for at in range(0, len(self.data), BLOCK)]
         return hashlib.sha256(b"".join(blocks)).hexdigest()
 
     def require(self, content_hash: str | None) -> None:
         """``content_hash`` is "of the file content uploaded in this call", whatever the call."""
-        if content_hash is not None and content_hash != self.hash():
+        if content_hash is not None and content_hash != self.hash:
             raise ApiFaultError("content_hash_mismatch")
 
 
@@ -199,7 +201,7 @@ class Account:
             if len(body.data) % BLOCK and not close:
                 raise ApiFaultError("concurrent_session_invalid_data_size")
         body.require(argument.get("content_hash"))
-        piece = (len(body.data), body.hash())
+        piece = (len(body.data), body.hash)
         there = session.pieces.get(offset)
         if there and (there != piece or self.same_again == "refused"):
             # the text is from the history of dropbox-sdk-rust's examples/large-file-upload.rs, 02a1f91 and a971628

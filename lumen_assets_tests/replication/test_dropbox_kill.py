@@ -69,7 +69,7 @@ def wait_for(emulator: DropboxEmulator, process: subprocess.Popen[str], size: in
 
 @pytest.mark.parametrize("part", [0.03, 0.4, 0.97])
 def test_a_killed_upload_goes_on_where_it_was(emulator: DropboxEmulator, tmp_path: Path, part: float) -> None:
-    size = 64 * MIB + 7
+    size = 48 * MIB + 7
     digests = written(tmp_path / "source", size)
     process = uploading(emulator, tmp_path)
     wait_for(emulator, process, int(part * size))
@@ -104,10 +104,10 @@ def test_killed_while_the_finish_is_under_way(emulator: DropboxEmulator, tmp_pat
 
 
 def test_memory_does_not_grow_with_the_file(emulator: DropboxEmulator, tmp_path: Path) -> None:
-    written(tmp_path / "source", 128 * MIB)
+    written(tmp_path / "source", 96 * MIB)
     out, _ = uploading(emulator, tmp_path).communicate(timeout=120)
     created, sent, grown = out.split()
-    assert (created, int(sent)) == ("True", 128 * MIB)
+    assert (created, int(sent)) == ("True", 96 * MIB)
     assert int(grown) < 60, "MiB; five pieces of 4 MiB, twice while they pass through the SDK"
 
 
