@@ -33,9 +33,13 @@ ENVIRONMENT: Final = {
     "LUMEN_DATA_ROOT": "folder with the inputs (default: sample data under LUMEN_HOME)",
     "LUMEN_HOME": "folder for the outputs (default: lumen in the XDG data folder)",
     "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
+    "GDRIVE_TOKEN": "Google Drive: an access token, or a service-account or refresh-token JSON",
+    "DROPBOX_TOKEN": "Dropbox: an access token, or a JSON with refresh_token, app_key and app_secret",
     "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
 }
 """Every variable that is read, with its meaning."""
+
+_SECRETS: Final = {"LUMEN_ARCHIVE_KEY", "GDRIVE_TOKEN", "DROPBOX_TOKEN"}
 
 
 class _Section(BaseModel):
@@ -152,7 +156,53 @@ class LocalDestination(_Section):
     path: Path = Field(description="folder; relative paths are under LUMEN_HOME")
 
 
-Destination = LocalDestination
+class S3Encryption(_Section):
+    """How S3 encrypts at rest, besides our own encryption."""
+
+    mode: Literal["AES256", "aws:kms", "aws:kms:dsse"] = Field(description="x-amz-server-side-encryption")
+    key_id: str | None = Field(None, description="KMS key; default: the bucket's")
+
+
+class S3Lock(_Section):
+    """Object Lock retention of every object that is put."""
+
+    mode: Literal["GOVERNANCE", "COMPLIANCE"] = Field(description="retention mode")
+    days: int = Field(ge=1, description="days that nobody can delete or replace the object")
+
+
+class S3Destination(_Section):
+    """A bucket on Amazon S3 or any S3-compatible service. Credentials: the standard chain."""
+
+    type: Literal["s3"]
+    bucket: str = Field(min_length=3, description="bucket")
+    prefix: str = Field("", description="put before every key, with a / between")
+    region: str | None = Field(None, description="region; default: the standard chain's")
+    endpoint_url: str | None = Field(None, description="endpoint of an S3-compatible service")
+    path_style: bool = Field(False, description="bucket in the path instead of the host name")
+    storage_class: str | None = Field(None, description="storage class, as S3 names it")
+    sse: S3Encryption | None = Field(None, description="encryption at rest")
+    lock: S3Lock | None = Field(None, description="Object Lock retention")
+    part_size_mib: int = Field(8, ge=5, le=512, description="size of the parts of a multipart upload")
+
+
+class GoogleDriveDestination(_Section):
+    """A folder in Google Drive. Credentials: GDRIVE_TOKEN."""
+
+    type: Literal["gdrive"]
+    folder: str = Field(min_length=1, description="path of the folder, with /; made where missing")
+    drive_id: str | None = Field(None, description="shared drive; a service account needs one")
+
+
+class DropboxDestination(_Section):
+    """A folder in Dropbox. Credentials: DROPBOX_TOKEN."""
+
+    type: Literal["dropbox"]
+    folder: str = Field(pattern=r"^(/[^/]+)+$", description="path of the folder, from /")
+
+
+Destination = Annotated[
+    LocalDestination | S3Destination | GoogleDriveDestination | DropboxDestination, Field(discriminator="type")
+]
 
 
 def _default_destinations() -> dict[str, Destination]:
@@ -226,6 +276,8 @@ class Settings(BaseModel):
         sample: whether ``data_root`` is the sample data's folder.
         dagster_home: the instance's folder, absolute.
         archive_key: ``LUMEN_ARCHIVE_KEY`` as given; None if it is not set.
+        gdrive_token: ``GDRIVE_TOKEN`` as given; None if it is not set.
+        dropbox_token: ``DROPBOX_TOKEN`` as given; None if it is not set.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -237,6 +289,8 @@ class Settings(BaseModel):
     sample: bool
     dagster_home: Path
     archive_key: SecretStr | None
+    gdrive_token: SecretStr | None = None
+    dropbox_token: SecretStr | None = None
 
     @property
     def reports_folder(self) -> Path:
@@ -266,9 +320,14 @@ class Settings(BaseModel):
         )
         return yaml.safe_dump(content, allow_unicode=True, sort_keys=True)
 
-    def destination_path(self, name: str) -> Path:
+    def local_path(self, destination: LocalDestination) -> Path:
         """The absolute folder of a local destination."""
-        return self.home / self.configuration.destinations[name].path
+        return self.home / destination.path
+
+    @property
+    def sessions_folder(self) -> Path:
+        """``uploads``: what is remembered of unfinished uploads, a folder a destination."""
+        return self.home / "uploads"
 
 
 def _environment_value(environ: Mapping[str, str], name: str, problems: list[str]) -> str | None:
@@ -390,7 +449,7 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         raise SettingsError(
             subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems
         )
-    key = values["LUMEN_ARCHIVE_KEY"]
+    secrets = {name: SecretStr(value) for name, value in values.items() if value and name in _SECRETS}
     return Settings(
         configuration=configuration,
         configuration_file=path,
@@ -398,7 +457,9 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         data_root=data_root,
         sample=root is None,
         dagster_home=working_folder / Path(values["DAGSTER_HOME"] or home / "dagster").expanduser(),
-        archive_key=SecretStr(key) if key else None,
+        archive_key=secrets.get("LUMEN_ARCHIVE_KEY"),
+        gdrive_token=secrets.get("GDRIVE_TOKEN"),
+        dropbox_token=secrets.get("DROPBOX_TOKEN"),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from lumen_assets.errors import SettingsError
-from lumen_assets.settings import Configuration, default_configuration_text, load_settings
+from lumen_assets.settings import Configuration, LocalDestination, default_configuration_text, load_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -42,7 +42,9 @@ def test_xdg_data_home_is_honoured(tmp_path: Path) -> None:
 
 def test_relative_destinations_lie_under_home(tmp_path: Path) -> None:
     settings = load_settings({"LUMEN_HOME": "/srv/lumen"}, tmp_path)
-    assert settings.destination_path("here") == Path("/srv/lumen/copies/here")
+    here = settings.configuration.destinations["here"]
+    assert isinstance(here, LocalDestination)
+    assert settings.local_path(here) == Path("/srv/lumen/copies/here")
 
 
 def test_lumen_config_wins_over_the_working_folder(tmp_path: Path) -> None:

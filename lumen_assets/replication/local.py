@@ -8,13 +8,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from lumen_assets.archive.digests import Digests
 from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, new_file, publish_new
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key
+from lumen_assets.replication.store import (
+    Progress,
+    Reader,
+    Receipt,
+    StoredObject,
+    aside_key,
+    checked_key,
+)
 
 CHUNK: Final = 1 << 20
 
@@ -143,10 +150,7 @@ class LocalStore:
             yield self._stored(key, path)
 
     def _path(self, key: str) -> Path:
-        pure = PurePosixPath(key)
-        if pure.is_absolute() or ".." in pure.parts or not pure.parts:
-            raise ValueError(f"{key!r} is not a key")
-        return self._folder / pure
+        return self._folder / checked_key(key)
 
     def _require_folder(self) -> None:
         if self._folder.is_dir():

@@ -12,13 +12,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from lumen_assets.archive.digests import Digests
 
 Progress = Callable[[int], None]
 """Called with the number of bytes that were just sent."""
+
+
+def checked_key(key: str) -> str:
+    """``key``, if it is one: relative, and never leading outside.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    pure = PurePosixPath(key)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError(f"{key!r} is not a key")
+    return key
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,14 @@ class Receipt:
     Attributes:
         stored: the object as the destination has it now.
         created: False where identical content was there already.
-        bytes_sent: bytes that this put sent.
+        bytes_sent: bytes that this put sent, those sent again included.
+        attempts: tries that it took.
     """
 
     stored: StoredObject
     created: bool
     bytes_sent: int
+    attempts: int = 1
 
 
 def aside_key(key: str, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What every kind of destination must do, run against each."""
+"""What every kind of destination must do, run against each (the fixture ``store`` in ``conftest.py``)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ import pytest
 from lumen_assets.archive import digest_file
 from lumen_assets.errors import IntegrityError, PermanentError
 from lumen_assets.replication import Store
-from lumen_assets.replication.local import LocalStore
 
 KEY = "2026-11-21/lumen-2026-11-21-r1.tar.zst.tink"
 MIB = 1 << 20
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return LocalStore("here", tmp_path / "destination", create=True)
 
 
 @pytest.fixture

@@ -1,0 +1,292 @@
+"""The files and upload sessions of an emulated Dropbox account; see ``dropbox_emulator.py``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+BLOCK = 4 << 20
+_PATH = re.compile(r"(/[^/]+)+")
+EMPTY_HASH = hashlib.sha256().hexdigest()
+
+
+class ApiFaultError(Exception):
+    """HTTP 409: the tags from the outside in; the last argument may be a dict of the innermost one's fields."""
+
+
+def as_error(fault: ApiFaultError) -> dict[str, Any]:
+    """The JSON of an error. A struct's fields stand beside its tag, a union is nested under it."""
+    fields = fault.args[-1] if isinstance(fault.args[-1], dict) else {}
+    names = [name for name in fault.args if isinstance(name, str)]
+    error: dict[str, Any] = {".tag": names[-1], **fields}
+    for name in reversed(names[:-1]):
+        error = {".tag": name, name: error}
+    return {"error_summary": "/".join(names) + "/..", "error": error}
+
+
+class Body:
+    """What was uploaded in one call."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @cached_property
+    def hash(self) -> str:
+        blocks = [hashlib.sha256(self.data[at : at + BLOCK]).digest() for at in range(0, len(self.data), BLOCK)]
+        return hashlib.sha256(b"".join(blocks)).hexdigest()
+
+    def require(self, content_hash: str | None) -> None:
+        """``content_hash`` is "of the file content uploaded in this call", whatever the call."""
+        if content_hash is not None and content_hash != self.hash:
+            raise ApiFaultError("content_hash_mismatch")
+
+
+def file_hash(path: Path) -> str:
+    overall = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            overall.update(hashlib.sha256(block).digest())
+    return overall.hexdigest()
+
+
+@dataclass
+class Entry:
+    """A file or a folder, by its path as it was first written."""
+
+    display: str
+    path: Path | None
+    size: int = 0
+    hash: str = ""
+    id: str = field(default_factory=lambda: f"id:{secrets.token_urlsafe(16)}")
+    rev: str = field(default_factory=lambda: secrets.token_hex(10))
+
+    def metadata(self, tag: bool = True) -> dict[str, Any]:
+        found: dict[str, Any] = {".tag": "file" if self.path else "folder"} if tag else {}
+        found |= {
+            "name": self.display.rpartition("/")[2],
+            "path_lower": self.display.lower(),
+            "path_display": self.display,
+            "id": self.id,
+        }
+        if self.path:
+            found |= {
+                "client_modified": "2026-11-22T00:05:00Z",
+                "server_modified": "2026-11-22T00:05:00Z",
+                "rev": self.rev,
+                "size": self.size,
+                "is_downloadable": True,
+                "content_hash": self.hash,
+            }
+        return found
+
+
+@dataclass
+class Session:
+    """An upload session. ``pieces`` are those of a concurrent one: offset → (size, hash)."""
+
+    path: Path
+    concurrent: bool
+    size: int = 0
+    closed: bool = False
+    committed: bool = False
+    pieces: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+
+class Account:
+    """The state; one call at a time, under ``lock``.
+
+    Attributes:
+        page: entries in one answer of ``list_folder``.
+        quota: bytes that fit.
+        same_again: what a concurrent session says to identical data at an offset that has it: ``accepted``, as
+            Dropbox's own example relies on, or ``refused`` as for different data, which nothing in the
+            specification excludes.
+        finished_again: what ``finish`` says of a session that was committed: ``closed``, ``not_found``, or
+            ``committed`` as if it were the first time. The specification does not tell.
+        resets: how many listings are given up at their second page.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.lock = threading.Lock()
+        self.folder = folder
+        self.entries: dict[str, Entry] = {}
+        self.sessions: dict[str, Session] = {}
+        self.cursors: dict[str, list[dict[str, Any]]] = {}
+        self.page = 2000
+        self.quota = 1 << 50
+        self.same_again = "accepted"
+        self.finished_again = "closed"
+        self.resets = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    # --- for tests
+
+    def clear(self) -> None:
+        with self.lock:
+            self.entries.clear()
+            self.sessions.clear()
+
+    def files(self) -> dict[str, Entry]:
+        return {entry.display: entry for entry in self.entries.values() if entry.path}
+
+    def place(self, path: str, data: bytes) -> None:
+        """A file as another client would have put it, over anything that is there."""
+        with self.lock:
+            self.entries.pop(path.lower(), None)
+            self._commit({"path": path}, self._keep(data))
+
+    # --- files
+
+    def get_metadata(self, argument: dict[str, Any]) -> dict[str, Any]:
+        return self._entry(argument["path"]).metadata()
+
+    def download(self, argument: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+        entry = self._entry(argument["path"])
+        if entry.path is None:
+            raise ApiFaultError("path", "not_file")
+        return entry.metadata(tag=False), entry.path
+
+    def list_folder(self, argument: dict[str, Any]) -> dict[str, Any]:
+        path = argument["path"].lower()
+        if path and self._entry(argument["path"]).path:
+            raise ApiFaultError("path", "not_folder")
+        below = [entry for name, entry in self.entries.items() if name == path or name.startswith(f"{path}/")]
+        if not argument.get("recursive"):
+            below = [entry for entry in below if entry.display.count("/") == path.count("/") + 1]
+        # no order is promised
+        found = sorted((entry.metadata() for entry in below), key=lambda metadata: metadata["id"])
+        return self._page(found, min(argument.get("limit") or 2000, self.page))
+
+    def list_folder_continue(self, argument: dict[str, Any]) -> dict[str, Any]:
+        if self.resets:
+            self.resets -= 1
+            raise ApiFaultError("reset")
+        return self._page(self.cursors[argument["cursor"]], self.page)
+
+    def upload(self, argument: dict[str, Any], body: Body) -> dict[str, Any]:
+        body.require(argument.pop("content_hash", None))
+        try:
+            return self._commit(argument, self._keep(body.data)).metadata(tag=False)
+        except ApiFaultError as fault:  # UploadWriteFailed
+            raise ApiFaultError(*fault.args[:1], _write_failed(fault)) from None
+
+    # --- upload sessions
+
+    def session_start(self, argument: dict[str, Any], body: Body) -> dict[str, Any]:
+        body.require(argument.get("content_hash"))
+        concurrent = (argument.get("session_type") or {".tag": "sequential"})[".tag"] == "concurrent"
+        if concurrent and body.data:
+            raise ApiFaultError("concurrent_session_data_not_allowed")
+        if concurrent and argument.get("close"):
+            raise ApiFaultError("concurrent_session_close_not_allowed")
+        name = f"pid_upload_session:{secrets.token_urlsafe(36)}"
+        self.sessions[name] = Session(self._keep(body.data), concurrent, len(body.data), bool(argument.get("close")))
+        return {"session_id": name}
+
+    def session_append(self, argument: dict[str, Any], body: Body) -> None:
+        offset, close = argument["cursor"]["offset"], argument.get("close", False)
+        session = self._session(argument["cursor"], offset)
+        if session.closed:
+            raise ApiFaultError("closed")
+        if session.concurrent:
+            if offset % BLOCK:
+                raise ApiFaultError("concurrent_session_invalid_offset")
+            if len(body.data) % BLOCK and not close:
+                raise ApiFaultError("concurrent_session_invalid_data_size")
+        body.require(argument.get("content_hash"))
+        piece = (len(body.data), body.hash)
+        there = session.pieces.get(offset)
+        if there and (there != piece or self.same_again == "refused"):
+            # the text is from the history of dropbox-sdk-rust's examples/large-file-upload.rs, 02a1f91 and a971628
+            raise ValueError(f"Different data already uploaded at offset {offset}")
+        with session.path.open("r+b") as file:
+            os.pwrite(file.fileno(), body.data, offset)
+        if session.concurrent:
+            session.pieces[offset] = piece
+        session.size = max(session.size, offset + len(body.data))
+        session.closed = session.closed or close
+
+    def session_finish(self, argument: dict[str, Any], body: Body) -> dict[str, Any]:
+        try:
+            session = self._session(argument["cursor"], argument["cursor"]["offset"])
+        except ApiFaultError as fault:
+            raise ApiFaultError("lookup_failed", *fault.args) from None
+        if session.committed and self.finished_again != "committed":
+            raise ApiFaultError("lookup_failed", self.finished_again)
+        body.require(argument.get("content_hash"))
+        if session.concurrent:
+            if body.data:
+                raise ApiFaultError("concurrent_session_data_not_allowed")
+            if not session.closed:
+                raise ApiFaultError("concurrent_session_not_closed")
+            if sum(size for size, _ in session.pieces.values()) != argument["cursor"]["offset"]:
+                raise ApiFaultError("concurrent_session_missing_data")
+        elif body.data:
+            with session.path.open("ab") as file:
+                file.write(body.data)
+        entry = self._commit(argument["commit"], session.path)
+        session.committed = session.closed = True
+        return entry.metadata(tag=False)
+
+    def _session(self, cursor: dict[str, Any], offset: int) -> Session:
+        session = self.sessions.get(cursor["session_id"])
+        if session is None:
+            raise ApiFaultError("not_found")
+        if not session.concurrent and offset != session.size:
+            raise ApiFaultError("incorrect_offset", {"correct_offset": session.size})
+        return session
+
+    # --- under both
+
+    def _keep(self, data: bytes) -> Path:
+        path = self.folder / secrets.token_hex(8)
+        path.write_bytes(data)
+        return path
+
+    def _entry(self, path: str) -> Entry:
+        if not _PATH.fullmatch(path):
+            raise ApiFaultError("path", "malformed_path")
+        entry = self.entries.get(path.lower())
+        if entry is None:
+            raise ApiFaultError("path", "not_found")
+        return entry
+
+    def _commit(self, commit: dict[str, Any], path: Path) -> Entry:
+        """``WriteMode.add`` and the rules of conflict in its documentation."""
+        where = commit["path"]
+        if not _PATH.fullmatch(where):
+            raise ApiFaultError("path", "malformed_path")
+        if (commit.get("mode") or {".tag": "add"}) not in ("add", {".tag": "add"}) or commit.get("autorename"):
+            raise ValueError("this account takes mode add without autorename only")
+        there = self.entries.get(where.lower())
+        new_hash = file_hash(path)
+        if there:
+            if there.path and there.hash == new_hash and not commit.get("strict_conflict"):
+                return there
+            raise ApiFaultError("path", "conflict", "file" if there.path else "folder")
+        if sum(entry.size for entry in self.entries.values()) + path.stat().st_size > self.quota:
+            raise ApiFaultError("path", "insufficient_space")
+        parts = where.split("/")[1:-1]
+        for end in range(1, len(parts) + 1):
+            above = "/" + "/".join(parts[:end])
+            if self.entries.setdefault(above.lower(), Entry(above, None)).path:
+                raise ApiFaultError("path", "conflict", "file_ancestor")
+        self.entries[where.lower()] = entry = Entry(where, path, path.stat().st_size, new_hash)
+        return entry
+
+    def _page(self, entries: list[dict[str, Any]], size: int) -> dict[str, Any]:
+        cursor = secrets.token_urlsafe(32)
+        self.cursors[cursor] = entries[size:]
+        return {"entries": entries[:size], "cursor": cursor, "has_more": len(entries) > size}
+
+
+def _write_failed(fault: ApiFaultError) -> dict[str, Any]:
+    reason = as_error(ApiFaultError(*fault.args[1:]))["error"]
+    return {"reason": reason, "upload_session_id": f"pid_upload_session:{secrets.token_urlsafe(36)}"}
