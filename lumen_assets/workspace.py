@@ -277,7 +277,7 @@ class Workspace:
         due = due_for_reading(
             {replica: read.get(replica) for replica in sorted(expected)}, datetime.now(UTC), setting.full_read_days
         )
-        level = Level.BYTES if setting.new_day_level == Level.DIGEST else Level(setting.new_day_level)
+        level = max(Level(setting.new_day_level), Level.BYTES, key=list(Level).index)
         return [self.verify(destination, day, revision, level) for day, revision in due]
 
     def repair(self, before: Verification) -> Repair:

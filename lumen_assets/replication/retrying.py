@@ -89,6 +89,10 @@ class RetryingStore:
         """See ``Store.read``; a read that breaks off goes on from the byte where it broke."""
         return _ResumingRead(self, key, start, length)
 
+    def set_aside(self, key: str) -> str:
+        """See ``Store.set_aside``."""
+        return self._tried(f"set aside {key}", lambda: self._store.set_aside(key))[0]
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""
         return iter(self._tried(f"list {prefix}", lambda: list(self._store.list(prefix)))[0])

@@ -31,7 +31,7 @@ from lumen_assets.replication.s3_upload import (
     put_small,
 )
 from lumen_assets.replication.sessions import UploadSessions
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, checked_key
+from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key, checked_key
 from lumen_assets.settings import S3Destination
 
 _log = logging.getLogger(__name__)
@@ -136,6 +136,32 @@ class S3Store:
             yield _BodyReader(body, self._uri(key)) if length != 0 else _NoBytes()
         finally:
             body.close()
+
+    def set_aside(self, key: str) -> str:
+        """See ``Store.set_aside``. S3 cannot rename: it copies, and once the copy is there the original gives way.
+
+        In a bucket with versions the original stays a version too.
+        """
+        existing = self.stat(key)
+        if existing is None:
+            raise PermanentError(
+                action="set aside", subject=self._uri(key), cause="there is no such object", error_class="missing"
+            )
+        aside = aside_key(key, datetime.now(UTC))
+        try:
+            self._client.copy({"Bucket": self._bucket, "Key": self._prefix + key}, self._bucket, self._prefix + aside)
+            copied = self.stat(aside)
+            if copied is None or copied.size != existing.size:
+                raise TransientError(
+                    action="set aside",
+                    subject=self._uri(key),
+                    cause="its copy is not whole; the original was left as it is",
+                    error_class="provider",
+                )
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+        except (ClientError, BotoCoreError, OSError) as error:
+            raise s3_error(error, "set aside", self._uri(key)) from None
+        return aside
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``. Sorted here: not every service lists in the order of the keys' bytes."""

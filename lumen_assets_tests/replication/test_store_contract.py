@@ -146,3 +146,20 @@ def test_two_processes_putting_the_same_at_once_make_one_object(store: Store, ma
     assert sum(created) == 1
     assert [found.key for found in store.list()] == [KEY]
     assert content_of(store, KEY) == bytes(20 * MIB)
+
+
+def test_what_is_set_aside_keeps_its_content_and_frees_its_place(store: Store, make: Callable[[bytes], Path]) -> None:
+    put(store, KEY, make(b"damaged"))
+    aside = store.set_aside(KEY)
+    assert aside.startswith(f"{KEY}.aside-")
+    assert store.stat(KEY) is None
+    assert content_of(store, aside) == b"damaged"
+    assert put(store, KEY, make(b"good")).created
+    assert [found.key for found in store.list()] == sorted([KEY, aside])
+
+
+def test_what_is_not_there_cannot_be_set_aside(store: Store) -> None:
+    with pytest.raises(PermanentError) as caught:
+        store.set_aside(KEY)
+    assert caught.value.error_class == "missing"
+    assert list(store.list()) == []
