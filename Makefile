@@ -8,9 +8,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DAY_OPTION = $(if $(DAY),--day $(DAY))
 
-.PHONY: setup setup-dev daily ui report pdf freeze upload verify status test lint types fmt lock bench clean
+.PHONY: help setup setup-dev daily ui report pdf freeze upload verify status test lint types fmt lock clean
+
+help: ## the targets
+	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
 
 # --- setting up ---------------------------------------------------------------------------------------------
+
+.DEFAULT_GOAL := help
 
 setup: $(VENV)/.runtime ## .venv with `lumen` in it
 
@@ -44,7 +49,7 @@ report pdf freeze upload: setup ## up to this step only
 verify: setup ## read the day's replicas back
 	@$(BIN)/lumen verify $(DAY)
 
-status: setup
+status: setup ## per day: what exists and what was proven
 	@$(BIN)/lumen status
 
 ui: setup ## Dagster's UI on the instance that `make daily` uses
@@ -55,14 +60,14 @@ ui: setup ## Dagster's UI on the instance that `make daily` uses
 test: lint types ## everything that must hold: lint, format, types, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope
 
-lint: setup-dev
+lint: setup-dev ## ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: setup-dev
+types: setup-dev ## mypy, strict
 	@$(BIN)/mypy
 
-fmt: setup-dev
+fmt: setup-dev ## put lint and format right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

@@ -35,7 +35,7 @@ ENVIRONMENT: Final = {
     "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
     "GDRIVE_TOKEN": "Google Drive: an access token, or a service-account or refresh-token JSON",
     "DROPBOX_TOKEN": "Dropbox: an access token, or a JSON with refresh_token, app_key and app_secret",
-    "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, separated by commas, are a keyring whose first makes new archives",
+    "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
 }
 """Every variable that is read, with its meaning."""
 
@@ -458,3 +458,16 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         gdrive_token=secrets.get("GDRIVE_TOKEN"),
         dropbox_token=secrets.get("DROPBOX_TOKEN"),
     )
+
+
+def read_archive_key(environ: Mapping[str, str] | None = None) -> SecretStr | None:
+    """``LUMEN_ARCHIVE_KEY`` as given, and nothing else read; None if it is not set.
+
+    Raises:
+        SettingsError: if it is set twice, or its file cannot be read.
+    """
+    problems: list[str] = []
+    key = _environment_value(os.environ if environ is None else environ, "LUMEN_ARCHIVE_KEY", problems)
+    if problems:
+        raise SettingsError(subject="LUMEN_ARCHIVE_KEY", problems=problems)
+    return SecretStr(key) if key else None

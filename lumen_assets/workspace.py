@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.local import LocalStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
-from lumen_assets.verification import VerdictLedger
+from lumen_assets.verification import Attestation, Level, VerdictLedger, Verification, attest, verify_replica
 
 SAMPLE_DAYS = 3
 
@@ -107,6 +108,13 @@ class Workspace:
         """The day's slice: the one that is there, else cut now."""
         return telemetry.load_slice(self.settings.slices_folder / day.isoformat()) or self.cut_day(day)
 
+    def forget_slice(self, day: date) -> None:
+        """Remove the day's slice: once frozen, the archive has it, and the inputs can be cut again."""
+        folder = self.settings.slices_folder / day.isoformat()
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in (f"{folder}.json", f"{folder}.lumen.yaml"):
+            Path(path).unlink(missing_ok=True)
+
     def read_day_before(self, day: date) -> DayTelemetry:
         """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""
         before = day - timedelta(days=1)
@@ -168,6 +176,37 @@ class Workspace:
             )
         return dict(sorted(newest.items()))
 
+    def verify(self, destination: str, day: date, revision: int, level: Level) -> Verification:
+        """The verdict on a replica, recorded in the ledger.
+
+        Raises:
+            TransientError, PermanentError: if there is no verdict; nothing is recorded.
+        """
+        found = verify_replica(
+            self.stores[destination],
+            day,
+            revision,
+            level,
+            self.keyring,
+            expected=self.local_manifest(day, revision),
+            identify=self.identify_archive,
+        )
+        self.ledger.record(found)
+        return found
+
+    def attest(self, day: date, revision: int) -> Attestation:
+        """The day's newest verdicts counted against the policy, recorded in the ledger."""
+        configuration = self.settings.configuration
+        attestation = attest(
+            day,
+            revision,
+            self.ledger.newest(day, day).get(day, {}),
+            destinations=list(configuration.destinations),
+            required=configuration.policy.required_replicas,
+        )
+        self.ledger.record_attestation(attestation, datetime.now(UTC))
+        return attestation
+
     def identify_archive(self, sha256: str) -> str | None:
         """The day and revision of a known archive, by its SHA-256."""
         for entry in archive.read_index(self.settings.archive_folder):
@@ -187,6 +226,7 @@ class Workspace:
                     last_day=yesterday(),
                     days=SAMPLE_DAYS,
                     rate_hz=sources.telemetry.rate_hz,
+                    telemetry_path=sources.telemetry.path,
                 )
         return telemetry.cut_day(
             self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra

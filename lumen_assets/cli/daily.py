@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import yesterday
@@ -19,6 +18,7 @@ from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster._core.execution.plan.objects import StepFailureData
 
 STEPS: Final = ("report", "pdf", "freeze", "upload", "verify")
 
@@ -74,15 +74,15 @@ def run_day(
     """Run the jobs of a day on the installation's own Dagster instance."""
     import dagster as dg  # takes half a second; only the commands that run jobs wait for it
 
-    from lumen_assets.defs.instance import prepare_instance
     from lumen_assets.definitions import build_defs
+    from lumen_assets.defs.instance import prepare_instance
 
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings.dagster_home))
+    folder = prepare_instance(settings.dagster_home)
     definitions = build_defs(settings)
     runs: dict[str, str] = {}
     materialized: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
         for job_name in ("daily",) if until else ("daily", "attest"):
             run_id = runs[job_name] = dg_run_id()
             instance.add_event_listener(run_id, lambda entry: _show(entry, console))
@@ -122,24 +122,37 @@ def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
     return [key for step in steps for key in keys[step]]
 
 
-def _collect(events: list[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]) -> None:
+def _collect(
+    events: Sequence[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]
+) -> None:
     for event in events:
         if event.is_step_materialization and event.asset_key:
             metadata = event.step_materialization_data.materialization.metadata
             materialized[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
         elif event.is_step_failure:
-            data = event.step_failure_data
-            described = data.user_failure_data.description if data.user_failure_data else None
-            failures[str(event.step_key).replace("__", "/")] = described or (
-                data.error.message.strip() if data.error else "failed"
-            )
+            failures[_step(event)] = _cause(event.step_failure_data)
+
+
+def _step(event: dg.DagsterEvent) -> str:
+    """The asset key that a step materializes, as the UI writes it."""
+    return str(event.step_key).replace("__", "/")
+
+
+def _cause(data: StepFailureData) -> str:
+    """What our failure says, else the innermost exception: Dagster wraps the last of several tries."""
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "failed"
 
 
 def _show(entry: dg.EventLogEntry, console: Console) -> None:
     event = entry.dagster_event
     if event is None:
         return
-    step = str(event.step_key).replace("__", "/")
+    step = _step(event)
     if event.is_step_start:
         console.print(f"[dim]… {step}[/]")
     elif event.is_step_success:
@@ -185,29 +198,30 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
 
 
 def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
+    """A line a fact, unwrapped, so that paths can be copied and lines be searched for."""
+
+    def line(label: str, value: str) -> None:
+        console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
+
     made = outcome.materialized
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     sample = "  [yellow](sample data)[/]" if made.get("telemetry", {}).get("sample_data") else ""
-    table.add_row("day", f"[bold]{outcome.day}[/] KST{sample}")
-    table.add_row("report", _value(made, "report", "path"))
-    table.add_row("PDF", _value(made, "report_pdf", "path"))
-    table.add_row("archive", _value(made, "archive", "path"))
+    line("day", f"[bold]{outcome.day}[/] KST{sample}")
+    line("report", _value(made, "report", "path"))
+    line("PDF", _value(made, "report_pdf", "path"))
+    line("archive", _value(made, "archive", "path"))
     if "archive" in made:
         archive = made["archive"]
         new = "new" if archive["created"] else "unchanged: the revision that exists is kept, no new one was made"
-        table.add_row("", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}")
+        line("", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}")
     for name, replica in _replicas(outcome, settings).items():
         verdict = replica["verdict"] or "not verified"
         colour = "green" if verdict == "MATCH" else "red"
         level = f" at level {replica['level']}" if replica["level"] else ""
-        table.add_row(f"replica {name}", f"[{colour}]{verdict}[/]{level}  [dim]{replica['detail'] or ''}[/]")
+        line(f"replica {name}", f"[{colour}]{verdict}[/]{level}  [dim]{replica['detail'] or ''}[/]")
     if "attestation" in made:
         found = made["attestation"]
         colour = "green" if found["ok"] else "red"
-        table.add_row(
-            "attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)"
-        )
-    console.print(table, soft_wrap=True)
+        line("attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)")
     for asset, cause in outcome.failures.items():
         console.print(f"[red]✗ {asset}[/]: {cause}", soft_wrap=True, highlight=False)
 

@@ -103,7 +103,7 @@ def json_option(command: _Command) -> _Command:
     )(command)
 
 
-class DayType(click.ParamType):
+class DayType(click.ParamType[date]):
     """A day ``YYYY-MM-DD``."""
 
     name = "day"

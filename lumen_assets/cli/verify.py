@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import click
 from rich.console import Console
@@ -12,7 +12,7 @@ from rich.table import Table
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.errors import LumenError, PermanentError
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Attestation, Level, Verdict, Verification, attest, unreachable, verify_replica
+from lumen_assets.verification import Attestation, Level, Verdict, Verification, unreachable
 from lumen_assets.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
             for name in destinations:
                 verdicts.append(_verify(workspace, name, day, revision, wanted))
                 progress.advance(task)
-    attestations = [_attest(workspace, day, revision) for day, revision in revisions.items()]
+    attestations = [workspace.attest(day, revision) for day, revision in revisions.items()]
     ok = all(found.verdict is Verdict.MATCH for found in verdicts) and all(found.ok for found in attestations)
     if as_json:
         print_json(
@@ -78,31 +78,10 @@ def _destinations(workspace: Workspace, chosen: tuple[str, ...]) -> list[str]:
 
 def _verify(workspace: Workspace, name: str, day: date, revision: int, level: Level) -> Verification:
     try:
-        found = verify_replica(
-            workspace.stores[name],
-            day,
-            revision,
-            level,
-            workspace.keyring,
-            expected=workspace.local_manifest(day, revision),
-            identify=workspace.identify_archive,
-        )
+        return workspace.verify(name, day, revision, level)
     except LumenError as error:
         found = unreachable(name, day, revision, level, error)
     workspace.ledger.record(found)
-    return found
-
-
-def _attest(workspace: Workspace, day: date, revision: int) -> Attestation:
-    configuration = workspace.settings.configuration
-    found = attest(
-        day,
-        revision,
-        workspace.ledger.newest(day, day).get(day, {}),
-        destinations=list(configuration.destinations),
-        required=configuration.policy.required_replicas,
-    )
-    workspace.ledger.record_attestation(found, datetime.now(UTC))
     return found
 
 

@@ -1,7 +1,5 @@
 """The ``archive`` asset."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -52,13 +50,13 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 inputs=day_slice.inputs,
                 software=software(),
                 git_revision=git_revision(),
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 created_at=datetime.now(UTC),
             )
+            lumen.forget_slice(day)
         manifest = frozen.manifest
-        context.log.info(
-            f"{day} r{manifest.revision}: {'frozen' if frozen.created else 'unchanged, the archive that exists is kept'}"
-        )
+        outcome = "frozen" if frozen.created else "unchanged, the archive that exists is kept"
+        context.log.info("%s r%d: %s", day, manifest.revision, outcome)
         return dg.MaterializeResult(
             metadata={
                 "revision": manifest.revision,

@@ -1,15 +1,11 @@
 """The ``attestation`` asset and its check, materialized in a run of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import dagster as dg
 
 from lumen_assets.defs.failures import translated
 from lumen_assets.defs.partitions import partition_day
-from lumen_assets.verification import attest
 from lumen_assets.workspace import Workspace
 
 
@@ -34,15 +30,8 @@ def attestation_asset(partitions: dg.PartitionsDefinition[str], destinations: li
         day = partition_day(context)
         with translated():
             revision = lumen.frozen_day(day).manifest.revision
+            found = lumen.attest(day, revision)
             newest = lumen.ledger.newest(day, day).get(day, {})
-            found = attest(
-                day,
-                revision,
-                newest,
-                destinations=list(lumen.settings.configuration.destinations),
-                required=lumen.settings.configuration.policy.required_replicas,
-            )
-            lumen.ledger.record_attestation(found, datetime.now(UTC))
         yield dg.MaterializeResult(
             metadata={
                 "good": found.good,

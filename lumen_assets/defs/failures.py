@@ -19,7 +19,7 @@ def translated() -> Iterator[None]:
     """Turn a ``LumenError`` into the failure that Dagster should see.
 
     Transient errors are retried by the asset's policy, after the provider's Retry-After where there is one; permanent
-    and integrity errors are not retried.
+    and integrity errors are not retried, nor is anything unexpected: it is a fault of ours, and would happen again.
     """
     try:
         yield
@@ -29,6 +29,12 @@ def translated() -> Iterator[None]:
         raise _failure(error) from error
     except LumenError as error:
         raise _failure(error) from error
+    except Exception as error:
+        raise dg.Failure(
+            description=f"unexpected {type(error).__name__}: {error}. This is a fault of ours; please report it.",
+            metadata={"error_class": "unexpected", "retry_helps": False},
+            allow_retries=False,
+        ) from error
 
 
 def _failure(error: LumenError) -> dg.Failure:

@@ -1,12 +1,12 @@
 """The ``replica/<destination>`` assets."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
+from lumen_assets.errors import IntegrityError
 from lumen_assets.replication import replicate
+from lumen_assets.verification import Level
 from lumen_assets.workspace import Workspace
 
 
@@ -30,8 +30,13 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
     )
     def replica(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
         with translated():
-            frozen = lumen.frozen_day(partition_day(context))
-            receipt = replicate(frozen, lumen.stores[destination])
+            day = partition_day(context)
+            frozen = lumen.frozen_day(day)
+            try:
+                receipt = replicate(frozen, lumen.stores[destination])
+            except IntegrityError:  # something else is there: an earlier MATCH must not stand
+                lumen.verify(destination, day, frozen.manifest.revision, Level.BYTES)
+                raise
         stored = receipt.archive.stored
         return dg.MaterializeResult(
             metadata={

@@ -1,7 +1,5 @@
 """The ``report`` and ``report_pdf`` assets."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from lumen_assets import report as domain

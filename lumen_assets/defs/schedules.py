@@ -32,7 +32,7 @@ def daily_schedule(schedule: Schedule, job: dg.UnresolvedAssetJobDefinition) -> 
     @dg.schedule(
         name="daily",
         job=job,
-        cron_schedule=_minutes(schedule),
+        cron_schedule=_ticks(schedule),
         execution_timezone="Asia/Seoul",
         default_status=dg.DefaultScheduleStatus.RUNNING if schedule.enabled else dg.DefaultScheduleStatus.STOPPED,
         description=f"Every day at {schedule.at} KST, give or take {schedule.spread_minutes} minutes, for yesterday.",
@@ -48,8 +48,10 @@ def daily_schedule(schedule: Schedule, job: dg.UnresolvedAssetJobDefinition) -> 
     return daily
 
 
-def _minutes(schedule: Schedule) -> list[str]:
-    nominal = datetime.combine(date(2000, 1, 2), time.fromisoformat(schedule.at))  # noqa: DTZ001 - only the clock face
+def _ticks(schedule: Schedule) -> list[str]:
+    nominal = datetime.combine(date(2000, 1, 2), time.fromisoformat(schedule.at))
     spread = range(-schedule.spread_minutes, schedule.spread_minutes + 1)
-    moments = [nominal + timedelta(minutes=offset) for offset in spread]
-    return [f"{moment.minute} {moment.hour} * * *" for moment in moments]
+    hours: dict[int, list[int]] = {}
+    for moment in (nominal + timedelta(minutes=offset) for offset in spread):
+        hours.setdefault(moment.hour, []).append(moment.minute)
+    return [f"{minutes[0]}-{minutes[-1]} {hour} * * *" for hour, minutes in hours.items()]

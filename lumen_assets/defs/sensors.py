@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import dagster as dg
 from dagster import DagsterEventType, RunStatusChangeRecordsFilter
+from dagster._core.event_api import RunStatusChangeEventType
 
 from lumen_assets.defs.jobs import ATTESTATION
 
 ATTESTED_BY_CALLER = {"lumen/attested_by": "caller"}
 """Tag of runs whose starter makes the attestation itself."""
 
-_ENDED = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
+_ENDED: Final[tuple[RunStatusChangeEventType, ...]] = (
+    DagsterEventType.RUN_SUCCESS,
+    DagsterEventType.RUN_FAILURE,
+    DagsterEventType.RUN_CANCELED,
+)
 _EVENTS_A_TICK = 50
 
 

@@ -1,7 +1,5 @@
 """The ``telemetry`` asset."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from lumen_assets import telemetry as domain
@@ -24,7 +22,8 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
     def telemetry(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
         """The KST day's part of every input, cut out of the append-only files, verbatim.
 
-        Bad lines are counted by kind and shown with examples; they fail nothing and are frozen with the rest.
+        Bad lines are counted by kind and shown with examples; they fail nothing and are frozen with the rest. The slice
+        stays under LUMEN_HOME until it is frozen.
         """
         day = partition_day(context)
         with translated():
@@ -40,7 +39,6 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
                 "inputs": dg.MetadataValue.table(
                     [_input_record(item) for item in reading.inputs], schema=_INPUT_SCHEMA
                 ),
-                "folder": dg.MetadataValue.path(str(day_slice.folder)),
             }
         )
 

@@ -1,12 +1,10 @@
 """The ``verification/<destination>`` assets."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
-from lumen_assets.verification import Level, Verdict, Verification, verify_replica
+from lumen_assets.verification import Level, Verdict, Verification
 from lumen_assets.workspace import Workspace
 
 
@@ -29,17 +27,9 @@ def verification_asset(partitions: dg.PartitionsDefinition[str], destination: st
         context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]
     ) -> dg.MaterializeResult[None]:
         with translated():
-            frozen = lumen.frozen_day(partition_day(context))
-            found = verify_replica(
-                lumen.stores[destination],
-                frozen.manifest.day,
-                frozen.manifest.revision,
-                Level(lumen.settings.configuration.verify.new_day_level),
-                lumen.keyring,
-                expected=frozen.manifest,
-                identify=lumen.identify_archive,
-            )
-            lumen.ledger.record(found)
+            day = partition_day(context)
+            level = Level(lumen.settings.configuration.verify.new_day_level)
+            found = lumen.verify(destination, day, lumen.frozen_day(day).manifest.revision, level)
         if found.verdict is Verdict.MATCH:
             return dg.MaterializeResult(metadata=_metadata(found))
         raise dg.Failure(

@@ -15,7 +15,6 @@ from lumen_assets.archive import (
     extract_stream,
     revision_prefix,
 )
-from lumen_assets.errors import IntegrityError
 from lumen_assets.replication.store import Store
 
 
@@ -68,15 +67,10 @@ def restore_replica(
     bound_to = associated_data(manifest.day, manifest.revision)
     if paths:
         ranged = StoreRange(store, key, manifest.archive.size)
-        extracted = extract_paths(ranged, paths, to, key=archive_key, associated_data=bound_to)
-    else:
-        with store.read(key) as reader:
-            extracted = extract_stream(reader, to, key=archive_key, associated_data=bound_to)
-        if extracted.content_digest != manifest.content.digest:
-            raise IntegrityError(
-                action="restore",
-                subject=f"{manifest.day} r{manifest.revision} from {store.name}",
-                cause="the archive is authentic, but its content is not the one that the manifest names",
-                error_class="digest",
-            )
-    return Restored(store.name, manifest.revision, extracted.files, extracted.bytes)
+        found = extract_paths(ranged, paths, to, key=archive_key, associated_data=bound_to)
+        return Restored(store.name, manifest.revision, found.files, found.bytes)
+    with store.read(key) as reader:
+        contents = extract_stream(
+            reader, to, key=archive_key, associated_data=bound_to, content_digest=manifest.content.digest
+        )
+    return Restored(store.name, manifest.revision, contents.files, contents.bytes)

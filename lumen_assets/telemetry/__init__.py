@@ -15,6 +15,7 @@ from lumen_assets.telemetry.model import (
     RuleChange,
 )
 from lumen_assets.telemetry.reading import read_day
+from lumen_assets.telemetry.sample import ensure_sample, write_sample
 from lumen_assets.telemetry.slices import load_slice
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "Risk",
     "RuleChange",
     "cut_day",
+    "ensure_sample",
     "load_slice",
     "read_day",
+    "write_sample",
 ]

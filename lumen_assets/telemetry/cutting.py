@@ -70,7 +70,7 @@ def dating(source: Source, name: str, role: str) -> Dating | None:
     return None
 
 
-class _Output:
+class Output:
     """A slice being written: the file, its size and its digest."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -78,22 +78,24 @@ class _Output:
         self._digest = hashlib.sha256()
         self.size = 0
 
-    def write(self, content: bytes | bytearray) -> None:
+    def write(self, content: bytes) -> None:
+        """Append to the slice."""
         self._file.write(content)
         self._digest.update(content)
         self.size += len(content)
 
     def sha256(self) -> str:
+        """Digest of what was written so far, lower-case hex."""
         return self._digest.hexdigest()
 
 
-def _copy(source: Source, start: int, end: int, output: _Output) -> None:
+def _copy(source: Source, start: int, end: int, output: Output) -> None:
     while start < end and (data := source.read(start, min(_COPIED, end - start))):
         output.write(data)
         start += len(data)
 
 
-def _copy_lines(source: Source, start: int, end: int, wanted: Callable[[bytes], bool], output: _Output) -> None:
+def _copy_lines(source: Source, start: int, end: int, wanted: Callable[[bytes], bool], output: Output) -> None:
     """Copy the lines that are wanted; neighbours in one go. A line that is too long is dirt like any undated one."""
     begin = until = start
     for line in source.lines(start, end):
@@ -107,7 +109,7 @@ def _copy_lines(source: Source, start: int, end: int, wanted: Callable[[bytes], 
 
 
 def cut_lines(
-    source: Source, how: Dating, day: date, output: _Output, make_bisection: MakeBisection = Bisection
+    source: Source, how: Dating, day: date, output: Output, make_bisection: MakeBisection = Bisection
 ) -> tuple[int, int]:
     """Write the lines of ``day`` behind the preamble; returns the day's section of the file."""
     start, end = day_bounds(day)
@@ -182,7 +184,7 @@ def _cut_input(
         source = Source(descriptor)
         how = dating(source, name, role)
         with target.open("xb") as file:
-            output = _Output(file)
+            output = Output(file)
             if how is None:
                 section = (0, source.size)
                 _copy(source, 0, source.size, output)

@@ -211,6 +211,8 @@ def _effect_cells(content: bytes, terminated: bool, header: tuple[str, ...]) -> 
         return None
     if header_cells(content):
         raise BadLineError("repeated_header")
+    if not header:
+        raise BadLineError("no_header")
     try:
         cells = split_cells(content.decode("utf-8").removesuffix("\r"))
     except UnicodeDecodeError as error:
@@ -249,11 +251,12 @@ def read_effects(path: Path, day: date) -> LedgerReading[RecordedEffect]:
         reading.sample = any(SAMPLE_MARK in comment for comment in front.comments)
         if front.header is None:
             reading.notes["no_header" if source.size else "empty_file"] = 1
+        header = front.header or ()
         for number, content, terminated in _lines(source, front.end, reading.rejections):
             try:
-                cells = _effect_cells(content, terminated, front.header or ())
+                cells = _effect_cells(content, terminated, header)
                 if cells is not None:
-                    moment = _moment(cells[(front.header or ("",))[0]], day)
+                    moment = _moment(cells[header[0]], day)
                     records.append(_effect(cells, moment, reading.notes))
             except BadLineError as error:
                 reading.rejections.add(error.kind, number, content)

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,15 +21,14 @@ def ticks(schedule: Schedule, start: datetime, end: datetime) -> list[tuple[date
     definition = daily_schedule(schedule, job)
     assert definition.execution_timezone == "Asia/Seoul"
     requested = []
-    moment = start
-    while moment < end:
-        local = moment.astimezone(KST)
-        if f"{local.minute} {local.hour} * * *" in definition.cron_schedule:
-            context = dg.build_schedule_context(scheduled_execution_time=moment)
-            answer = definition(context)
-            if isinstance(answer, dg.RunRequest):
-                requested.append((moment, answer.partition_key or ""))
-        moment += timedelta(minutes=1)
+    for moment in schedule_execution_time_iterator(
+        start.timestamp(), definition.cron_schedule, definition.execution_timezone
+    ):
+        if moment >= end:
+            return requested
+        answer = definition(dg.build_schedule_context(scheduled_execution_time=moment))
+        if isinstance(answer, dg.RunRequest):
+            requested.append((moment, answer.partition_key or ""))
     return requested
 
 

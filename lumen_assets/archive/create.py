@@ -1,0 +1,216 @@
+"""Files into one encrypted, write-once archive, in one pass over them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lumen_assets.archive import bag
+from lumen_assets.archive.digests import Digests, DigestTaker
+from lumen_assets.archive.frames import FrameWriter
+from lumen_assets.archive.keys import Key
+from lumen_assets.archive.names import path_problem
+from lumen_assets.archive.payload import Source, inspect_payload, read_source, refused
+from lumen_assets.archive.stream import EncryptingWriter, Progress
+from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
+from lumen_assets.archive.tar import END, Member, header_bytes, padding
+from lumen_assets.durable import new_file
+from lumen_assets.errors import LumenError, PermanentError
+
+
+@dataclass(frozen=True)
+class CreatedArchive:
+    """What was written.
+
+    Attributes:
+        digests: of the archive file, the ciphertext.
+        content_digest: SHA-256 of the bag's ``manifest-sha256.txt``: equal if and only if the payload is.
+        files: how many payload files.
+        bytes: how many payload bytes.
+        sha256: of every payload file, by its path under ``data/``.
+    """
+
+    digests: Digests
+    content_digest: str
+    files: int
+    bytes: int
+    sha256: Mapping[str, str]
+
+
+def create_archive(
+    members: Mapping[str, Path],
+    output: Path,
+    *,
+    key: Key,
+    associated_data: bytes,
+    base_name: str,
+    bag_info: Mapping[str, str],
+    mtime: int | None,
+    level: int,
+    threads: int,
+    progress: Progress | None = None,
+) -> CreatedArchive:
+    """Write the files as a bag in a compressed, encrypted archive.
+
+    The same files, names, ``bag_info`` and ``mtime`` give the same tar bytes. ``output`` appears only when it is
+    whole; nothing is left behind otherwise.
+
+    Args:
+        members: the payload: files by their path under ``data/``.
+        output: the archive; must not exist.
+        associated_data: what the archive is bound to; reading it takes the same.
+        base_name: the one folder at the top of the tar stream.
+        bag_info: labels of ``bag-info.txt``; Payload-Oxum is added.
+        mtime: seconds since 1970-01-01 UTC for every member; None: each file's own.
+        level: Zstandard level.
+        threads: compressing threads; 0: one a core.
+        progress: told of payload bytes.
+
+    Raises:
+        PermanentError: if a member is unusable, ``output`` exists or cannot be written.
+        TransientError: if a member changed while it was read.
+    """
+    _check_base(base_name)
+    sources = inspect_payload(members, base_name)
+    if os.path.lexists(output):
+        raise _taken(output)
+    try:
+        with _output_errors(output), new_file(output) as file:
+            sink = _Tee(file)
+            cipher = EncryptingWriter(sink, key, associated_data)
+            with FrameWriter(cipher, level=level, threads=threads) as frames:
+                bagging = _BagWriter(frames, base_name, mtime, progress)
+                content_digest = bagging.write(sources, bag_info)
+                frames.finish()
+            end = frames.frames[-1].offset + frames.frames[-1].size
+            cipher.write(tail_bytes(TailIndex(tuple(frames.frames), tuple(bagging.places)), end))
+            cipher.finish()
+    except FileExistsError:
+        raise _taken(output) from None
+    return CreatedArchive(
+        digests=sink.taker.digests(),
+        content_digest=content_digest,
+        files=len(sources),
+        bytes=sum(source.size for source in sources.values()),
+        sha256=bagging.sha256,
+    )
+
+
+class _BagWriter:
+    """Members of the bag, in order, into a tar stream."""
+
+    def __init__(self, tar: FrameWriter, base_name: str, mtime: int | None, progress: Progress | None) -> None:
+        self._tar = tar
+        self._base = base_name
+        self._mtime = mtime
+        self._progress = progress
+        self.places: list[Place] = []
+        self.sha256: dict[str, str] = {}
+
+    def write(self, sources: Mapping[str, Source], bag_info: Mapping[str, str]) -> str:
+        """Write all of it; returns the content digest."""
+        newest = max((source.mtime for source in sources.values()), default=0)
+        own = self._mtime if self._mtime is not None else newest
+        size = sum(source.size for source in sources.values())
+        info = bag.bag_info_bytes(bag_info, size=size, files=len(sources))
+        self._folder(self._base, own)
+        self._tag_file(bag.BAG_INFO, info, own)
+        self._tag_file(bag.BAGIT, bag.DECLARATION, own)
+        self._folder(f"{self._base}/{bag.DATA}", own)
+        self._payload(sources)
+        manifest = bag.manifest_bytes({f"{bag.DATA}/{path}": digest for path, digest in self.sha256.items()})
+        self._tag_file(bag.MANIFEST, manifest, own)
+        self._tag_file(bag.TAG_MANIFEST, bag.tag_files(info, manifest), own)
+        self._tar.write(END)
+        return bag.sha256(manifest)
+
+    def _payload(self, sources: Mapping[str, Source]) -> None:
+        folders = _folder_times(sources)
+        for path in sorted([*sources, *folders], key=lambda path: path.encode()):
+            name = f"{self._base}/{bag.DATA}/{path}"
+            if path in sources:
+                self.sha256[path] = self._file(name, sources[path])
+            else:
+                self._folder(name, folders[path] if self._mtime is None else self._mtime)
+
+    def _file(self, name: str, source: Source) -> str:
+        mtime = source.mtime if self._mtime is None else self._mtime
+        self._header(Member(name=name, is_folder=False, size=source.size, mode=source.mode, mtime=mtime))
+        digest = hashlib.sha256()
+        for data in read_source(source, self._progress):
+            digest.update(data)
+            self._tar.write(data)
+        self._tar.write(bytes(padding(source.size)))
+        return digest.hexdigest()
+
+    def _tag_file(self, name: str, data: bytes, mtime: int) -> None:
+        path = f"{self._base}/{name}"
+        self._header(Member(name=path, is_folder=False, size=len(data), mode=0o644, mtime=mtime))
+        self._tar.write(data + bytes(padding(len(data))))
+
+    def _folder(self, name: str, mtime: int) -> None:
+        self._tar.write(header_bytes(Member(name=name, is_folder=True, size=0, mode=0o755, mtime=mtime)))
+
+    def _header(self, member: Member) -> None:
+        self.places.append(Place(member.name, self._tar.tar_size, member.size))
+        self._tar.write(header_bytes(member))
+
+
+class _Tee:
+    """Writes to a file and takes the digests of what is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.taker = DigestTaker()
+
+    def write(self, data: bytes, /) -> None:
+        self.taker.update(data)
+        self._file.write(data)
+
+
+def _folder_times(sources: Mapping[str, Source]) -> dict[str, int]:
+    """The newest time of a file below it, by folder."""
+    times: dict[str, int] = {}
+    for path, source in sources.items():
+        parts = path.split("/")
+        for count in range(1, len(parts)):
+            folder = "/".join(parts[:count])
+            times[folder] = max(times.get(folder, source.mtime), source.mtime)
+    return times
+
+
+def _check_base(base_name: str) -> None:
+    problem = "a path" if "/" in base_name else path_problem(base_name)
+    if problem:
+        raise refused(base_name, f"the name at the top is {problem}", "choose a plain name")
+
+
+@contextmanager
+def _output_errors(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except (LumenError, FileExistsError):
+        raise
+    except OSError as error:
+        raise PermanentError(
+            action="write",
+            subject=str(output),
+            cause=error.strerror or type(error).__name__,
+            error_class="output",
+            hint="free room there, or give Lumen access to it; nothing was left behind",
+        ) from error
+
+
+def _taken(output: Path) -> PermanentError:
+    return PermanentError(
+        action="write",
+        subject=str(output),
+        cause="it exists, and an archive is never overwritten",
+        error_class="output",
+        hint="choose another name",
+    )

@@ -1,0 +1,150 @@
+"""An archive back into a folder: staged beside it, moved into place by one rename when all of it is proven."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from lumen_assets.archive.keys import Key, Keyring
+from lumen_assets.archive.read import ArchiveContents, unpack
+from lumen_assets.archive.stream import Progress, ReadableStream, fail
+from lumen_assets.archive.tar import Member
+from lumen_assets.durable import fsync_folder, temporary_beside
+from lumen_assets.errors import LumenError, PermanentError
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def extract_stream(
+    stream: ReadableStream,
+    to: Path,
+    *,
+    key: Key | Keyring,
+    associated_data: bytes,
+    content_digest: str | None = None,
+    name: str = "the archive",
+    progress: Progress | None = None,
+) -> ArchiveContents:
+    """Extract the whole bag: ``to/bagit.txt``, ``to/data/…``. Times and the executable mark are restored.
+
+    Args:
+        stream: the archive's bytes.
+        to: must not exist, or be an empty folder. It is made only when everything is proven.
+        key: the key, or a keyring of which one opens it.
+        associated_data: what the archive was bound to.
+        content_digest: what the content must be, where a manifest tells it.
+        name: what to call it in errors.
+        progress: told of ciphertext bytes.
+
+    Raises:
+        IntegrityError: if anything in the archive is not as it must be.
+        PermanentError: with ``error_class="output"`` if ``to`` cannot be used.
+    """
+    with staged_folder(to) as staging:
+        unpacking = Staging(staging)
+        contents = unpack(stream, unpacking, key=key, associated_data=associated_data, name=name, progress=progress)
+        if content_digest is not None and contents.content_digest != content_digest:
+            fail(name, "it is authentic, but its content is not the one that its manifest names", "digest")
+        unpacking.finish()
+    return contents
+
+
+class Staging:
+    """Writes members into a folder that nobody else knows of yet.
+
+    Args:
+        folder: an existing, empty folder; it stands for the bag.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder
+        self._times: list[tuple[Path, int]] = []
+
+    def folder(self, path: str, member: Member) -> None:
+        """Make a folder; its parent was made before."""
+        place = self._root / path
+        if path:
+            place.mkdir(mode=0o755)
+        self._times.append((place, member.mtime))
+
+    def file(self, path: str, member: Member, content: Iterator[bytes]) -> None:
+        """Write a file that must not be there yet, through no link."""
+        free = shutil.disk_usage(self._root).free
+        if member.size > free:
+            raise _unusable(self._root.parent, f"{path!r} needs {member.size:,} bytes, {free:,} are free", "free room")
+        with os.fdopen(os.open(self._root / path, _NEW, 0o600), "wb") as file:
+            for data in content:
+                file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), member.mode)
+            os.utime(file.fileno(), (member.mtime, member.mtime))
+
+    def finish(self) -> None:
+        """Give the folders their times, deepest first: writing into them changed those."""
+        for place, mtime in reversed(self._times):
+            place.chmod(0o755)
+            os.utime(place, (mtime, mtime))
+
+
+@contextmanager
+def staged_folder(to: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the place of ``to`` when the block ends well, and else is removed.
+
+    Raises:
+        PermanentError: with ``error_class="output"`` if ``to`` is taken or cannot be written.
+    """
+    to = to.resolve()
+    _require_free(to)
+    staging: Path | None = None
+    try:
+        with _output_errors(to):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            staging = temporary_beside(to / "bag" if os.path.ismount(to) else to)
+            staging.mkdir(mode=0o700)
+        with _output_errors(to):
+            yield staging
+            _move_into_place(staging, to)
+    except BaseException:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _move_into_place(staging: Path, to: Path) -> None:
+    if staging.parent == to:  # a mount point cannot be renamed away
+        for place in sorted(staging.iterdir(), reverse=True):
+            place.rename(to / place.name)
+        staging.rmdir()
+        fsync_folder(to)
+        return
+    staging.rename(to)  # takes the place of an empty folder, of nothing else
+    fsync_folder(to.parent)
+
+
+def _require_free(to: Path) -> None:
+    with _output_errors(to):
+        if not os.path.lexists(to):
+            return
+        if not to.is_dir():
+            raise _unusable(to, "it is not a folder", "choose a folder that is new or empty")
+        if any(to.iterdir()):
+            raise _unusable(to, "it is not empty", "choose a folder that is new or empty")
+
+
+@contextmanager
+def _output_errors(to: Path) -> Iterator[None]:
+    try:
+        yield
+    except LumenError:
+        raise
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise _unusable(to, cause, "free room there, or choose another folder") from error
+
+
+def _unusable(to: Path, cause: str, hint: str) -> PermanentError:
+    return PermanentError(action="extract to", subject=str(to), cause=cause, error_class="output", hint=hint)

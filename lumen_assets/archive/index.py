@@ -1,0 +1,174 @@
+"""``archive/index.jsonl``: one line a frozen revision. Made of the manifests, and made again from them if lost."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from lumen_assets.archive.keys import Keyring
+from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders, revision_prefix
+from lumen_assets.archive.manifest import Manifest
+from lumen_assets.days import parse_day
+from lumen_assets.durable import fsync_folder, replaced_file
+from lumen_assets.errors import IntegrityError
+
+INDEX_NAME: Final = "index.jsonl"
+_LOCKS: Final = ".locks"
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One frozen revision.
+
+    Attributes:
+        day: the KST day.
+        revision: 1, 2, …
+        manifest_digest: SHA-256 of the manifest file.
+        content_digest: SHA-256 of the bag's ``manifest-sha256.txt``.
+        archive_sha256: SHA-256 of the archive file.
+        size: bytes of the archive file.
+        parents: as in the manifest.
+    """
+
+    day: date
+    revision: int
+    manifest_digest: str
+    content_digest: str
+    archive_sha256: str
+    size: int
+    parents: tuple[str, ...]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> IndexEntry:
+        """The line of a manifest that was read from its file."""
+        return cls(
+            day=manifest.day,
+            revision=manifest.revision,
+            manifest_digest=manifest.digest,
+            content_digest=manifest.content.digest,
+            archive_sha256=manifest.archive.sha256,
+            size=manifest.archive.size,
+            parents=manifest.parents,
+        )
+
+    def to_line(self) -> bytes:
+        """The entry as a line."""
+        content = {**vars(self), "day": self.day.isoformat(), "parents": list(self.parents)}
+        return json.dumps(content, sort_keys=True).encode() + b"\n"
+
+
+def read_index(archive_folder: Path) -> tuple[IndexEntry, ...]:
+    """The entries of the index as it is, in the order in which they were frozen; a torn last line is not one."""
+    try:
+        data = (archive_folder / INDEX_NAME).read_bytes()
+    except FileNotFoundError:
+        return ()
+    entries = (_parse_line(line) for line in data.split(b"\n")[:-1])
+    return tuple(entry for entry in entries if entry is not None)
+
+
+def refresh_index(archive_folder: Path, keyring: Keyring) -> tuple[IndexEntry, ...]:
+    """Make the index agree with the manifests that are there, and return its entries.
+
+    Lines that are missing are appended; an index that was damaged is written anew. Entries whose manifest is gone are
+    kept: that they existed is what the index tells.
+
+    Raises:
+        IntegrityError, PermanentError: if a manifest that has no line cannot be used.
+    """
+    with locked(archive_folder, "index"):
+        entries = read_index(archive_folder)
+        known = {(entry.day, entry.revision) for entry in entries}
+        missing = tuple(
+            IndexEntry.of(read_manifest(folder, keyring))
+            for day in days_frozen(archive_folder)
+            for revision, folder in revision_folders(archive_folder, day).items()
+            if (day, revision) not in known
+        )
+        path = archive_folder / INDEX_NAME
+        if path.exists() and path.read_bytes() == _lines(entries):
+            if missing:
+                _append(path, missing)
+        elif entries or missing or path.exists():
+            with replaced_file(path) as file:
+                file.write(_lines((*entries, *missing)))
+        return (*entries, *missing)
+
+
+def read_manifest(folder: Path, keyring: Keyring) -> Manifest:
+    """The manifest in a revision's folder, authenticated, and of that day and revision.
+
+    Raises:
+        IntegrityError: if it is not.
+        PermanentError: if its key is not in the keyring.
+    """
+    path = folder / MANIFEST_NAME
+    manifest = Manifest.parse(path.read_bytes(), keyring, str(path))
+    if not f"/{folder.absolute().as_posix()}/".endswith(f"/{revision_prefix(manifest.day, manifest.revision)}"):
+        raise IntegrityError(
+            action="use",
+            subject=str(path),
+            cause=f"it is the manifest of {manifest.day} r{manifest.revision}, which does not belong there",
+            error_class="manifest",
+        )
+    return manifest
+
+
+def heads(entries: Iterable[IndexEntry]) -> tuple[str, ...]:
+    """Digests of the manifests that no other one names as a parent, sorted: the parents of the next one."""
+    listed = tuple(entries)
+    named = {parent for entry in listed for parent in entry.parents}
+    return tuple(sorted({entry.manifest_digest for entry in listed} - named))
+
+
+@contextmanager
+def locked(archive_folder: Path, what: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a day or of the index, against other processes and threads.
+
+    The lock files stay: removing one while another process waits for it would give two locks.
+
+    Yields:
+        Whether the lock is held; always true when waiting.
+    """
+    folder = archive_folder / _LOCKS
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / what, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _append(path: Path, entries: Iterable[IndexEntry]) -> None:
+    with path.open("ab") as file:
+        file.write(_lines(entries))
+        file.flush()
+        os.fsync(file.fileno())
+    fsync_folder(path.parent)
+
+
+def _lines(entries: Iterable[IndexEntry]) -> bytes:
+    return b"".join(entry.to_line() for entry in entries)
+
+
+def _parse_line(line: bytes) -> IndexEntry | None:
+    try:
+        content = json.loads(line)
+        entry = IndexEntry(
+            **{**content, "day": parse_day(content["day"]), "parents": tuple(content["parents"])},
+        )
+        return entry if entry.to_line() == line + b"\n" else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None

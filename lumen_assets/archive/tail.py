@@ -1,0 +1,174 @@
+"""The index at the end of the compressed stream: which frame and member lies where.
+
+It is one Zstandard skippable frame, so that other tools pass over it: magic number, length, the index as a Zstandard
+frame of JSON, and a footer of fixed size that a reader finds from the end of the stream.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import zstandard
+
+from lumen_assets.archive.frames import Frame, decompress_frame
+from lumen_assets.archive.stream import ReadableStream, fail, read_fully
+from lumen_assets.errors import PermanentError
+
+SKIPPABLE_MAGIC: Final = (0x184D2A5C).to_bytes(4, "little")
+FOOTER: Final = struct.Struct("<QII8s")
+"""Offset of the skippable frame in the compressed stream, size of the index compressed and as JSON, a mark."""
+_MARK: Final = b"LUMENIX1"
+_FORMAT: Final = "lumen-index/v1"
+_HEAD: Final = struct.Struct("<4sI")
+_MAX_INDEX: Final = 1 << 29
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file lies in the tar stream.
+
+    Attributes:
+        name: its path in the tar stream.
+        offset: of its first header block.
+        size: of its content.
+    """
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class TailIndex:
+    """Every frame and every file, in the order of the stream."""
+
+    frames: tuple[Frame, ...]
+    places: tuple[Place, ...]
+
+    def to_json(self) -> bytes:
+        """The one JSON text of this index."""
+        content = {
+            "format": _FORMAT,
+            "frames": [[frame.size, frame.tar_size] for frame in self.frames],
+            "members": [[place.name, place.offset, place.size] for place in self.places],
+        }
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def tail_bytes(index: TailIndex, offset: int) -> bytes:
+    """The skippable frame that ends the compressed stream.
+
+    Args:
+        offset: where it starts in the compressed stream.
+    """
+    plain = index.to_json()
+    if len(plain) > _MAX_INDEX:
+        raise PermanentError(
+            action="index",
+            subject=f"{len(index.places)} files",
+            cause=f"the index would have {len(plain)} bytes, and it has at most {_MAX_INDEX}",
+            error_class="input",
+            hint="make several archives",
+        )
+    packed = zstandard.ZstdCompressor(level=9, write_checksum=True, write_content_size=True).compress(plain)
+    footer = FOOTER.pack(offset, len(packed), len(plain), _MARK)
+    return _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size) + packed + footer
+
+
+def check_tail(source: ReadableStream, magic: bytes, expected: TailIndex, name: str) -> None:
+    """Read the rest of the stream and make sure that it is the index of what was read before it.
+
+    Args:
+        magic: the four bytes that were taken from ``source`` already.
+
+    Raises:
+        IntegrityError: if it is not, or anything follows it.
+    """
+    if magic != SKIPPABLE_MAGIC:
+        fail(name, "its index is missing", "index")
+    plain = expected.to_json()
+    last = expected.frames[-1]
+    limit = len(plain) + (64 << 10)
+    length = int.from_bytes(read_fully(source, 4), "little")
+    body = read_fully(source, length) if FOOTER.size < length <= limit else b""
+    if not body or len(body) != length:
+        fail(name, "its index has an impossible size", "index")
+    packed, footer = body[: -FOOTER.size], body[-FOOTER.size :]
+    right = FOOTER.pack(last.offset + last.size, len(packed), len(plain), _MARK)
+    if footer != right or decompress_frame(packed, name, limit=len(plain)) != plain:
+        fail(name, "its index does not say what it holds", "index")
+    if source.read(1):
+        fail(name, "something follows its index", "index")
+
+
+def footer_of(data: bytes, size: int, name: str) -> tuple[int, int]:
+    """Where the skippable frame lies, from the end of a compressed stream of ``size`` bytes.
+
+    Args:
+        data: at least the stream's last 24 bytes.
+
+    Returns:
+        Its offset in the compressed stream, and the size of the index in it as JSON.
+    """
+    if len(data) < FOOTER.size:
+        fail(name, "it is too short for an index", "index")
+    offset, packed, plain, mark = FOOTER.unpack(data[-FOOTER.size :])
+    if mark != _MARK or plain > _MAX_INDEX or offset + _HEAD.size + packed + FOOTER.size != size:
+        fail(name, "its index cannot be found", "index")
+    return offset, plain
+
+
+def parse_index(tail: bytes, plain_size: int, end: int, name: str) -> TailIndex:
+    """The index, from the skippable frame that holds it.
+
+    Args:
+        plain_size: its size as JSON, from the footer.
+        end: where the frames end in the compressed stream.
+
+    Raises:
+        IntegrityError: if it is none, or contradicts itself.
+    """
+    packed = tail[_HEAD.size : -FOOTER.size]
+    if tail[: _HEAD.size] != _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size):
+        fail(name, "its index cannot be found", "index")
+    try:
+        content = json.loads(decompress_frame(packed, name, limit=plain_size).decode())
+        if content.pop("format") != _FORMAT:
+            fail(name, "its index has an unknown format", "index")
+        frames = _frames(content.pop("frames"))
+        places = tuple(_place(*place) for place in content.pop("members"))
+        if content or not frames or frames[-1].offset + frames[-1].size != end:
+            raise ValueError("contradiction")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        fail(name, "its index is not one", "index")
+    tar_size = frames[-1].tar_offset + frames[-1].tar_size
+    if any(place.offset + place.size > tar_size for place in places):
+        fail(name, "its index names files outside of it", "index")
+    return TailIndex(frames, places)
+
+
+def _frames(sizes: Sequence[Any]) -> tuple[Frame, ...]:
+    frames: list[Frame] = []
+    offset = tar_offset = 0
+    for size, tar_size in sizes:
+        _natural(size, tar_size)
+        frames.append(Frame(offset, size, tar_offset, tar_size))
+        offset += size
+        tar_offset += tar_size
+    return tuple(frames)
+
+
+def _place(name: object, offset: object, size: object) -> Place:
+    _natural(offset, size)
+    if not (isinstance(name, str) and isinstance(offset, int) and isinstance(size, int)):
+        raise TypeError
+    return Place(name, offset, size)
+
+
+def _natural(*values: object) -> None:
+    if any(type(value) is not int or value < 0 for value in values):
+        raise ValueError("not a size")

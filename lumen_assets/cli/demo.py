@@ -1,0 +1,54 @@
+"""``lumen demo``: sample data to try everything with."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from lumen_assets.cli.running import DAY, json_option, print_json
+from lumen_assets.days import yesterday
+from lumen_assets.settings import load_settings
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(1, 3650), default=3, show_default=True, help="How many days.")
+@click.option("--rate", type=click.FloatRange(0, 1000, min_open=True), help="Rows a second. Default: as configured.")
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Default: LUMEN_DATA_ROOT.")
+@click.option("--last-day", type=DAY, help="The newest day. Default: yesterday KST.")
+@json_option
+def demo(days: int, rate: float | None, folder: Path | None, last_day: date | None, as_json: bool) -> None:
+    """Write SAMPLE DATA: a data root as a real installation would leave it, dirt included.
+
+    Deterministic; what is there is kept and only missing newer days are appended. A folder that holds anything but
+    sample data is refused.
+    """
+    from lumen_assets.telemetry.model import SAMPLE_MARK
+    from lumen_assets.telemetry.sample import write_sample  # polars takes a while, and --help needs none
+
+    settings = load_settings()
+    source = settings.configuration.sources.telemetry
+    root = (folder or settings.data_root).absolute()
+    last_day = last_day or yesterday()
+    written = write_sample(
+        root, last_day=last_day, days=days, rate_hz=rate or source.rate_hz, telemetry_path=source.path
+    )
+    files = {path.relative_to(root).as_posix(): path.stat().st_size for path in sorted(root.rglob("*.*"))}
+    if as_json:
+        print_json(
+            {"ok": True, "sample": True, "folder": str(root), "written": [str(day) for day in written], "files": files}
+        )
+        return
+    console = Console()
+    console.print(f"[bold yellow]{SAMPLE_MARK}[/] in {root}: made up, not measured.", soft_wrap=True, highlight=False)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("file")
+    table.add_column("bytes", justify="right")
+    for name, size in files.items():
+        table.add_row(name, f"{size:,}")
+    console.print(table)
+    there = "" if written else "nothing to write: the folder has these days, or newer ones"
+    console.print(there or f"days written: {written[0]} to {written[-1]}, {len(written)} in all", highlight=False)

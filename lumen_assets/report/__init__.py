@@ -1,0 +1,47 @@
+"""A day's telemetry as a report: the model, and Markdown, figures and PDF made from it.
+
+Names are loaded when they are first used: drawing needs reportlab, which is slow to import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from lumen_assets.report.model import DayReport
+
+if TYPE_CHECKING:
+    from lumen_assets.report.build import build_report
+    from lumen_assets.report.figures import write_figures
+    from lumen_assets.report.markdown import render_markdown
+    from lumen_assets.report.pdf import write_pdf
+    from lumen_assets.report.writing import WrittenReport, load_report, report_path, write_report
+
+__all__ = [
+    "DayReport",
+    "WrittenReport",
+    "build_report",
+    "load_report",
+    "render_markdown",
+    "report_path",
+    "write_figures",
+    "write_pdf",
+    "write_report",
+]
+
+_HOME: Final = {
+    "WrittenReport": "writing",
+    "build_report": "build",
+    "load_report": "writing",
+    "render_markdown": "markdown",
+    "report_path": "writing",
+    "write_figures": "figures",
+    "write_pdf": "pdf",
+    "write_report": "writing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,100 @@
+"""From a day's telemetry to its report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from lumen_assets.days import KST
+from lumen_assets.report.effects import rule_effects
+from lumen_assets.report.gaps import recording
+from lumen_assets.report.model import DayReport, Input, Quotes, RejectedLine, Risks, ShownQuote, ShownRisk
+from lumen_assets.report.plain_text import visible
+from lumen_assets.report.statistics import signal_reports
+from lumen_assets.settings import Configuration
+from lumen_assets.telemetry.model import DayTelemetry, InputReading, Quote, Risk
+
+SHOWN: Final = 3
+"""Quotes and risks that are shown in full; the inputs hold the others."""
+
+SEVERITIES: Final = ("crit", "warn", "info")
+
+
+def build_report(today: DayTelemetry, previous: DayTelemetry | None, configuration: Configuration) -> DayReport:
+    """The report of a day; equal arguments give equal reports.
+
+    Args:
+        today: the day to report on.
+        previous: the day before, for changes; None if there is nothing of it.
+        configuration: language, title, signals and expected rate.
+    """
+    compared = previous if previous is not None and not previous.rows.is_empty() else None
+    return DayReport(
+        day=today.day,
+        previous_day=compared.day if compared else None,
+        title=visible(configuration.report.title),
+        language=configuration.report.language,
+        sample=today.sample,
+        gateway_status=visible(today.gateway_status) if today.gateway_status is not None else None,
+        recording=recording(today, configuration.sources.telemetry.rate_hz),
+        signals=signal_reports(today, compared, configuration),
+        rule_effects=rule_effects(today, compared),
+        quotes=_quotes(today.quotes),
+        risks=_risks(today.risks),
+        inputs=tuple(_input(reading) for reading in today.inputs),
+    )
+
+
+def _quotes(quotes: Sequence[Quote]) -> Quotes:
+    best = sorted(quotes, key=lambda quote: (-quote.confidence, quote.at))[:SHOWN]
+    mean = math.fsum(quote.confidence for quote in quotes) / len(quotes) if quotes else None
+    return Quotes(
+        count=len(quotes),
+        mean_confidence=mean,
+        top=tuple(
+            ShownQuote(
+                at=quote.at.astimezone(KST),
+                by=visible(quote.by),
+                rule=visible(quote.rule),
+                delta={visible(name): value for name, value in quote.delta.items()},
+                confidence=quote.confidence,
+                quote=visible(quote.quote),
+            )
+            for quote in best
+        ),
+    )
+
+
+def _risks(risks: Sequence[Risk]) -> Risks:
+    counts = dict.fromkeys(SEVERITIES, 0)
+    for risk in risks:
+        severity = visible(risk.severity)
+        counts[severity] = counts.get(severity, 0) + 1
+    newest = sorted(risks, key=lambda risk: risk.at)[::-1][:SHOWN]
+    return Risks(
+        by_severity=counts,
+        latest=tuple(
+            ShownRisk(
+                at=risk.at.astimezone(KST),
+                severity=visible(risk.severity),
+                rule=visible(risk.rule),
+                signal={visible(name): value for name, value in risk.signal.items()},
+                note=visible(risk.note),
+            )
+            for risk in newest
+        ),
+    )
+
+
+def _input(reading: InputReading) -> Input:
+    return Input(
+        role=reading.role,
+        name=visible(reading.name),
+        present=reading.present,
+        rows=reading.rows,
+        rejected={visible(kind): count for kind, count in reading.rejected.items()},
+        examples=tuple(RejectedLine(e.line, visible(e.kind), visible(e.text)) for e in reading.examples),
+        notes={visible(kind): count for kind, count in reading.notes.items()},
+        sha256=reading.sha256,
+    )

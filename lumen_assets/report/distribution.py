@@ -1,0 +1,91 @@
+"""Numbers over one signal's values, the same on every machine.
+
+Sums are exact (``math.fsum``), so neither the order of threads nor the width of vector registers shows in the last
+digit, and values near the ends of floats are scaled by a power of two first, so that nothing overflows or vanishes.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumen_assets.report.model import Curve, Distribution, TargetRange
+
+Values = NDArray[np.float64]
+
+_SAFE: Final = 1e100
+"""Squares and sums of a day's values between its inverse and it stay far from the ends of floats, 1e-308 and 1e308."""
+
+
+def scale_of(values: Values) -> float:
+    """A power of two to divide by; 1 except for values too large or too small to square."""
+    peak = float(np.max(np.abs(values))) if values.size else 0.0
+    if peak == 0 or 1 / _SAFE < peak < _SAFE:
+        return 1.0
+    return math.ldexp(1.0, math.frexp(peak)[1] - 1)
+
+
+def exact_mean(values: Values) -> float:
+    """The mean of at least one value, from the exact sum; never outside the extremes."""
+    scale = scale_of(values)
+    mean = math.fsum((values / scale).tolist()) / values.size * scale
+    return min(max(mean, float(values.min())), float(values.max()))
+
+
+def finite_difference(new: float, old: float) -> float | None:
+    """``new - old``; None where that is too large for a float."""
+    difference = new - old
+    return difference if math.isfinite(difference) else None
+
+
+def distribution(values: Values) -> Distribution | None:
+    """See ``Distribution``; None without values."""
+    if not values.size:
+        return None
+    scale = scale_of(values)
+    scaled = values / scale
+    mean = exact_mean(scaled)
+    variance = math.fsum(((scaled - mean) ** 2).tolist()) / values.size
+    p5, p50, p95 = (float(p) * scale for p in np.percentile(scaled, (5, 50, 95), method="linear"))
+    return Distribution(
+        count=int(values.size),
+        mean=mean * scale,
+        std=math.sqrt(variance) * scale,
+        minimum=float(values.min()),
+        p5=p5,
+        p50=p50,
+        p95=p95,
+        maximum=float(values.max()),
+    )
+
+
+def share_on_target(values: Values, target: TargetRange | None) -> float | None:
+    """The share of values within the bounds; None without values or target."""
+    if target is None or not values.size:
+        return None
+    good = np.ones(values.shape, dtype=bool)
+    if target.min is not None:
+        good &= values >= target.min
+    if target.max is not None:
+        good &= values <= target.max
+    return int(np.count_nonzero(good)) / int(values.size)
+
+
+def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64]) -> Curve:
+    """Minimum, mean and maximum between each edge and the next, None where there is no value.
+
+    Args:
+        instants: of the values, ascending.
+        edges: one more than bins, ascending.
+    """
+    cuts: list[int] = np.searchsorted(instants, edges, side="left").tolist()
+    bins: list[tuple[Any, Any, Any]] = []
+    for first, end in pairwise(cuts):
+        part = values[first:end]
+        bins.append((float(part.min()), exact_mean(part), float(part.max())) if part.size else (None, None, None))
+    minimum, mean, maximum = zip(*bins, strict=True)
+    return Curve(minimum=minimum, mean=mean, maximum=maximum)

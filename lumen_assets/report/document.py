@@ -1,0 +1,127 @@
+"""The report as blocks in order, without a word about how they look: what Markdown and PDF both render.
+
+All texts are plain text, never markup: each renderer escapes every one of them, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lumen_assets.report.model import SignalReport
+
+Tone = Literal["", "good", "bad", "quiet", "strong"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell; ``\\n`` breaks the line. The tone only repeats what the text says: it may be lost in print."""
+
+    text: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table column; ``weight`` is its share of the width beside the others'."""
+
+    title: str
+    weight: float = 1.0
+    align: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header that is repeated on every page.
+
+    Attributes:
+        dense: set in smaller letters.
+        width: share of the page's width.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    dense: bool = False
+    width: float = 1.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Short facts: name and value."""
+
+    facts: tuple[tuple[str, Cell], ...]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A section's title; ``anchor`` names it for links and bookmarks."""
+
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Subheading:
+    """A title within a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Longer texts, each under the number that it belongs to; any length, as they break over pages."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Banner:
+    """What must be seen before any number; ``link`` is the anchor of the section that says more."""
+
+    text: str
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A signal's figure with its caption."""
+
+    signal: SignalReport
+    caption: str
+    alternative: str
+
+
+Block = Table | Facts | Heading | Subheading | Text | Notes | Banner | Figure
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report.
+
+    Attributes:
+        title: its title.
+        subtitle: its day, in words.
+        subject: what it is about, in a few words, for a file's properties.
+        banners: what stands above everything else.
+        blocks: the sections.
+    """
+
+    title: str
+    subtitle: str
+    subject: str
+    contents_title: str
+    banners: tuple[Banner, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """The sections' titles, in order."""
+        return tuple(block for block in self.blocks if isinstance(block, Heading))

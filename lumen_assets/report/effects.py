@@ -1,0 +1,110 @@
+"""What the signals did around each rule change, beside what the installation itself recorded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lumen_assets.days import KST
+from lumen_assets.report.distribution import Values, exact_mean, finite_difference
+from lumen_assets.report.model import RuleEffect
+from lumen_assets.report.plain_text import visible
+from lumen_assets.report.statistics import microseconds, signal_names, values_of
+from lumen_assets.telemetry.model import DayTelemetry, RecordedEffect, RuleChange
+
+NEAR: Final = 1_000_000
+FAR: Final = 30_000_000
+"""The windows reach from 1 s to 30 s before and after the change, both ends included (data contract)."""
+
+ENOUGH: Final = 50
+"""Values that each side must have for an effect to be valid (data contract)."""
+
+RECORDED_SIGNALS: Final = {
+    "phase": "phase_diff",
+    "entropy": "entropy_rate",
+    "creative": "creative_band",
+    "risk": "risk_band",
+}
+"""Signal by the ``X`` of a recorded ``d_X``; any other ``X`` is a signal's name itself."""
+
+_Signal = tuple[NDArray[np.int64], Values]
+
+
+def rule_effects(today: DayTelemetry, previous: DayTelemetry | None) -> tuple[RuleEffect, ...]:
+    """Every rule change of the day with its effects, and recorded effects that no change matches; by time.
+
+    The half minute before a change just after midnight lies in the day before, so its rows are used too. The day
+    after is not known yet: a change just before midnight has only the values up to midnight behind it.
+    """
+    signals = _signals(today, previous)
+    recorded: dict[tuple[datetime, str], list[RecordedEffect]] = defaultdict(list)
+    for effect in today.effects:
+        recorded[effect.at, effect.rule].append(effect)
+    pairs: list[tuple[RuleChange | RecordedEffect, RecordedEffect | None, bool]] = []
+    for change in today.rule_changes:
+        matches = recorded[change.at, change.rule]
+        pairs.append((change, matches.pop(0) if matches else None, True))
+    pairs.extend((effect, effect, False) for effects in recorded.values() for effect in effects)
+    pairs.sort(key=lambda pair: pair[0].at)
+    return tuple(
+        _rule_effect(number, change, effect, signals, in_history=in_history)
+        for number, (change, effect, in_history) in enumerate(pairs, 1)
+    )
+
+
+def _signals(today: DayTelemetry, previous: DayTelemetry | None) -> dict[str, _Signal]:
+    rows = {name: values_of(today.rows, name) for name in signal_names(today.rows)}
+    if previous is None or previous.rows.is_empty() or not (today.rule_changes or today.effects):
+        return rows
+    last = previous.rows["ts"].max()
+    tail = previous.rows.filter(pl.col("ts") >= pl.lit(last) - pl.duration(microseconds=FAR))
+    joined = {}
+    for name, (moments, values) in rows.items():
+        earlier_moments, earlier_values = values_of(tail, name)
+        joined[name] = (np.concatenate((earlier_moments, moments)), np.concatenate((earlier_values, values)))
+    return joined
+
+
+def measured_effect(signal: _Signal, at: datetime) -> float | None:
+    """Mean over [+1 s, +30 s] minus mean over [-30 s, -1 s] around ``at``; None with under 50 values on a side."""
+    instant = microseconds(at)
+    before = _window(signal, instant - FAR, instant - NEAR)
+    after = _window(signal, instant + NEAR, instant + FAR)
+    if min(before.size, after.size) < ENOUGH:
+        return None
+    return finite_difference(exact_mean(after), exact_mean(before))
+
+
+def _window(signal: _Signal, first: int, last: int) -> Values:
+    moments, values = signal
+    return values[np.searchsorted(moments, first, side="left") : np.searchsorted(moments, last, side="right")]
+
+
+def _rule_effect(
+    number: int,
+    change: RuleChange | RecordedEffect,
+    effect: RecordedEffect | None,
+    signals: dict[str, _Signal],
+    *,
+    in_history: bool,
+) -> RuleEffect:
+    deltas = effect.deltas if effect else {}
+    return RuleEffect(
+        number=number,
+        at=change.at.astimezone(KST),
+        actor=visible(change.actor),
+        rule=visible(change.rule),
+        old=visible(change.old),
+        new=visible(change.new),
+        note=visible(change.note) if isinstance(change, RuleChange) else "",
+        in_history=in_history,
+        measured={visible(name): measured_effect(signal, change.at) for name, signal in signals.items()},
+        recorded={visible(RECORDED_SIGNALS.get(name, name)): value for name, value in deltas.items()},
+        pre_seconds=effect.pre_seconds if effect else None,
+        post_seconds=effect.post_seconds if effect else None,
+    )

@@ -1,0 +1,132 @@
+"""The typeface of figures and PDF: one that ships, or the configured one; and what it cannot show.
+
+NanumGothic comes with the package ``koreanize_matplotlib``, which is never imported: that would import matplotlib.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import unicodedata
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from reportlab.lib.fonts import addMapping
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFError, TTFont
+
+from lumen_assets.errors import PermanentError
+from lumen_assets.report.plain_text import code_point
+
+_SHIPPING_PACKAGE: Final = "koreanize_matplotlib"
+_SHIPPED_FAMILY: Final = "NanumGothic"
+_HANGUL_SAMPLE: Final = "가나한글하"
+"""Common syllables: fonts of only the 2,350 of KS X 1001 serve too; rarer ones are named by code point."""
+
+_lock = threading.Lock()
+_loaded: dict[Path | None, Typeface] = {}
+
+
+@dataclass(frozen=True)
+class Typeface:
+    """A registered font.
+
+    Attributes:
+        family: name for style sheets and SVG.
+        regular, bold: names that reportlab knows them by; the same for a font without a bold face.
+        characters: code points that both can show.
+    """
+
+    family: str
+    regular: str
+    bold: str
+    characters: frozenset[int]
+
+    def showable(self, text: str) -> str:
+        """``text`` with every character that the font lacks replaced by its name: ``[U+1F600]``.
+
+        Variation selectors and joiners, which only modify a neighbour, are left out; compatibility forms
+        (full-width, ligatures, the minus sign) give way to plain ones where the font has those.
+        """
+        return "".join(c if ord(c) in self.characters else self._substitute(c) for c in text)
+
+    def _substitute(self, character: str) -> str:
+        if unicodedata.category(character) in ("Cf", "Mn"):
+            return ""
+        plain = _PLAIN.get(character) or unicodedata.normalize("NFKC", character)
+        if plain != character and all(ord(c) in self.characters for c in plain):
+            return plain
+        return code_point(character)
+
+
+_PLAIN: Final = {"−": "-", "‐": "-", "‑": "-", "✓": "√", "↵": "↲", "\u2009": " ", "\u202f": " "}
+
+
+def typeface(font: Path | None = None) -> Typeface:
+    """The registered font; registered on first use and kept.
+
+    Args:
+        font: a TrueType font with Korean glyphs instead of the one that ships; it serves as bold too.
+
+    Raises:
+        PermanentError: ``configuration``, if it is missing, not TrueType, or has no Korean glyphs.
+    """
+    with _lock:
+        if font not in _loaded:
+            _loaded[font] = _register_given(font) if font is not None else _register_shipped()
+        return _loaded[font]
+
+
+def _register_shipped() -> Typeface:
+    spec = find_spec(_SHIPPING_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise _problem("its package is not installed", subject=f"the font {_SHIPPED_FAMILY}")
+    folder = Path(spec.submodule_search_locations[0]) / "fonts"
+    regular = _load(folder / f"{_SHIPPED_FAMILY}.ttf", _SHIPPED_FAMILY)
+    bold = _load(folder / f"{_SHIPPED_FAMILY}Bold.ttf", f"{_SHIPPED_FAMILY}Bold")
+    return _register(_SHIPPED_FAMILY, regular, bold)
+
+
+def _register_given(path: Path) -> Typeface:
+    if not path.is_file():
+        raise _problem("there is no such file", subject=f"the font {path}")
+    name = f"Font{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+    font = _load(path, name)
+    return _register(name, font, font)
+
+
+def _load(path: Path, name: str) -> TTFont:
+    try:
+        font = TTFont(name, str(path))
+    except (TTFError, OSError, ValueError, KeyError, IndexError, AssertionError) as error:
+        raise _problem("it is not a TrueType font that can be embedded", subject=f"the font {path}") from error
+    lacking = [c for c in _HANGUL_SAMPLE if ord(c) not in font.face.charToGlyph]
+    if lacking:
+        raise _problem("it has no Korean glyphs", subject=f"the font {path}")
+    return font
+
+
+def _register(family: str, regular: TTFont, bold: TTFont) -> Typeface:
+    for font in (regular, bold):
+        pdfmetrics.registerFont(font)
+    for is_bold, font in ((0, regular), (1, bold)):
+        addMapping(family, is_bold, 0, font.fontName)
+        addMapping(family, is_bold, 1, font.fontName)
+    characters = _shown(regular) & _shown(bold)
+    return Typeface(family, regular.fontName, bold.fontName, characters)
+
+
+def _shown(font: TTFont) -> frozenset[int]:
+    return frozenset(point for point, glyph in font.face.charToGlyph.items() if glyph)
+
+
+def _problem(cause: str, *, subject: str) -> PermanentError:
+    return PermanentError(
+        action="use",
+        subject=subject,
+        cause=cause,
+        error_class="configuration",
+        hint="Set report.font to a TrueType (.ttf) font with Korean glyphs, or remove the setting",
+    )

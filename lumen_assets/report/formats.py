@@ -1,0 +1,125 @@
+"""Numbers, times and lengths as the report shows them: rounded here, once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from lumen_assets.days import day_bounds
+from lumen_assets.report.model import SignalReport, TargetRange
+from lumen_assets.report.wording import MONTHS, Wording
+
+NOTHING = "–"
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    """Four significant digits, at most four decimals; below a thousandth three digits; below 0.0001 an exponent."""
+    if value is None:
+        return NOTHING
+    sign = "+" if signed and value > 0 else ""
+    if value == 0:
+        return "0"
+    magnitude = abs(value)
+    if not 1e-4 <= magnitude < 1e7:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{sign}{mantissa}e{int(exponent)}"
+    order = math.floor(math.log10(magnitude))
+    decimals = 2 - order if magnitude < 1e-3 else min(4, max(0, 3 - order))
+    return f"{sign}{value:,.{decimals}f}"
+
+
+def bound(value: float) -> str:
+    """A configured bound with as many digits as it was given with."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A value with its unit behind it."""
+    return f"{text} {unit}" if unit and text != NOTHING else text
+
+
+def confidence(value: float | None) -> str:
+    """A confidence from 0 to 1, to hundredths."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def count(value: float) -> str:
+    """A whole number with thousands separated."""
+    return f"{round(value):,}"
+
+
+def share(value: float | None) -> str:
+    """A percentage with one decimal that says 0.0% and 100.0% only where it is exactly so."""
+    if value is None:
+        return NOTHING
+    percent = value * 100
+    if 0 < percent < 0.05:
+        return "<0.1%"
+    if 99.95 <= percent < 100:
+        return ">99.9%"
+    return f"{percent:,.1f}%"
+
+
+def points(value: float | None, wording: Wording) -> str:
+    """A change of a share, in percentage points."""
+    if value is None:
+        return NOTHING
+    rounded = f"{value * 100:+.1f}"
+    return wording("points", value="0.0" if rounded in ("+0.0", "-0.0") else rounded)
+
+
+def target(wanted: TargetRange | None, unit: str, wording: Wording) -> str:
+    """A target range in words."""
+    if wanted is None:
+        return NOTHING
+    if wanted.min is None and wanted.max is not None:
+        return with_unit(f"≤ {bound(wanted.max)}", unit)
+    if wanted.max is None and wanted.min is not None:
+        return with_unit(f"≥ {bound(wanted.min)}", unit)
+    if wanted.min is None or wanted.max is None:
+        return NOTHING
+    return with_unit(wording("between", low=bound(wanted.min), high=bound(wanted.max)), unit)
+
+
+def time_of_day(moment: datetime, day: date) -> str:
+    """``HH:MM:SS`` in KST; the end of the day is 24:00:00."""
+    return "24:00:00" if moment == day_bounds(day)[1] else f"{moment:%H:%M:%S}"
+
+
+def length(seconds: float, wording: Wording) -> str:
+    """A stretch of time in hours, minutes and seconds; tenths only under a minute."""
+    if seconds < 60:
+        tenths = f"{seconds:.1f}".removesuffix(".0")
+        if tenths != "60":
+            return wording("seconds", s=tenths)
+    whole = round(seconds)
+    parts = (
+        ("hours", {"h": whole // 3600}),
+        ("minutes", {"m": whole // 60 % 60}),
+        ("seconds", {"s": whole % 60}),
+    )
+    return " ".join(wording(unit, **value) for unit, value in parts if any(value.values()))
+
+
+def long_day(day: date, wording: Wording) -> str:
+    """The day in words, with its weekday."""
+    return wording(
+        "day",
+        year=day.year,
+        month=day.month,
+        day=day.day,
+        weekday=wording.weekday(day.weekday()),
+        month_name=MONTHS[day.month - 1],
+    )
+
+
+def named_values(values: Mapping[str, float], *, signed: bool) -> str:
+    """``phase -0.012, risk +0.004``, by name."""
+    shown = (f"{name} {number(value, signed=signed)}" for name, value in sorted(values.items()))
+    return ", ".join(shown) or NOTHING
+
+
+def signal_title(signal: SignalReport) -> str:
+    """Label and column name, the name once if they are the same."""
+    return signal.label if signal.label == signal.name else f"{signal.label} ({signal.name})"

@@ -1,0 +1,304 @@
+"""What a report says: the one value that Markdown, figures and PDF are made from.
+
+It holds no wall clock, no random ids, no paths of the machine and no software version, so that a day whose inputs
+did not change gives the same bytes. All texts of inputs in it went through ``plain_text.visible``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any, Final, Literal
+
+MINUTES: Final = 1440
+"""Bins of a curve: the minutes of a KST day, from 00:00."""
+
+Language = Literal["ko", "en"]
+
+
+@dataclass(frozen=True)
+class TargetRange:
+    """The values that are good, both bounds included; None is no bound on that side."""
+
+    min: float | None
+    max: float | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A signal over the day in ``MINUTES`` one-minute bins; null where a minute has no value."""
+
+    minimum: tuple[float | None, ...]
+    mean: tuple[float | None, ...]
+    maximum: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A signal's values of a day.
+
+    Attributes:
+        count: values that are not null.
+        mean: arithmetic mean, correctly rounded from the exact sum.
+        std: population standard deviation (divided by ``count``), so that one value has 0.
+        minimum, maximum: the extremes.
+        p5, p50, p95: percentiles, linear between order statistics: position ``(count - 1) * p`` counted from 0
+            (Hyndman and Fan 1996, type 7; numpy's and Excel's default).
+    """
+
+    count: int
+    mean: float
+    std: float
+    minimum: float
+    p5: float
+    p50: float
+    p95: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class SignalReport:
+    """One signal of the day.
+
+    Attributes:
+        name: the column's name.
+        label: its name in the report's language; the column's name where none is configured.
+        unit: shown behind values; may be empty.
+        target: the configured range, if any.
+        good: direction that is an improvement, if configured.
+        configured: whether ``lumen.yaml`` names it.
+        present: whether the day's rows have such a column.
+        coverage: ``count / (86400 * rate)``, as a share; above 1 where rows came faster than expected.
+        values: None where the day has no value.
+        share_on_target: share of values in the target range; None without target or values.
+        mean_change, share_change: this day minus the day before; None if either has no value.
+        mean_improved: whether ``mean_change`` went in the good direction; None if unchanged or unknown.
+        share_improved: whether more values were on target; None if unchanged or unknown.
+        curve: None where the day has no value.
+        figure: file name of its figure; None if it has none.
+    """
+
+    name: str
+    label: str
+    unit: str
+    target: TargetRange | None
+    good: Literal["up", "down"] | None
+    configured: bool
+    present: bool
+    coverage: float
+    values: Distribution | None
+    share_on_target: float | None
+    mean_change: float | None
+    share_change: float | None
+    mean_improved: bool | None
+    share_improved: bool | None
+    curve: Curve | None
+    figure: str | None
+
+    @property
+    def mean_on_target(self) -> bool | None:
+        """Whether the day's mean lies in the target range; None without target or values."""
+        if self.values is None or self.target is None:
+            return None
+        low, high = self.target.min, self.target.max
+        return (low is None or self.values.mean >= low) and (high is None or self.values.mean <= high)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch without rows; ``start`` and ``end`` in KST, ``end`` may be the next midnight."""
+
+    start: datetime
+    end: datetime
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Recording:
+    """How complete the day's rows are.
+
+    Attributes:
+        rows: rows of the day.
+        expected_rows: ``86400 * rate``.
+        coverage: ``rows / expected_rows``.
+        rate_hz: rows a second that are expected.
+        gap_seconds: silence longer than this is a gap: ``max(5, 10 / rate)``.
+        gap_count, silent_seconds: number and total length of all gaps.
+        longest_gaps: the ten longest, longest first, ties earlier first.
+    """
+
+    rows: int
+    expected_rows: float
+    coverage: float
+    rate_hz: float
+    gap_seconds: float
+    gap_count: int
+    silent_seconds: float
+    longest_gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True)
+class RuleEffect:
+    """A rule change with what the signals did around it.
+
+    Attributes:
+        number: from 1, in order of time; the markers in figures carry it.
+        in_history: False for a recorded effect that ``rules_history.jsonl`` has no change for.
+        measured: by signal, mean over [+1 s, +30 s] minus mean over [-30 s, -1 s]; None where a side has
+            fewer than 50 values.
+        recorded: by signal, ``d_X`` of ``rules_effects.csv``; None where it was not measured; empty without a row.
+        pre_seconds, post_seconds: windows of the recorded effect.
+    """
+
+    number: int
+    at: datetime
+    actor: str
+    rule: str
+    old: str
+    new: str
+    note: str
+    in_history: bool
+    measured: Mapping[str, float | None]
+    recorded: Mapping[str, float | None]
+    pre_seconds: float | None
+    post_seconds: float | None
+
+
+@dataclass(frozen=True)
+class ShownQuote:
+    """A quote of the day."""
+
+    at: datetime
+    by: str
+    rule: str
+    delta: Mapping[str, float]
+    confidence: float
+    quote: str
+
+
+@dataclass(frozen=True)
+class Quotes:
+    """Number of quotes, their mean confidence and the three of highest confidence, ties earlier first."""
+
+    count: int
+    mean_confidence: float | None
+    top: tuple[ShownQuote, ...]
+
+
+@dataclass(frozen=True)
+class ShownRisk:
+    """A risk of the day."""
+
+    at: datetime
+    severity: str
+    rule: str
+    signal: Mapping[str, float]
+    note: str
+
+
+@dataclass(frozen=True)
+class Risks:
+    """Number of risks by severity (``crit``, ``warn``, ``info`` always there) and the latest three, newest first."""
+
+    by_severity: Mapping[str, int]
+    latest: tuple[ShownRisk, ...]
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return sum(self.by_severity.values())
+
+
+@dataclass(frozen=True)
+class RejectedLine:
+    """A line that was left out of the numbers; ``line`` counts from 1 in the day's slice."""
+
+    line: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """What was read from one input, and the SHA-256 of its slice."""
+
+    role: str
+    name: str
+    present: bool
+    rows: int
+    rejected: Mapping[str, int]
+    examples: tuple[RejectedLine, ...]
+    notes: Mapping[str, int]
+    sha256: str
+
+    @property
+    def rejected_count(self) -> int:
+        """All lines that were left out."""
+        return sum(self.rejected.values())
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """A day's report, complete.
+
+    Attributes:
+        day: the KST day.
+        previous_day: the day that changes are against; None if it has no rows.
+        sample: whether it is made from sample data.
+    """
+
+    day: date
+    previous_day: date | None
+    title: str
+    language: Language
+    sample: bool
+    gateway_status: str | None
+    recording: Recording
+    signals: tuple[SignalReport, ...]
+    rule_effects: tuple[RuleEffect, ...]
+    quotes: Quotes
+    risks: Risks
+    inputs: tuple[Input, ...]
+
+    @property
+    def rejected_count(self) -> int:
+        """Lines that were left out, of all inputs."""
+        return sum(item.rejected_count for item in self.inputs)
+
+    @property
+    def figure_signals(self) -> tuple[SignalReport, ...]:
+        """The signals that have a figure, in order."""
+        return tuple(signal for signal in self.signals if signal.figure is not None)
+
+    @property
+    def effect_signals(self) -> tuple[SignalReport, ...]:
+        """The signals that the table of effects shows: configured ones and those with a recorded effect."""
+        recorded = {name for effect in self.rule_effects for name in effect.recorded}
+        return tuple(s for s in self.signals if s.configured or s.name in recorded)
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, UTF-8 as it is, no NaN, a newline at the end."""
+        content = _adapter().dump_python(self, mode="json")
+        text = json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        return text + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> DayReport:
+        """The report that ``to_json`` wrote.
+
+        Raises:
+            ValueError: if ``text`` is not one.
+        """
+        report: DayReport = _adapter().validate_json(text)
+        return report
+
+
+@cache
+def _adapter() -> Any:
+    """Pydantic's codec for the report; slow to build, so once and only when asked for."""
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    return TypeAdapter(with_config(ConfigDict(extra="forbid"))(DayReport))

@@ -1,0 +1,153 @@
+"""The report as a PDF: A4, one embedded font, bookmarks, and the same bytes for the same report."""
+
+from __future__ import annotations
+
+import threading
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from reportlab.lib.colors import Color
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
+
+from lumen_assets.durable import replaced_file
+from lumen_assets.report.document import Document
+from lumen_assets.report.figures import GRID, QUIET
+from lumen_assets.report.fonts import Typeface, typeface
+from lumen_assets.report.model import DayReport
+from lumen_assets.report.pdf_flow import SectionTitle, flowables
+from lumen_assets.report.sections import document
+from lumen_assets.report.wording import Wording
+
+MARGIN: Final = 16 * mm
+_HEAD: Final = 13 * mm
+_BODY_TOP: Final = 20 * mm
+_BODY_BOTTOM: Final = 18 * mm
+
+_building = threading.Lock()
+"""reportlab keeps fonts and sequences in the module: one document at a time."""
+
+
+def write_pdf(report: DayReport, path: Path, font: Path | None = None) -> None:
+    """Write the report as a PDF, whole or not at all.
+
+    Args:
+        report: the day; nothing else is read.
+        path: of the PDF; an older one is replaced.
+        font: a TrueType font with Korean glyphs instead of the one that ships.
+
+    Raises:
+        PermanentError: ``configuration``, if the font cannot be used.
+    """
+    face = typeface(font)
+    with _building:
+        content = _pdf_bytes(report, face)
+    with replaced_file(path) as file:
+        file.write(content)
+
+
+def _pdf_bytes(report: DayReport, face: Typeface) -> bytes:
+    content = document(report)
+    target = BytesIO()
+    template = _Template(target, report, content, face)
+    story: list[Flowable] = flowables(report, content, face, width=template.body_width)
+    template.build(story, canvasmaker=_numbered_canvas(report, face))
+    return target.getvalue()
+
+
+class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no types
+    """A4 with a running header; section titles become bookmarks."""
+
+    def __init__(self, target: BytesIO, report: DayReport, content: Document, face: Typeface) -> None:
+        title = face.showable(content.title)
+        super().__init__(
+            target,
+            pagesize=A4,
+            initialFontName=face.regular,  # else every page names Helvetica, which is not embedded
+            invariant=1,
+            pageCompression=1,
+            lang={"ko": "ko-KR", "en": "en-GB"}[report.language],
+            title=f"{title} {report.day.isoformat()}",
+            subject=face.showable(content.subject),
+            author="",
+            creator="",
+            producer="",
+            displayDocTitle=1,
+        )
+        width, height = A4
+        self.body_width = width - 2 * MARGIN
+        frame = Frame(
+            MARGIN,
+            _BODY_BOTTOM,
+            self.body_width,
+            height - _BODY_TOP - _BODY_BOTTOM,
+            leftPadding=0,
+            rightPadding=0,
+            topPadding=0,
+            bottomPadding=0,
+        )
+        self._header = (title, report.day.isoformat())
+        self._face = face
+        self.addPageTemplates(PageTemplate("page", [frame], onPage=self._draw_header))
+
+    def _draw_header(self, canvas: Canvas, _template: Any) -> None:
+        width, height = A4
+        canvas.saveState()
+        canvas.setFillColor(QUIET)
+        canvas.setFont(self._face.regular, 8)
+        y = height - _HEAD
+        title, day = self._header
+        canvas.drawString(MARGIN, y, shortened(title, canvas, self._face.regular, 8, self.body_width - 80))
+        canvas.drawRightString(width - MARGIN, y, day)
+        _rule(canvas, GRID, y - 4)
+        canvas.restoreState()
+
+    def afterFlowable(self, flowable: Flowable) -> None:  # noqa: N802 - reportlab's name
+        """Make a bookmark of a section's title."""
+        if isinstance(flowable, SectionTitle):
+            self.canv.bookmarkHorizontal(flowable.anchor, 0, flowable.top)
+            self.canv.addOutlineEntry(flowable.plain, flowable.anchor, level=0, closed=False)
+
+
+def shortened(text: str, canvas: Canvas, font: str, size: float, room: float) -> str:
+    """``text`` cut with an ellipsis to fit into ``room`` points."""
+    if canvas.stringWidth(text, font, size) <= room:
+        return text
+    while text and canvas.stringWidth(f"{text}…", font, size) > room:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _rule(canvas: Canvas, color: Color, y: float) -> None:
+    canvas.setStrokeColor(color)
+    canvas.setLineWidth(0.5)
+    canvas.line(MARGIN, y, A4[0] - MARGIN, y)
+
+
+def _numbered_canvas(report: DayReport, face: Typeface) -> type[Canvas]:
+    """A canvas that knows the number of pages: it keeps every page back until the last."""
+    wording = Wording(report.language)
+
+    class NumberedCanvas(Canvas):  # type: ignore[misc]  # reportlab has no types
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._kept: list[dict[str, Any]] = []
+
+        def showPage(self) -> None:  # noqa: N802 - reportlab's name
+            self._kept.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self) -> None:
+            for number, state in enumerate(self._kept, 1):
+                self.__dict__.update(state)
+                self.setFont(face.regular, 8)
+                self.setFillColor(QUIET)
+                text = face.showable(wording("page", page=number, pages=len(self._kept)))
+                self.drawCentredString(A4[0] / 2, 10 * mm, text)
+                super().showPage()
+            super().save()
+
+    return NumberedCanvas

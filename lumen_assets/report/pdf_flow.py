@@ -1,0 +1,245 @@
+"""Blocks as reportlab flowables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, LongTable, Paragraph, TableStyle
+
+from lumen_assets.report.document import (
+    Banner,
+    Block,
+    Cell,
+    Document,
+    Facts,
+    Figure,
+    Heading,
+    Notes,
+    Subheading,
+    Table,
+    Text,
+)
+from lumen_assets.report.figures import GRID, HEIGHT, INK, MEAN, QUIET, TARGET_EDGE, WIDTH, signal_drawing
+from lumen_assets.report.fonts import Typeface
+from lumen_assets.report.model import DayReport
+
+BAD: Final = HexColor("#9a3412")
+BANNER_FILL: Final = HexColor("#fff4d6")
+BANNER_EDGE: Final = HexColor("#b7791f")
+HEAD_FILL: Final = HexColor("#eef2f6")
+FACTS_A_ROW: Final = 4
+
+
+class SectionTitle(Paragraph):  # type: ignore[misc]  # reportlab has no types
+    """A section's title that knows its anchor; ``top`` is where it was drawn."""
+
+    def __init__(self, text: str, style: ParagraphStyle, anchor: str) -> None:
+        super().__init__(escape(text), style)
+        self.plain = text
+        self.anchor = anchor
+        self.top = 0.0
+
+    def draw(self) -> None:
+        """Draw it, and note where a link to it should lead."""
+        _, y = self.canv.absolutePosition(0, self.height)
+        self.top = y + 12
+        super().draw()
+
+
+class Styles:
+    """Paragraph styles in one typeface."""
+
+    def __init__(self, face: Typeface) -> None:
+        def style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyle:
+            settings: dict[str, Any] = {"fontName": face.regular, "textColor": INK, "splitLongWords": 1, **more}
+            return ParagraphStyle(name, fontSize=size, leading=leading, **settings)
+
+        bold = face.bold
+        self.title = style("title", 20, 26, fontName=bold)
+        self.subtitle = style("subtitle", 10.5, 15, textColor=QUIET, spaceAfter=8)
+        self.contents = style("contents", 8, 13, textColor=MEAN, spaceBefore=2, spaceAfter=2)
+        self.banner = style("banner", 9.5, 14, fontName=bold)
+        self.section = style("section", 13, 18, fontName=bold, textColor=MEAN, spaceBefore=16, spaceAfter=5)
+        self.subsection = style("subsection", 9.5, 14, fontName=bold, spaceBefore=8, spaceAfter=3)
+        self.body = style("body", 9, 14, spaceAfter=4)
+        self.note = style("note", 8.2, 12, leftIndent=26, bulletIndent=4, spaceAfter=3)
+        self.note.bulletFontName, self.note.bulletFontSize = bold, 8.2
+        self.strong = style("strong", 10, 15, fontName=bold, spaceAfter=6)
+        self.quiet = style("quiet", 8, 12.5, textColor=QUIET, spaceBefore=3, spaceAfter=5)
+        self.caption = style("caption", 8, 11, textColor=QUIET, spaceAfter=10, leftIndent=46)
+        self.fact_name = style("fact_name", 7.5, 11, textColor=QUIET)
+        self.fact_value = style("fact_value", 9, 13, fontName=bold)
+        self._cell = {
+            (dense, tone, align): style(
+                f"cell-{dense}-{tone}-{align}",
+                7.4 if dense else 8.2,
+                10.6 if dense else 12,
+                alignment=2 if align == "right" else 0,
+                fontName=bold if tone in ("good", "bad", "strong", "head") else face.regular,
+                textColor={"good": TARGET_EDGE, "bad": BAD, "quiet": QUIET}.get(tone, INK),
+            )
+            for dense in (False, True)
+            for tone in ("", "good", "bad", "quiet", "strong", "head")
+            for align in ("left", "right")
+        }
+
+    def cell(self, tone: str, align: str, *, dense: bool) -> ParagraphStyle:
+        """The style of a table cell; smaller in dense tables."""
+        return self._cell[dense, tone, align]
+
+
+def flowables(report: DayReport, content: Document, face: Typeface, *, width: float) -> list[Flowable]:
+    """Everything between the running header and the page number, in order."""
+    maker = _Maker(report, face, Styles(face), width)
+    story: list[Flowable] = [
+        maker.paragraph(content.title, maker.styles.title),
+        maker.paragraph(content.subtitle, maker.styles.subtitle),
+        *(maker.banner(banner, content) for banner in content.banners),
+        maker.contents(content),
+    ]
+    for block in content.blocks:
+        story.extend(maker.block(block))
+    return story
+
+
+class _Maker:
+    def __init__(self, report: DayReport, face: Typeface, styles: Styles, width: float) -> None:
+        self.report, self.face, self.styles, self.width = report, face, styles, width
+        self.cell_font = ("FONTNAME", (0, 0), (-1, -1), face.regular)  # else tables name Helvetica, not embedded
+
+    def markup(self, text: str) -> str:
+        """Plain text as reportlab's paragraph markup that shows just that text."""
+        return escape(self.face.showable(text)).replace("\n", "<br/>")
+
+    def paragraph(self, text: str, style: ParagraphStyle) -> Paragraph:
+        return Paragraph(self.markup(text), style)
+
+    def contents(self, content: Document) -> Flowable:
+        links = (f'<a href="#{heading.anchor}">{self.markup(heading.text)}</a>' for heading in content.headings)
+        return Paragraph(" &nbsp;·&nbsp; ".join(links), self.styles.contents)
+
+    def banner(self, banner: Banner, content: Document) -> Flowable:
+        text = self.markup(banner.text)
+        if any(heading.anchor == banner.link for heading in content.headings):
+            text = f'<a href="#{banner.link}" color="#1f2933">{text}</a>'
+        box = LongTable([[Paragraph(text, self.styles.banner)]], colWidths=[self.width], spaceAfter=6)
+        box.setStyle(
+            TableStyle(
+                [
+                    self.cell_font,
+                    ("BACKGROUND", (0, 0), (-1, -1), BANNER_FILL),
+                    ("LINEBEFORE", (0, 0), (0, -1), 3, BANNER_EDGE),
+                    ("LEFTPADDING", (0, 0), (-1, -1), 10),
+                    ("TOPPADDING", (0, 0), (-1, -1), 6),
+                    ("BOTTOMPADDING", (0, 0), (-1, -1), 7),
+                ]
+            )
+        )
+        return box
+
+    def block(self, block: Block) -> Iterator[Flowable]:
+        styles = self.styles
+        if isinstance(block, Heading):
+            yield CondPageBreak(110)
+            yield SectionTitle(self.face.showable(block.text), styles.section, block.anchor)
+        elif isinstance(block, Subheading):
+            yield CondPageBreak(70)
+            yield self.paragraph(block.text, styles.subsection)
+        elif isinstance(block, Text):
+            yield self.paragraph(
+                block.text, {"strong": styles.strong, "quiet": styles.quiet}.get(block.tone, styles.body)
+            )
+        elif isinstance(block, Notes):
+            for number, text in block.items:
+                yield Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
+        elif isinstance(block, Facts):
+            yield self.facts(block)
+        elif isinstance(block, Table):
+            yield self.table(block)
+        elif isinstance(block, Figure):
+            yield self.figure(block)
+
+    def figure(self, block: Figure) -> Flowable:
+        drawing = signal_drawing(self.report, block.signal, self.face)
+        scale = self.width / WIDTH
+        drawing.scale(scale, scale)
+        drawing.width, drawing.height = self.width, HEIGHT * scale
+        return KeepTogether([drawing, self.paragraph(block.caption, self.styles.caption)])
+
+    def facts(self, block: Facts) -> Flowable:
+        cells: list[Any] = [
+            [self.paragraph(name, self.styles.fact_name), self.paragraph(value.text, self.styles.fact_value)]
+            for name, value in block.facts
+        ]
+        cells += [""] * (-len(cells) % FACTS_A_ROW)
+        rows = [cells[i : i + FACTS_A_ROW] for i in range(0, len(cells), FACTS_A_ROW)]
+        grid = LongTable(rows, colWidths=[self.width / FACTS_A_ROW] * FACTS_A_ROW, spaceBefore=4, spaceAfter=8)
+        grid.setStyle(
+            TableStyle(
+                [
+                    self.cell_font,
+                    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                    ("LINEABOVE", (0, 0), (-1, -1), 0.5, GRID),
+                    ("LINEBELOW", (0, -1), (-1, -1), 0.5, GRID),
+                    ("LEFTPADDING", (0, 0), (-1, -1), 2),
+                    ("RIGHTPADDING", (0, 0), (-1, -1), 8),
+                    ("TOPPADDING", (0, 0), (-1, -1), 4),
+                    ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
+                ]
+            )
+        )
+        return grid
+
+    def table(self, block: Table) -> Flowable:
+        head = [Cell(column.title, "") for column in block.columns]
+        rows = [
+            self._row(head, block, tone="head"),
+            *(self._row(row, block) for row in block.rows),
+        ]
+        total = sum(column.weight for column in block.columns)
+        widths = [self.width * block.width * column.weight / total for column in block.columns]
+        table = LongTable(rows, colWidths=widths, repeatRows=1, spaceBefore=4, spaceAfter=8, hAlign="LEFT")
+        table.setStyle(
+            TableStyle(
+                [
+                    self.cell_font,
+                    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                    ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
+                    ("BACKGROUND", (0, 0), (-1, 0), HEAD_FILL),
+                    ("LINEBELOW", (0, 0), (-1, 0), 0.8, QUIET),
+                    ("LINEBELOW", (0, 1), (-1, -1), 0.4, GRID),
+                    ("LEFTPADDING", (0, 0), (-1, -1), 4),
+                    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+                    ("TOPPADDING", (0, 0), (-1, -1), 3),
+                    ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
+                    *(("LEFTPADDING", (i, 0), (i, -1), 12) for i in _after_numbers(block)),
+                ]
+            )
+        )
+        _allow_tall_rows(table, self.width)
+        return table
+
+    def _row(self, cells: Sequence[Cell], block: Table, *, tone: str = "") -> list[Paragraph]:
+        return [
+            self.paragraph(cell.text, self.styles.cell(tone or cell.tone, column.align, dense=block.dense))
+            for cell, column in zip(cells, block.columns, strict=True)
+        ]
+
+
+def _allow_tall_rows(table: LongTable, width: float) -> None:
+    """Let rows break over pages only where one is taller than half a page: a whole row reads better."""
+    table.wrap(width, 1e9)
+    if max(table._rowHeights) > A4[1] / 2:
+        table.splitInRow = 1
+
+
+def _after_numbers(block: Table) -> list[int]:
+    """Columns that begin where numbers end: they need more room between."""
+    aligned = [column.align for column in block.columns]
+    return [i for i, pair in enumerate(pairwise(aligned), 1) if pair == ("right", "left")]

@@ -1,0 +1,246 @@
+"""The report's sections, from the model to blocks: signals and their record. ``ledger_sections`` has the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lumen_assets.report import formats
+from lumen_assets.report.document import (
+    Banner,
+    Block,
+    Cell,
+    Column,
+    Document,
+    Facts,
+    Figure,
+    Heading,
+    Table,
+    Text,
+)
+from lumen_assets.report.ledger_sections import (
+    inputs_section,
+    method_section,
+    provenance_section,
+    quotes_section,
+    risks_section,
+    rules_section,
+)
+from lumen_assets.report.model import DayReport, SignalReport
+from lumen_assets.report.wording import Wording
+
+
+def document(report: DayReport) -> Document:
+    """All of the report, in its language."""
+    wording = Wording(report.language)
+    sections = (
+        _summary,
+        _distribution,
+        _figures,
+        _gaps,
+        rules_section,
+        quotes_section,
+        risks_section,
+        inputs_section,
+        provenance_section,
+        method_section,
+    )
+    return Document(
+        title=report.title,
+        subtitle=formats.long_day(report.day, wording),
+        subject=wording("subject", day=report.day.isoformat()),
+        contents_title=wording("contents"),
+        banners=tuple(_banners(report, wording)),
+        blocks=tuple(block for section in sections for block in section(report, wording)),
+    )
+
+
+def _banners(report: DayReport, wording: Wording) -> Iterator[Banner]:
+    if report.sample:
+        yield Banner(wording("banner_sample"))
+    if not report.recording.rows:
+        yield Banner(wording("banner_empty"), link="inputs")
+    elif all(signal.values is None for signal in report.signals):
+        yield Banner(wording("banner_no_signals"), link="inputs")
+    if report.rejected_count:
+        yield Banner(wording("banner_rejected", count=formats.count(report.rejected_count)), link="inputs")
+
+
+def _summary(report: DayReport, wording: Wording) -> Iterator[Block]:
+    yield Heading(wording("section_summary"), "summary")
+    yield Text(_verdict(report, wording), tone="strong")
+    yield Facts(tuple(_facts(report, wording)))
+    if report.signals:
+        yield _summary_table(report, wording)
+    yield from _missing_signals(report, wording)
+    if report.previous_day is None:
+        yield Text(wording("change_no_basis"), tone="quiet")
+    else:
+        yield Text(wording("change_basis", day=report.previous_day.isoformat()), tone="quiet")
+
+
+def _verdict(report: DayReport, wording: Wording) -> str:
+    judged = [signal for signal in report.signals if signal.mean_on_target is not None]
+    off = [signal.label for signal in judged if not signal.mean_on_target]
+    if not judged:
+        return wording("verdict_none")
+    if not off:
+        return wording("verdict_all", total=len(judged))
+    return wording("verdict_some", total=len(judged), good=len(judged) - len(off), names=", ".join(off))
+
+
+def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
+    recording, quotes, severity = report.recording, report.quotes, report.risks.by_severity
+    none = Cell(wording("none_short"), "quiet")
+    rows, expected = formats.count(recording.rows), formats.count(recording.expected_rows)
+    yield wording("fact_rows"), Cell(wording("rows_of", rows=rows, expected=expected))
+    yield wording("fact_coverage"), Cell(formats.share(recording.coverage))
+    silent = formats.length(recording.silent_seconds, wording)
+    gaps = Cell(wording("gaps_value", count=recording.gap_count, length=silent))
+    yield wording("fact_silence"), gaps if recording.gap_count else none
+    rejected = Cell(formats.count(report.rejected_count))
+    yield wording("fact_rejected"), rejected if report.rejected_count else none
+    rules = Cell(wording("times", count=len(report.rule_effects)))
+    yield wording("fact_rules"), rules if report.rule_effects else none
+    confidence = formats.confidence(quotes.mean_confidence)
+    shown_quotes = Cell(wording("quotes_value", count=quotes.count, confidence=confidence))
+    yield wording("fact_quotes"), shown_quotes if quotes.count else none
+    shown_risks = Cell(wording("risks_value", **{key: severity.get(key, 0) for key in ("crit", "warn", "info")}))
+    yield wording("fact_risks"), shown_risks if report.risks.count else none
+    yield wording("fact_gateway"), Cell(report.gateway_status or wording("gateway_unknown"))
+
+
+def _summary_table(report: DayReport, wording: Wording) -> Table:
+    columns = (
+        Column(wording("column_signal"), 2.6),
+        Column(wording("column_target"), 1.2, "right"),
+        Column(wording("column_mean"), 1.2, "right"),
+        Column(wording("column_verdict"), 1.1),
+        Column(wording("column_mean_change"), 1.6, "right"),
+        Column(wording("column_share"), 1.2, "right"),
+        Column(wording("column_share_change"), 1.6, "right"),
+    )
+    return Table(columns, tuple(_summary_row(signal, wording) for signal in report.signals), dense=True)
+
+
+def _summary_row(signal: SignalReport, wording: Wording) -> tuple[Cell, ...]:
+    mean = formats.number(signal.values.mean if signal.values else None)
+    return (
+        signal_cell(signal),
+        Cell(formats.target(signal.target, signal.unit, wording), "quiet"),
+        Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, wording),
+        _judgement(signal, wording),
+        _change(formats.number(signal.mean_change, signed=True), signal.mean_improved, wording),
+        Cell(formats.share(signal.share_on_target)),
+        _change(formats.points(signal.share_change, wording), signal.share_improved, wording),
+    )
+
+
+def signal_cell(signal: SignalReport) -> Cell:
+    """A signal's label with the column's name under it."""
+    return Cell(signal.label if signal.label == signal.name else f"{signal.label}\n{signal.name}")
+
+
+def _absence(signal: SignalReport, wording: Wording) -> Cell:
+    return Cell(wording("no_values" if signal.present else "no_column"), "quiet")
+
+
+def _judgement(signal: SignalReport, wording: Wording) -> Cell:
+    if signal.mean_on_target is None:
+        return Cell(formats.NOTHING, "quiet")
+    return Cell(wording("on_target"), "good") if signal.mean_on_target else Cell(wording("off_target"), "bad")
+
+
+def _change(text: str, improved: bool | None, wording: Wording) -> Cell:
+    """A change with its judgement; none where it rounds to nothing."""
+    if improved is None or not any(digit in text for digit in "123456789"):
+        return Cell(text)
+    if improved:
+        return Cell(f"{text} {wording('improved')}", "good")
+    return Cell(f"{text} {wording('worsened')}", "bad")
+
+
+def _missing_signals(report: DayReport, wording: Wording) -> Iterator[Text]:
+    without_column = [formats.signal_title(s) for s in report.signals if not s.present]
+    without_values = [formats.signal_title(s) for s in report.signals if s.present and s.values is None]
+    if without_column and report.recording.rows:
+        yield Text(wording("missing_columns", names=", ".join(without_column)))
+    if without_values and report.recording.rows:
+        yield Text(wording("all_null", names=", ".join(without_values)))
+
+
+def _distribution(report: DayReport, wording: Wording) -> Iterator[Block]:
+    signals = [signal for signal in report.signals if signal.values]
+    if not signals:
+        return
+    yield Heading(wording("section_distribution"), "distribution")
+    titles = ("count", "coverage", "minimum", "p5", "p50", "p95", "maximum", "std")
+    columns = (
+        Column(wording("column_signal"), 2.4),
+        *(Column(wording(f"column_{title}"), 1.15, "right") for title in titles),
+    )
+    yield Table(columns, tuple(_distribution_row(signal) for signal in signals), dense=True)
+
+
+def _distribution_row(signal: SignalReport) -> tuple[Cell, ...]:
+    values = signal.values
+    assert values is not None  # noqa: S101 - the caller has chosen those that have values
+    shown = (values.minimum, values.p5, values.p50, values.p95, values.maximum, values.std)
+    return (
+        signal_cell(signal),
+        Cell(formats.count(values.count)),
+        Cell(formats.share(signal.coverage)),
+        *(Cell(formats.number(value)) for value in shown),
+    )
+
+
+def _figures(report: DayReport, wording: Wording) -> Iterator[Block]:
+    drawn = report.figure_signals
+    if not drawn:
+        return
+    yield Heading(wording("section_figures"), "figures")
+    yield Text(wording("figures_legend"), tone="quiet")
+    for signal in drawn:
+        yield _figure(report, signal, wording)
+    left_out = [formats.signal_title(s) for s in report.signals if s.values and s.figure is None]
+    if left_out:
+        yield Text(wording("figures_left_out", names=", ".join(left_out)))
+
+
+def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure:
+    values = signal.values
+    assert values is not None  # noqa: S101 - only signals with values have a figure
+    mean, minimum, maximum = (
+        formats.with_unit(formats.number(v), signal.unit) for v in (values.mean, values.minimum, values.maximum)
+    )
+    caption = wording("figure_caption", mean=mean, minimum=minimum, maximum=maximum)
+    if signal.share_on_target is not None:
+        caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
+    alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
+    return Figure(signal=signal, caption=caption, alternative=alternative)
+
+
+def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:
+    yield Heading(wording("section_gaps"), "gaps")
+    recording = report.recording
+    threshold = formats.length(recording.gap_seconds, wording)
+    if not recording.gap_count:
+        yield Text(wording("gaps_none", threshold=threshold))
+        return
+    silent = formats.length(recording.silent_seconds, wording)
+    yield Text(wording("gaps_count", threshold=threshold, count=formats.count(recording.gap_count), length=silent))
+    if recording.gap_count > len(recording.longest_gaps):
+        yield Text(wording("gaps_longest", shown=len(recording.longest_gaps)), tone="quiet")
+    columns = (
+        Column(wording("column_start")),
+        Column(wording("column_end")),
+        Column(wording("column_length"), 1.5, "right"),
+    )
+    rows = tuple(
+        (
+            Cell(formats.time_of_day(gap.start, report.day)),
+            Cell(formats.time_of_day(gap.end, report.day)),
+            Cell(formats.length(gap.seconds, wording)),
+        )
+        for gap in recording.longest_gaps
+    )
+    yield Table(columns, rows, width=0.6)

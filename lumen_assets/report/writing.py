@@ -1,0 +1,66 @@
+"""The report's files: where they lie, writing them, reading the model back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from lumen_assets.durable import replace_bytes
+from lumen_assets.errors import PermanentError
+from lumen_assets.report.markdown import render_markdown
+from lumen_assets.report.model import DayReport
+
+FIGURES: Final = "assets"
+"""Folder of the figures, beside the reports."""
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """The files of a report; ``model`` is the JSON that ``load_report`` reads."""
+
+    markdown: Path
+    model: Path
+    figures: tuple[Path, ...]
+
+
+def report_path(reports_folder: Path, day: date, suffix: str) -> Path:
+    """``report_YYYY-MM-DD`` with ``suffix`` (``.md``, ``.json``, ``.pdf``) in the reports' folder."""
+    return reports_folder / f"report_{day.isoformat()}{suffix}"
+
+
+def write_report(report: DayReport, reports_folder: Path) -> WrittenReport:
+    """Write figures, Markdown and the model, each whole or not at all; stale figures of the day are removed.
+
+    The model comes last: where it lies, the others do.
+    """
+    from lumen_assets.report.figures import write_figures  # reportlab is slow to import
+
+    figures = write_figures(report, reports_folder / FIGURES)
+    markdown = report_path(reports_folder, report.day, ".md")
+    replace_bytes(markdown, render_markdown(report, FIGURES).encode())
+    model = report_path(reports_folder, report.day, ".json")
+    replace_bytes(model, report.to_json().encode())
+    return WrittenReport(markdown=markdown, model=model, figures=tuple(figures))
+
+
+def load_report(reports_folder: Path, day: date) -> DayReport:
+    """The report of a day as ``write_report`` left it.
+
+    Raises:
+        PermanentError: ``input``, if it was not written or cannot be read.
+    """
+    path = report_path(reports_folder, day, ".json")
+    try:
+        return DayReport.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _unreadable(path, "it does not exist") from error
+    except ValueError as error:
+        raise _unreadable(path, "it is not a report of this version") from error
+
+
+def _unreadable(path: Path, cause: str) -> PermanentError:
+    return PermanentError(
+        action="read the report", subject=str(path), cause=cause, error_class="input", hint="Materialize the report"
+    )

@@ -1,0 +1,58 @@
+"""``docs/format.md`` says what is so: its reader reads, its worked example is that of the golden archive."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from lumen_assets.archive import Key, digest_file
+from lumen_assets.archive.stream import DecryptingReader
+from lumen_assets_tests.archive.test_golden import ARCHIVE, FILES, GOLDEN
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
+BOUND_TO = b"lumen-archive/v1|2026-11-21|r1"
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_reader_in_the_document_reads(text: str) -> None:
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], names)  # noqa: S102 - our own document
+    files = names["read_archive"](ARCHIVE.read_bytes(), bytes(range(32)), BOUND_TO)
+    assert {name.removeprefix("lumen-2026-11-21-r1/data/") for name in files} >= set(FILES)
+    assert len(files) == len(FILES) + 4
+
+
+def test_the_worked_example_is_the_golden_archive(text: str, key: Key) -> None:
+    data = ARCHIVE.read_bytes()
+    with ARCHIVE.open("rb") as file:
+        plain = DecryptingReader(file, key, BOUND_TO).read(1 << 30)
+    offset, packed, size, mark = struct.unpack("<QII8s", plain[-24:])
+    index = zstandard.decompress(plain[offset + 8 : offset + 8 + packed]).decode()
+    salt = data[1:33]
+    for value in (
+        key.id,
+        key.derive("lumen-manifest/v1", 32).hex(),
+        f"{len(data):,} bytes",
+        salt.hex(),
+        data[33:40].hex(),
+        key.derive_stream_key(salt, BOUND_TO).hex(),
+        data[-16:].hex(),
+        plain[:8].hex(),
+        " ".join(f"`{plain[-24:][a:b].hex()}`" for a, b in ((0, 8), (8, 12), (12, 16), (16, 24))),
+        f"index frame at {offset:,}; {packed} bytes packed; {size} bytes of JSON; `{mark.decode()}`",
+        f"`{plain[offset : offset + 4].hex()}` `{plain[offset + 4 : offset + 8].hex()}`",
+        re.findall(r'"frames":(.*),"members"', index)[0],
+        re.findall(r'"members":\[(\[.*?\])', index)[0],
+        index[index.rindex("[") : -2],
+        digest_file(GOLDEN / "snapshot.manifest.json").sha256,
+    ):
+        assert value in text, value

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import bagit
+import pytest
+
+from lumen_assets.archive import FileRange, Key, extract_paths, extract_stream, members_of
+from lumen_assets.errors import PermanentError
+from lumen_assets_tests.archive.conftest import BOUND_TO, MTIME, Made, make
+
+
+def paths(made: Path, wanted: list[str], to: Path, key: Key) -> dict[str, bytes]:
+    with made.open("rb") as file:
+        found = extract_paths(FileRange(file), wanted, to, key=key, associated_data=BOUND_TO)
+    files = {path.relative_to(to).as_posix(): path.read_bytes() for path in to.rglob("*") if path.is_file()}
+    assert set(found.sha256) == set(files)
+    assert (found.files, found.bytes) == (len(files), sum(map(len, files.values())))
+    return files
+
+
+def test_one_file(made: Made, folder: Path, tmp_path: Path, key: Key) -> None:
+    files = paths(made.path, ["controls/규칙/이력.jsonl"], tmp_path / "out", key)
+    assert files == {"controls/규칙/이력.jsonl": (folder / "controls/규칙/이력.jsonl").read_bytes()}
+    assert (tmp_path / "out" / "controls/규칙/이력.jsonl").stat().st_mtime == MTIME
+
+
+@pytest.mark.parametrize("wanted", [["controls"], ["controls/"], ["./controls"], ["controls", "controls/규칙"]])
+def test_a_folder_takes_everything_below_it(made: Made, wanted: list[str], tmp_path: Path, key: Key) -> None:
+    assert list(paths(made.path, wanted, tmp_path / "out", key)) == ["controls/규칙/이력.jsonl"]
+
+
+def test_empty_and_executable_files(made: Made, tmp_path: Path, key: Key) -> None:
+    assert set(paths(made.path, ["empty", "run.sh"], tmp_path / "out", key)) == {"empty", "run.sh"}
+    assert (tmp_path / "out" / "run.sh").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("wanted", ["metrics.csv", "logs/metrics.cvs", "", "/logs", "..", "log", "data/logs"])
+def test_an_unknown_path_names_near_ones(made: Made, wanted: str, tmp_path: Path, key: Key) -> None:
+    with pytest.raises(PermanentError, match="no such path") as caught:
+        paths(made.path, ["empty", wanted], tmp_path / "out", key)
+    if "metrics" in wanted:
+        assert "'logs/metrics.csv'" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mount_point_is_filled_in_place(
+    made: Made, tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.ismount", lambda path: str(path) == str(tmp_path / "mount"))
+    (tmp_path / "mount").mkdir()
+    inode = (tmp_path / "mount").stat().st_ino
+    with made.path.open("rb") as file:
+        extract_stream(file, tmp_path / "mount", key=key, associated_data=BOUND_TO)
+    assert (tmp_path / "mount").stat().st_ino == inode
+    bagit.Bag(str(tmp_path / "mount")).validate()
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, key: Key) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("large")
+    folder = root / "folder"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"part{number}").write_bytes(os.urandom(3_000_000))
+    make(members_of(folder), root / "a", key, threads=2)
+    return folder, root / "a"
+
+
+def test_every_part_of_a_large_archive(large: tuple[Path, Path], tmp_path: Path, key: Key) -> None:
+    folder, archive = large
+    for number in range(8):
+        name = f"part{number}"
+        files = paths(archive, [name], tmp_path / name, key)
+        assert files == {name: (folder / name).read_bytes()}
+
+
+def test_little_more_than_the_file_is_read(large: tuple[Path, Path], tmp_path: Path, key: Key) -> None:
+    _, archive = large
+    read: list[int] = []
+
+    class Watched(FileRange):
+        def read_at(self, offset: int, length: int) -> bytes:
+            read.append(length)
+            return super().read_at(offset, length)
+
+    with archive.open("rb") as file:
+        extract_paths(Watched(file), ["part4"], tmp_path / "out", key=key, associated_data=BOUND_TO)
+    assert archive.stat().st_size > 24_000_000
+    assert sum(read) < 3_000_000 + 8 * (1 << 20)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_where_it_may_go(made: Made, tmp_path: Path, key: Key, whole: bool) -> None:
+    data = made.path.read_bytes()
+
+    def extract(to: Path) -> None:
+        if whole:
+            extract_stream(io.BytesIO(data), to, key=key, associated_data=BOUND_TO)
+        else:
+            extract_paths(FileRange(io.BytesIO(data)), ["empty"], to, key=key, associated_data=BOUND_TO)
+
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine").touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "file" / "x")
+    for name in ("taken", "file", "dangling"):
+        with pytest.raises(PermanentError) as caught:
+            extract(tmp_path / name)
+        assert caught.value.error_class == "output"
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["mine"]
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    for name in ("link", "deep/er/new"):
+        extract(tmp_path / name)
+        assert any((tmp_path / name).iterdir())
+    assert (tmp_path / "link").is_symlink()
+    assert not list(tmp_path.rglob(".tmp-*"))

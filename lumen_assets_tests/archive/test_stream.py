@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tink
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tink import secret_key_access, streaming_aead
+
+from lumen_assets.archive import Key, Keyring, tink_keyset_json
+from lumen_assets.archive.ranged import DecryptedRange, FileRange
+from lumen_assets.archive.stream import HEADER_SIZE, SEGMENT_SIZE, TAG_SIZE, DecryptingReader, EncryptingWriter
+from lumen_assets.errors import IntegrityError
+
+BOUND_TO = b"lumen-archive/v1|test"
+FIRST = SEGMENT_SIZE - HEADER_SIZE - TAG_SIZE
+NEXT = SEGMENT_SIZE - TAG_SIZE
+
+sizes = st.one_of(
+    st.integers(0, 40),
+    st.sampled_from([FIRST, FIRST + NEXT]).flatmap(lambda edge: st.integers(edge - 20, edge + 20)),
+)
+
+
+def content(size: int) -> bytes:
+    return (bytes(range(251)) * (size // 251 + 1))[:size]
+
+
+def encrypt(key: Key, plain: bytes, bound_to: bytes = BOUND_TO, piece: int = 1 << 30) -> bytes:
+    sink = io.BytesIO()
+    writer = EncryptingWriter(sink, key, bound_to)
+    for start in range(0, len(plain), piece):
+        writer.write(plain[start : start + piece])
+    writer.finish()
+    return sink.getvalue()
+
+
+def decrypt(key: Key | Keyring, sealed: bytes, bound_to: bytes = BOUND_TO) -> bytes:
+    return DecryptingReader(io.BytesIO(sealed), key, bound_to).read(1 << 40)
+
+
+@pytest.fixture(scope="module")
+def by_tink(key: Key) -> Any:
+    streaming_aead.register()
+    handle = tink.json_proto_keyset_format.parse(tink_keyset_json(key), secret_key_access.TOKEN)
+    return handle.primitive(streaming_aead.StreamingAead)
+
+
+class _Kept(io.BytesIO):
+    """Tink closes what it writes to."""
+
+    def close(self) -> None:
+        self.kept = self.getvalue()
+        super().close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(size=sizes)
+def test_tink_reads_what_we_write(by_tink: Any, key: Key, size: int) -> None:
+    sealed = encrypt(key, content(size))
+    with by_tink.new_decrypting_stream(io.BytesIO(sealed), BOUND_TO) as stream:
+        assert stream.read() == content(size)
+
+
+@settings(max_examples=40, deadline=None)
+@given(size=sizes)
+def test_we_read_what_tink_writes(by_tink: Any, key: Key, size: int) -> None:
+    sink = _Kept()
+    with by_tink.new_encrypting_stream(sink, BOUND_TO) as stream:
+        stream.write(content(size))
+    assert decrypt(key, sink.kept) == content(size)
+    assert len(sink.kept) == len(encrypt(key, content(size)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(size=sizes, piece=st.sampled_from([1 << 30, 4093, SEGMENT_SIZE]), data=st.data())
+def test_every_range_is_what_was_written(key: Key, size: int, piece: int, data: st.DataObject) -> None:
+    plain = content(size)
+    ranged = DecryptedRange(FileRange(io.BytesIO(encrypt(key, plain, piece=piece))), key, BOUND_TO)
+    assert ranged.size == size
+    for _ in range(5):
+        offset = data.draw(st.integers(0, size))
+        length = data.draw(st.integers(0, size - offset))
+        assert ranged.read_at(offset, length) == plain[offset : offset + length]
+
+
+def test_a_range_reads_only_its_segments(key: Key) -> None:
+    sealed = encrypt(key, content(5 * NEXT))
+    asked: list[tuple[int, int]] = []
+
+    class Watched(FileRange):
+        def read_at(self, offset: int, length: int) -> bytes:
+            asked.append((offset, length))
+            return super().read_at(offset, length)
+
+    ranged = DecryptedRange(Watched(io.BytesIO(sealed)), key, BOUND_TO)
+    ranged.read_at(2 * NEXT, 10)
+    ranged.read_at(2 * NEXT + 10, 10)
+    assert asked == [(0, HEADER_SIZE), (2 * SEGMENT_SIZE, SEGMENT_SIZE)]
+
+
+def test_short_reads_of_the_source_do_not_matter(key: Key) -> None:
+    class Trickle(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 70_001))
+
+    plain = content(FIRST + NEXT + 3)
+    assert DecryptingReader(Trickle(encrypt(key, plain)), key, BOUND_TO).read(1 << 40) == plain
+
+
+def test_no_two_archives_are_alike(key: Key) -> None:
+    assert encrypt(key, b"same")[:HEADER_SIZE] != encrypt(key, b"same")[:HEADER_SIZE]
+
+
+def flip(data: bytes, position: int) -> bytes:
+    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
+
+
+def segments(sealed: bytes) -> list[bytes]:
+    return [sealed[start : start + SEGMENT_SIZE] for start in range(0, len(sealed), SEGMENT_SIZE)]
+
+
+def swap(sealed: bytes) -> bytes:
+    first, second, third, *rest = segments(sealed)
+    return b"".join([first, third, second, *rest])
+
+
+@pytest.mark.parametrize(
+    ("damage", "error_class", "says"),
+    [
+        (lambda data: flip(data, SEGMENT_SIZE), "damaged", "segment 1 (bytes 1048576 to 2097152)"),
+        (lambda data: flip(data, len(data) - 1), "damaged", f"segment 3 (bytes {3 * SEGMENT_SIZE} to"),
+        (lambda data: data[: 2 * SEGMENT_SIZE], "truncated", "ends after segment 1"),
+        (lambda data: data[:SEGMENT_SIZE], "truncated", "ends after segment 0"),
+        (lambda data: data[: 2 * SEGMENT_SIZE + 1], "damaged", "segment 2"),
+        (lambda data: data[: 3 * SEGMENT_SIZE + 15], "damaged", "segment 3"),
+        (lambda data: data + b"\0", "damaged", "segment 3"),
+        (swap, "damaged", "segment 1"),
+        (lambda data: b"".join([*segments(data)[:2], *segments(data)[1:]]), "damaged", "segment 2"),
+        (lambda data: b"".join([segments(data)[0], *segments(data)[2:]]), "damaged", "segment 1"),
+        (lambda data: data[:20], "truncated", "within its header"),
+        (lambda data: b"", "truncated", "within its header"),
+        (lambda data: flip(data, 0), "damaged", "byte 0"),
+    ],
+)
+def test_damage_is_found_and_placed(key: Key, damage: Callable[[bytes], bytes], error_class: str, says: str) -> None:
+    sealed = damage(encrypt(key, content(3 * NEXT)))
+    with pytest.raises(IntegrityError) as caught:
+        decrypt(key, sealed)
+    assert caught.value.error_class == error_class
+    assert says in caught.value.cause
+
+
+def test_appending_to_a_full_last_segment_is_told_from_damage(key: Key) -> None:
+    sealed = encrypt(key, content(FIRST))
+    with pytest.raises(IntegrityError, match="appended after segment 0") as caught:
+        decrypt(key, sealed + b"more")
+    assert caught.value.error_class == "extended"
+
+
+def test_a_spliced_segment_of_another_archive_is_refused(key: Key) -> None:
+    one, other = (segments(encrypt(key, content(3 * NEXT))) for _ in range(2))
+    with pytest.raises(IntegrityError, match="segment 1"):
+        decrypt(key, b"".join([one[0], other[1], *one[2:]]))
+
+
+def test_nothing_of_an_unauthenticated_segment_comes_out(key: Key) -> None:
+    reader = DecryptingReader(io.BytesIO(flip(encrypt(key, content(2 * NEXT)), SEGMENT_SIZE + 5)), key, BOUND_TO)
+    assert reader.read(FIRST) == content(FIRST)
+    with pytest.raises(IntegrityError):
+        reader.read(1)
+
+
+def test_other_associated_data_does_not_open(key: Key) -> None:
+    with pytest.raises(IntegrityError, match="another label, day or revision"):
+        decrypt(key, encrypt(key, b"x", b"one"), b"two")
+
+
+def test_a_keyring_opens_with_whichever_key_fits(key: Key) -> None:
+    other = Key(bytes(32))
+    reader = DecryptingReader(io.BytesIO(encrypt(key, b"x")), Keyring([other, key]), BOUND_TO)
+    assert reader.read(1) == b"x"
+    assert reader.key_id == key.id
+
+
+def test_a_keyring_without_the_key_says_so(key: Key) -> None:
+    with pytest.raises(IntegrityError, match="no key here") as caught:
+        decrypt(Keyring([Key(bytes(32))]), encrypt(key, b"x"))
+    assert caught.value.error_class == "key"
+
+
+def test_a_cut_archive_is_not_called_a_wrong_key(key: Key) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        decrypt(Keyring([Key(bytes(32)), key]), encrypt(key, content(2 * NEXT))[:SEGMENT_SIZE])
+    assert caught.value.error_class == "truncated"

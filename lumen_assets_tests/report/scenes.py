@@ -1,0 +1,249 @@
+"""Days to report on, made by hand: no file is read."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from lumen_assets.days import day_bounds
+from lumen_assets.settings import Configuration
+from lumen_assets.telemetry.model import (
+    DayTelemetry,
+    InputReading,
+    Quote,
+    RecordedEffect,
+    Rejected,
+    Risk,
+    RuleChange,
+)
+
+DAY = date(2025, 10, 23)
+DAY_BEFORE = DAY - timedelta(days=1)
+SIGNALS = ("phase_diff", "entropy_rate", "creative_band", "risk_band")
+
+HOSTILE = (
+    "a|b `c` <script>alert(1)</script> *d* _e_ [f](http://g.example) ![h](i)\n# j\r\n\x1b[31mk\x00 \u202el\u2066m "
+    "~n~ $o$ @p www.q.example &lt; \\| \ud800 \ufeff\u200b 👩‍🚀 龘 \u2028 end"
+)
+
+
+def at(text: str, day: date = DAY) -> datetime:
+    """``HH:MM:SS[.ffffff]`` on a day, KST."""
+    start, _ = day_bounds(day)
+    hours, minutes, seconds = text.split(":")
+    return start + timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+
+
+def frame(moments: Sequence[datetime], columns: Mapping[str, Sequence[float | None]] | None = None) -> pl.DataFrame:
+    """Rows as ``DayTelemetry`` has them."""
+    series = [pl.Series("ts", list(moments), dtype=pl.Datetime("us", "UTC"))]
+    series += [pl.Series(name, list(values), dtype=pl.Float64) for name, values in (columns or {}).items()]
+    return pl.DataFrame(series)
+
+
+def telemetry(day: date = DAY, rows: pl.DataFrame | None = None, **parts: Any) -> DayTelemetry:
+    """A day with what is given and nothing else."""
+    empty: dict[str, Any] = {
+        "rule_changes": (),
+        "effects": (),
+        "quotes": (),
+        "risks": (),
+        "gateway_status": None,
+        "inputs": (),
+        "sample": False,
+    }
+    return DayTelemetry(day=day, rows=frame([]) if rows is None else rows, **{**empty, **parts})
+
+
+def configuration(language: str = "ko", rate_hz: float = 5, **report: Any) -> Configuration:
+    """The defaults, in a language and with a rate."""
+    return Configuration.model_validate(
+        {"report": {"language": language, **report}, "sources": {"telemetry": {"rate_hz": rate_hz}}}
+    )
+
+
+def waves(
+    day: date, *, rate_hz: float, seed: int, silent: Sequence[tuple[str, str]] = (), extra: Sequence[str] = ()
+) -> pl.DataFrame:
+    """A day of slow waves with noise, without the rows of the silent stretches."""
+    noise = random.Random(seed)  # noqa: S311 - noise, no secret
+    start, _ = day_bounds(day)
+    stretches = [(at(first, day), at(last, day)) for first, last in silent]
+    every = (start + timedelta(seconds=i / rate_hz) for i in range(round(86_400 * rate_hz)))
+    moments = [m for m in every if not any(first < m < last for first, last in stretches)]
+    hours = [(m - start).total_seconds() / 3600 for m in moments]
+    level: dict[str, Callable[[float], float]] = {
+        "phase_diff": lambda h: 0.037 + 0.012 * math.sin(h / 3.1) + (0.02 if 13 < h < 15 else 0),
+        "entropy_rate": lambda h: 0.25 + 0.02 * math.cos(h / 5),
+        "creative_band": lambda h: 0.27 - 0.03 * math.sin(h / 6 + 1),
+        "risk_band": lambda h: 0.24 + 0.05 * math.sin(h / 4) ** 2,
+    }
+    columns: dict[str, list[float | None]] = {
+        name: [max(0.0, value(h) + noise.gauss(0, 0.006)) for h in hours] for name, value in level.items()
+    }
+    columns |= {name: [20 + 10 * noise.random() for _ in hours] for name in extra}
+    return frame(moments, columns)
+
+
+def reading(name: str, role: str = "extra", **parts: Any) -> InputReading:
+    """An input that was read without a complaint."""
+    whole: dict[str, Any] = {"present": True, "rows": 0, "rejected": {}, "examples": (), "notes": {}}
+    digest = f"{sum(name.encode()):064x}"
+    return InputReading(role=role, name=name, sha256=digest, **{**whole, **parts})
+
+
+def inputs(rows: int = 0, **telemetry_parts: Any) -> tuple[InputReading, ...]:
+    """Every input of an installation."""
+    return (
+        reading("controls/quotes_bank.jsonl", "quotes_bank", rows=5),
+        reading("controls/risk_ledger.jsonl", "risk_ledger", rows=4),
+        reading("controls/rules_history.jsonl", "rules_history", rows=6),
+        reading("gateway_activation.yaml", "gateway", rows=1),
+        reading("logs/metrics.csv", "telemetry", rows=rows, **telemetry_parts),
+        reading("logs/rules_effects.csv", "rules_effects", present=False),
+    )
+
+
+CHANGES = (
+    RuleChange(at("00:00:10"), "scheduler", "night_mode", "off", "on", "야간 모드로 전환"),
+    RuleChange(at("06:30:00"), "scheduler", "night_mode", "on", "off", ""),
+    RuleChange(at("10:15:30.200"), "김하늘", "creative_gain", "1.0", "1.2", "창의 밴드가 하한에 가까워 이득을 올림"),
+    RuleChange(at("13:05:00"), "operator", "phase_lock", "soft", "hard", "위상차 급등에 대응"),
+    RuleChange(at("13:05:20"), "operator", "risk_ceiling", "0.30", "0.28", ""),
+    RuleChange(at("23:59:55"), "scheduler", "night_mode", "off", "on", "자정 직전 변경"),
+)
+EFFECTS = (
+    RecordedEffect(
+        at("13:05:00"),
+        "operator",
+        "phase_lock",
+        "soft",
+        "hard",
+        30.0,
+        30.0,
+        {"phase": -0.0121, "entropy": 0.0004, "creative": None, "risk": -0.0019},
+    ),
+    RecordedEffect(at("18:20:00"), "operator", "lost_rule", "1", "2", 30.0, 20.0, {"phase": 0.001}),
+)
+QUOTES = (
+    Quote(
+        at("10:16:10"),
+        "루멘",
+        "creative_gain",
+        {"creative": 0.011, "phase": -0.002},
+        0.91,
+        "고요 속에서 결이 맞아 간다.",
+    ),
+    Quote(at("13:07:00"), "Lumen", "phase_lock", {"phase": -0.012}, 0.88, "The lock holds; let it breathe. 🌊"),
+    Quote(
+        at("06:31:00"),
+        "루멘",
+        "night_mode",
+        {},
+        0.91,
+        "아침의 위상은 밤의 기억 위에 선다. 서두르지 말고 흐름이 스스로 자리를 찾게 두어라.",
+    ),
+    Quote(at("15:00:00"), "루멘", "risk_ceiling", {"risk": -0.004}, 0.42, "낮은 확신"),
+    Quote(at("20:00:00"), "루멘", "risk_ceiling", {"risk": -0.004}, 0.5, "보통"),
+)
+RISKS = (
+    Risk(at("02:00:00"), "info", "night_mode", {}, "야간 기준선 재조정"),
+    Risk(at("09:41:00"), "warn", "creative_gain", {"creative_band": 0.241}, "창의 밴드 하한 접근"),
+    Risk(
+        at("13:04:10"),
+        "crit",
+        "phase_lock",
+        {"phase_diff": 0.071, "risk_band": 0.31},
+        "위상차가 목표의 140%를 넘음. 잠금 필요.",
+    ),
+    Risk(at("21:12:45"), "warn", "risk_ceiling", {"risk_band": 0.296}, "위험 밴드 상한 접근"),
+)
+
+
+def normal_day(
+    rate_hz: float = 5, *, extra: Sequence[str] = ("ion_health", "ion_response_time_ms")
+) -> tuple[DayTelemetry, DayTelemetry]:
+    """An ordinary day with two gaps, some rejected lines, all ledgers; and the day before."""
+    rows = waves(DAY, rate_hz=rate_hz, seed=1, silent=[("03:10:00", "03:42:12"), ("17:00:00", "17:00:40")], extra=extra)
+    rejected = {"torn": 1, "blank": 3, "duplicate_timestamp": 12}
+    examples = (
+        Rejected(17, "blank", ""),
+        Rejected(40_211, "duplicate_timestamp", "2025-10-23T02:14:02.000+09:00,0.041,0.252,0.270,0.241"),
+        Rejected(431_002, "torn", "2025-10-23T23:59:59.8"),
+    )
+    today = telemetry(
+        DAY,
+        rows,
+        rule_changes=CHANGES,
+        effects=EFFECTS,
+        quotes=QUOTES,
+        risks=RISKS,
+        gateway_status="resonating",
+        inputs=inputs(rows.height, rejected=rejected, examples=examples, notes={"clock_backwards": 1}),
+    )
+    return today, telemetry(DAY_BEFORE, waves(DAY_BEFORE, rate_hz=rate_hz, seed=2, extra=extra))
+
+
+def empty_day() -> DayTelemetry:
+    """A day on which nothing was written."""
+    names = [(item.name, item.role) for item in inputs()]
+    return telemetry(DAY, inputs=tuple(reading(name, role, present=False) for name, role in names), sample=True)
+
+
+def broken_day() -> DayTelemetry:
+    """Rows without one usable value: a text column was left out, the configured one is all null."""
+    moments = [at("05:00:00"), at("05:00:01")]
+    found = inputs(2, rejected={"bad_number": 431_998}, examples=(Rejected(2, "bad_number", "x|y"),))
+    return telemetry(DAY, frame(moments, {"phase_diff": [None, None]}), inputs=found)
+
+
+def stormy_day(changes: int = 200, rate_hz: float = 1) -> DayTelemetry:
+    """Rules that change every few minutes, long notes, and signals nobody configured."""
+    made = tuple(
+        RuleChange(
+            at("00:03:00") + timedelta(minutes=7 * i % 1430, seconds=i % 7),
+            f"actor-{i % 5}",
+            f"rule_{i % 11}_with_a_rather_long_name",
+            str(i / 10),
+            str((i + 1) / 10),
+            "가나다라 마바사 " * 250 if i in (3, 120) else (f"메모 {i}" if i % 9 == 0 else ""),
+        )
+        for i in range(changes)
+    )
+    effects = tuple(
+        RecordedEffect(c.at, c.actor, c.rule, c.old, c.new, 30.0, 30.0, {"phase": 0.001, "ion_health": 0.2})
+        for c in made[::3]
+    )
+    rows = waves(DAY, rate_hz=rate_hz, seed=3, extra=[f"extra_{i}" for i in range(10)] + ["ion_health"])
+    changes_by_time = tuple(sorted(made, key=lambda change: change.at))
+    return telemetry(DAY, rows, rule_changes=changes_by_time, effects=effects, inputs=inputs(rows.height))
+
+
+def hostile_day() -> DayTelemetry:
+    """Every text an attack on tables, markup, terminals and fonts."""
+    text, column = HOSTILE, HOSTILE.replace("\ud800", "")  # Polars takes no lone surrogate
+    moments = [at("12:00:00") + timedelta(seconds=i) for i in range(120)]
+    rows = frame(moments, {"phase_diff": [0.1] * 120, column: [0.2] * 120, "../../etc/x": [0.3] * 120})
+    return telemetry(
+        DAY,
+        rows,
+        rule_changes=(RuleChange(at("12:01:00"), text, text, text, text, text),),
+        effects=(RecordedEffect(at("12:01:01"), text, text, text, text, None, None, {text: 1.0}),),
+        quotes=(Quote(at("12:00:00"), text, text, {text: 1e300}, 1.0, text),),
+        risks=(Risk(at("12:00:00"), text, text, {text: -1e-300}, text),),
+        gateway_status=text,
+        inputs=(
+            reading(
+                "logs/metrics.csv",
+                "telemetry",
+                rejected={text: 3},
+                examples=(Rejected(1, text, text),),
+                notes={text: 2},
+            ),
+        ),
+    )

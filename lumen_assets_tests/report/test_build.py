@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from lumen_assets.report import DayReport, build_report
+from lumen_assets.report.plain_text import visible
+from lumen_assets.telemetry.model import Quote, Risk
+from lumen_assets_tests.report.scenes import (
+    at,
+    configuration,
+    empty_day,
+    hostile_day,
+    normal_day,
+    stormy_day,
+    telemetry,
+)
+
+
+@pytest.fixture(scope="module")
+def normal():
+    today, previous = normal_day(rate_hz=1)
+    return build_report(today, previous, configuration(rate_hz=1))
+
+
+def test_quotes_are_ordered_by_confidence_then_time(normal):
+    assert [(q.confidence, f"{q.at:%H:%M}") for q in normal.quotes.top] == [
+        (0.91, "06:31"), (0.91, "10:16"), (0.88, "13:07"),
+    ]  # fmt: skip
+    assert normal.quotes.count == 5
+    assert normal.quotes.mean_confidence == pytest.approx((0.91 + 0.88 + 0.91 + 0.42 + 0.5) / 5)
+
+
+def test_risks_are_counted_and_the_latest_come_first(normal):
+    assert normal.risks.by_severity == {"crit": 1, "warn": 2, "info": 1}
+    assert [f"{r.at:%H:%M}" for r in normal.risks.latest] == ["21:12", "13:04", "09:41"]
+
+
+def test_a_severity_nobody_knows_is_counted_too():
+    report = build_report(telemetry(risks=(Risk(at("01:00:00"), "odd", "r", {}, ""),)), None, configuration())
+    assert report.risks.by_severity == {"crit": 0, "warn": 0, "info": 0, "odd": 1}
+    assert report.risks.count == 1
+
+
+def test_json_round_trip(normal):
+    days = [empty_day(), hostile_day(), stormy_day(20, rate_hz=0.1)]
+    for report in (normal, *(build_report(day, None, configuration()) for day in days)):
+        text = report.to_json()
+        again = DayReport.from_json(text)
+        assert again == report
+        assert again.to_json() == text
+
+
+def test_json_is_canonical(normal):
+    text = normal.to_json()
+    assert text.endswith("}\n")
+    content = json.loads(text, parse_constant=pytest.fail)
+    assert list(content) == sorted(content)
+    assert "위상차" in text
+    assert content["rule_effects"][0]["at"] == "2025-10-23T00:00:10+09:00"
+
+
+def test_json_of_something_else_is_refused(normal):
+    content = json.loads(normal.to_json())
+    with pytest.raises(ValueError, match="unknown"):
+        DayReport.from_json(json.dumps({**content, "unknown": 1}))
+    with pytest.raises(ValueError, match="day"):
+        DayReport.from_json("{}")
+
+
+def test_empty_day_has_no_numbers_and_no_failure():
+    report = build_report(empty_day(), telemetry(), configuration())
+    assert report.sample
+    assert report.previous_day is None
+    assert all(s.values is None and s.curve is None and s.figure is None for s in report.signals)
+    assert report.quotes.mean_confidence is None
+
+
+def test_no_text_of_an_input_keeps_a_character_that_nobody_sees():
+    text = build_report(hostile_day(), None, configuration()).to_json()
+    assert not any(ord(c) < 32 for c in text.removesuffix("\n"))
+    assert not set("\u202e\u2066\ufeff\u200b\u2028\x1b\x00\x7f") & set(text)
+    assert "[U+202E]" in text
+    assert "[U+D800]" in text
+
+
+def test_visible_composes_and_joins_lines():
+    assert visible("\u1100\u1161") == "가"
+    assert visible(" a \r\n b\tc\n") == "a ↵ b c"
+    assert visible("👩\u200d🚀") == "👩\u200d🚀"
+
+
+def test_quotes_of_equal_confidence_and_time_keep_their_order():
+    quotes = tuple(Quote(at("01:00:00"), str(i), "", {}, 0.5, "") for i in range(5))
+    report = build_report(telemetry(quotes=quotes), None, configuration())
+    assert [q.by for q in report.quotes.top] == ["0", "1", "2"]
+    assert math.isclose(report.quotes.mean_confidence or 0, 0.5)
+
+
+def test_importing_the_package_loads_no_drawing():
+    code = (
+        "import sys, lumen_assets.report; print([m for m in ('reportlab', 'numpy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_building_and_drawing_never_import_matplotlib():
+    code = (
+        "import sys\nfrom lumen_assets.report import build_report, write_pdf\n"
+        "from lumen_assets.report.fonts import typeface\n"
+        "typeface()\nprint('matplotlib' in sys.modules, 'dagster' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False False"

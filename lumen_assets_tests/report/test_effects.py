@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import statistics as plain
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lumen_assets.report.effects import rule_effects
+from lumen_assets.telemetry.model import RecordedEffect, RuleChange
+from lumen_assets_tests.report.scenes import DAY, DAY_BEFORE, at, frame, telemetry
+
+CHANGE = RuleChange(at("12:00:00"), "a", "r", "0", "1", "")
+
+
+def day_of(moments, values, **parts):
+    return telemetry(DAY, frame(moments, {"phase_diff": values}), rule_changes=(CHANGE,), **parts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_effect_matches_plain_python(data):
+    offsets = sorted(data.draw(st.sets(st.integers(-320, 320), min_size=100, max_size=500)))
+    values = data.draw(
+        st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=len(offsets), max_size=len(offsets))
+        if data.draw(st.booleans())
+        else st.just([float(o > 0) + o / 1000 for o in offsets])
+    )
+    moments = [CHANGE.at + timedelta(milliseconds=100 * o) for o in offsets]
+    before = [v for o, v in zip(offsets, values, strict=True) if -300 <= o <= -10 and v is not None]
+    after = [v for o, v in zip(offsets, values, strict=True) if 10 <= o <= 300 and v is not None]
+    found = rule_effects(day_of(moments, values), None)[0].measured["phase_diff"]
+    if len(before) < 50 or len(after) < 50:
+        assert found is None
+    else:
+        assert found == pytest.approx(plain.fmean(after) - plain.fmean(before), rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize(("count", "valid"), [(50, True), (49, False)])
+def test_fifty_values_on_each_side_are_enough(count, valid):
+    after = [CHANGE.at + timedelta(seconds=1, milliseconds=500 * i) for i in range(50)]
+    before = [CHANGE.at - timedelta(seconds=1, milliseconds=500 * i) for i in range(count)][::-1]
+    effect = rule_effects(day_of([*before, *after], [0.0] * count + [1.0] * 50), None)[0]
+    assert effect.measured["phase_diff"] == (1.0 if valid else None)
+
+
+def test_rows_within_a_second_of_the_change_do_not_count():
+    offsets = list(range(-300, 301))
+    values = [5.0 if -10 < o < 10 else float(o > 0) for o in offsets]
+    moments = [CHANGE.at + timedelta(milliseconds=100 * o) for o in offsets]
+    assert rule_effects(day_of(moments, values), None)[0].measured["phase_diff"] == 1.0
+
+
+def test_a_change_after_midnight_looks_back_into_the_day_before():
+    change = RuleChange(at("00:00:05"), "a", "r", "0", "1", "")
+    today = telemetry(
+        DAY,
+        frame([at("00:00:00") + timedelta(milliseconds=200 * i) for i in range(200)], {"phase_diff": [1.0] * 200}),
+        rule_changes=(change,),
+    )
+    before = frame(
+        [at("23:59:00", DAY_BEFORE) + timedelta(milliseconds=200 * i) for i in range(300)], {"phase_diff": [0.0] * 300}
+    )
+    assert rule_effects(today, None)[0].measured["phase_diff"] is None
+    measured = rule_effects(today, telemetry(DAY_BEFORE, before))[0].measured["phase_diff"]
+    # 23:59:35 to 00:00:04 at 5 Hz: 125 zeros and 21 ones
+    assert measured == pytest.approx(1 - 21 / 146)
+
+
+def test_recorded_effects_are_matched_by_instant_and_rule():
+    other = RuleChange(CHANGE.at, "a", "other", "0", "1", "")
+    recorded = RecordedEffect(
+        CHANGE.at, "a", "r", "0", "1", 30, 30, {"phase": 0.5, "entropy": None, "risk": -1, "creative": 2, "own": 3}
+    )
+    today = telemetry(rule_changes=(other, CHANGE), effects=(recorded,))
+    first, second = rule_effects(today, None)
+    assert first.recorded == {}
+    assert second.recorded == {
+        "phase_diff": 0.5, "entropy_rate": None, "risk_band": -1, "creative_band": 2, "own": 3,
+    }  # fmt: skip
+    assert (second.pre_seconds, second.post_seconds, second.in_history) == (30, 30, True)
+
+
+def test_a_recorded_effect_without_its_change_is_kept():
+    lost = RecordedEffect(at("11:00:00"), "b", "lost", "1", "2", 30, 30, {"phase": 0.5})
+    twice = RecordedEffect(CHANGE.at, "a", "r", "0", "1", 30, 30, {"phase": 0.1})
+    found = rule_effects(telemetry(rule_changes=(CHANGE,), effects=(lost, twice, twice)), None)
+    assert [(e.number, e.rule, e.in_history) for e in found] == [(1, "lost", False), (2, "r", True), (3, "r", False)]

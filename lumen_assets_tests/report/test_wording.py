@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import lumen_assets.report as package
+from lumen_assets.report import formats
+from lumen_assets.report.wording import TEXTS, Wording
+
+PREFIXES = ("severity_", "kind_", "note_", "column_", "good_")
+
+
+@pytest.mark.parametrize("key", sorted(TEXTS))
+def test_both_languages_say_it_with_the_same_fields(key):
+    korean, english = TEXTS[key]
+    assert korean.strip()
+    assert english.strip()
+    assert not re.search(r"[가-힣]", english)
+
+    def fields(text):
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    if key != "day":  # the order and names of its parts differ
+        assert fields(korean) == fields(english)
+
+
+def test_every_text_that_is_asked_for_exists_and_none_is_idle():
+    source = "".join(path.read_text("utf-8") for path in Path(package.__path__[0]).glob("*.py"))
+    asked = set(re.findall(r"wording\(\s*[\"'](\w+)[\"']", source))
+    assert asked <= set(TEXTS)
+    idle = {key for key in TEXTS if key not in asked and f'"{key}"' not in source.replace(f'    "{key}": (', "")}
+    assert all(key.startswith(PREFIXES) for key in idle), {k for k in idle if not k.startswith(PREFIXES)}
+
+
+def test_every_kind_of_rejected_line_and_note_has_words():
+    from lumen_assets.telemetry import reading
+
+    kinds, _, notes = str(reading.__doc__).partition("Notes:")
+    for kind in re.findall(r"^``(\w+)``", kinds, re.MULTILINE):
+        assert f"kind_{kind}" in TEXTS
+    for note in re.findall(r"``(\w+)``", notes):
+        assert f"note_{note}" in TEXTS
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (0.04217, "0.0422"), (0.3, "0.3000"), (3.14159, "3.142"), (422142.0, "422,142"),
+        (-0.0000831, "-8.3e-5"),
+        (1e-9, "1.0e-9"), (1e300, "1.0e300"), (None, "–"),
+    ],
+)  # fmt: skip
+def test_numbers_have_sensible_digits(value, text):
+    assert formats.number(value) == text
+
+
+def test_shares_say_all_and_nothing_only_when_it_is_so():
+    assert formats.share(1) == "100.0%"
+    assert formats.share(0.99999) == ">99.9%"
+    assert formats.share(0.00001) == "<0.1%"
+    assert formats.share(0) == "0.0%"
+    assert formats.share(0.8534) == "85.3%"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "korean", "english"),
+    [
+        (5, "5초", "5 s"), (12.34, "12.3초", "12.3 s"), (59.99, "1분", "1 min"), (86_400, "24시간", "24 h"),
+        (3661, "1시간 1분 1초", "1 h 1 min 1 s"), (0, "0초", "0 s"),
+    ],
+)  # fmt: skip
+def test_lengths(seconds, korean, english):
+    assert formats.length(seconds, Wording("ko")) == korean
+    assert formats.length(seconds, Wording("en")) == english

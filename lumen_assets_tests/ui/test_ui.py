@@ -1,0 +1,172 @@
+"""An operator in the Dagster UI: sees the graph, materializes a day from the button, reads what was proven."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect, sync_playwright
+
+from lumen_assets.days import yesterday
+from lumen_assets_tests.installation import Installation
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ASSETS = ["archive", "attestation", "here", "report", "report_pdf", "telemetry", "there"]
+
+
+@dataclass(frozen=True)
+class Ui:
+    """A running ``lumen ui``."""
+
+    installation: Installation
+    url: str
+
+    def graphql(self, query: str) -> Any:
+        answer = requests.post(f"{self.url}/graphql", json={"query": query}, timeout=30)
+        answer.raise_for_status()
+        return answer.json()["data"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    installation = Installation.make(tmp_path_factory.mktemp("ui"), last_day=yesterday())
+    port = free_port()
+    log = installation.root / "ui.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lumen_assets.cli", "ui", "--port", str(port)],
+            env={**os.environ, **installation.environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    started = Ui(installation, f"http://127.0.0.1:{port}")
+    try:
+        wait_until(lambda: loaded(started), f"the code location to load; see {log}")
+        yield started
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_until(condition: Any, what: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.5)
+
+
+def loaded(ui: Ui) -> bool:
+    try:
+        return len(ui.graphql("{ assetNodes { id } }")["assetNodes"]) == 9
+    except requests.RequestException:
+        return False
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        opened = browser.new_page(viewport={"width": 1600, "height": 1000})
+        opened.set_default_timeout(30_000)
+        yield opened
+        browser.close()
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a picture where somebody asked for them."""
+    folder = os.environ.get("LUMEN_TEST_SCREENSHOTS")
+    if folder:
+        page.wait_for_timeout(1500)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def test_it_listens_on_loopback_only(ui: Ui) -> None:
+    port = int(ui.url.rpartition(":")[2])
+    table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    listening = [line.split()[1] for line in table if line.split()[3] == "0A"]
+    addresses = {address.split(":")[0] for address in listening if int(address.split(":")[1], 16) == port}
+    assert addresses == {"0100007F"}
+
+
+def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) -> None:
+    page.goto(f"{ui.url}/asset-groups")
+    for group in ("archive", "replication", "report", "telemetry", "verification"):
+        page.get_by_text(group, exact=True).first.dblclick()
+    for asset in ASSETS:
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+    keep(page, "graph")
+    page.get_by_role("button", name="Materialize all").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Launch runs to materialize 9 assets")).to_be_visible()
+    dialog.get_by_text("Latest", exact=True).click()
+    keep(page, "launch")
+    dialog.get_by_role("button", name="Launch 1 run").or_(dialog.get_by_role("button", name="Launch run")).click()
+
+    def ended() -> bool:
+        runs = ui.graphql("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]["results"]
+        return bool(runs) and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs)
+
+    wait_until(ended, "the run to end", 150)
+    day = str(yesterday())
+    status = ui.installation.json("status", "--from", day, "--to", day)["days"][day]
+    assert {name: item["verdict"] for name, item in status["replicas"].items()} == {"here": "MATCH", "there": "MATCH"}
+    assert status["attestation"] == {"good": 2, "required": 2, "ok": True}
+
+
+def test_the_metadata_shows_what_was_proven(ui: Ui, page: Page) -> None:
+    day = str(yesterday())
+    page.goto(f"{ui.url}/assets/report?view=overview")
+    expect(page.get_by_text(day).first).to_be_visible()
+    page.get_by_text("[Show Markdown]").click()
+    preview = page.get_by_role("dialog")
+    expect(preview.get_by_text("위상차").first).to_be_visible()
+    keep(page, "report")
+    page.goto(f"{ui.url}/assets/attestation?view=overview")
+    expect(page.get_by_role("row").filter(has_text="good").first).to_contain_text("2")
+    keep(page, "attestation")
+    page.goto(f"{ui.url}/assets/verification/here?view=overview")
+    expect(page.get_by_role("row").filter(has_text="verdict").first).to_contain_text("MATCH")
+    expect(page.get_by_role("row").filter(has_text="level").first).to_contain_text("members")
+    keep(page, "verification")
+
+
+def test_the_day_run_by_the_command_is_on_the_same_instance(ui: Ui) -> None:
+    found = ui.installation.json("daily", "--day", str(yesterday()))
+    query = "{ runsOrError { ... on Runs { results { runId jobName status } } } }"
+    runs = {run["runId"]: run for run in ui.graphql(query)["runsOrError"]["results"]}
+    assert runs[found["runs"]["daily"]] == {
+        "runId": found["runs"]["daily"],
+        "jobName": "daily",
+        "status": "SUCCESS",
+    }
+    assert found["archive"]["created"] is False

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import multiprocessing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lumen_assets.errors import PermanentError
+from lumen_assets.verification import Attestation, Finding, Level, Verdict, VerdictLedger, Verification, attest
+
+DAY = date(2026, 3, 9)
+
+
+def found(
+    verdict: Verdict = Verdict.MATCH,
+    *,
+    day: date = DAY,
+    destination: str = "here",
+    revision: int = 1,
+    level: Level = Level.MEMBERS,
+    finding: Finding = Finding.INTACT,
+) -> Verification:
+    return Verification(day, revision, destination, level, verdict, finding, "detail", 5, datetime.now(UTC))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> VerdictLedger:
+    return VerdictLedger(tmp_path / "verification" / "verdicts.sqlite")
+
+
+def test_an_unused_ledger_is_empty_and_makes_no_file(ledger: VerdictLedger, tmp_path: Path) -> None:
+    assert ledger.newest(DAY, DAY) == {}
+    assert ledger.newest_attestations(DAY, DAY) == {}
+    assert list(tmp_path.glob("verification")) == []
+
+
+def test_the_newest_verdict_of_each_replica_is_kept_as_it_was(ledger: VerdictLedger) -> None:
+    there = found(destination="there")
+    for item in (found(Verdict.MISMATCH, finding=Finding.DAMAGED), there, last := found()):
+        ledger.record(item)
+    assert ledger.newest(DAY, DAY) == {DAY: {"here": last, "there": there}}
+
+
+def test_only_days_of_the_range(ledger: VerdictLedger) -> None:
+    for offset in range(5):
+        ledger.record(found(day=DAY + timedelta(days=offset)))
+    assert list(ledger.newest(DAY + timedelta(days=1), DAY + timedelta(days=2))) == [
+        DAY + timedelta(days=1),
+        DAY + timedelta(days=2),
+    ]
+
+
+def test_a_missing_checksum_says_nothing_about_bytes_that_were_read(ledger: VerdictLedger) -> None:
+    ledger.record(read := found())
+    ledger.record(found(Verdict.UNVERIFIABLE, level=Level.DIGEST, finding=Finding.NO_CHECKSUM))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == read
+
+
+def test_a_destination_that_did_not_answer_is_no_longer_a_match(ledger: VerdictLedger) -> None:
+    ledger.record(found())
+    ledger.record(silent := found(Verdict.UNVERIFIABLE, finding=Finding.UNREACHABLE))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == silent
+
+
+def _record(path: Path, count: int) -> None:
+    for _ in range(count):
+        VerdictLedger(path).record(found())
+
+
+def test_processes_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_record, args=(path, 20)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert VerdictLedger(path).newest(DAY, DAY)[DAY]["here"].verdict is Verdict.MATCH
+
+
+def test_a_damaged_ledger_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(PermanentError, match="move it away"):
+        VerdictLedger(path).newest(DAY, DAY)
+
+
+def test_attestations(ledger: VerdictLedger) -> None:
+    bad = Attestation(DAY, 1, good=1, destinations=2, required=2, verdicts={})
+    good = Attestation(DAY, 1, good=2, destinations=2, required=2, verdicts={})
+    ledger.record_attestation(bad, datetime.now(UTC))
+    ledger.record_attestation(good, datetime.now(UTC))
+    assert ledger.newest_attestations(DAY, DAY) == {DAY: (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "good"),
+    [
+        ({"here": found(), "there": found()}, 2),
+        ({"here": found()}, 1),
+        ({"here": found(), "there": found(revision=2)}, 1),
+        ({"here": found(), "elsewhere": found()}, 1),
+        *(({"here": found(), "there": found(verdict)}, 1) for verdict in Verdict if verdict is not Verdict.MATCH),
+    ],
+)
+def test_only_a_match_of_this_revision_at_a_configured_destination_counts(
+    verdicts: dict[str, Verification], good: int
+) -> None:
+    attestation = attest(DAY, 1, verdicts, destinations=["here", "there"], required=2)
+    assert attestation.good == good
+    assert attestation.ok == (good == 2)
+    assert attestation.destinations == 2
