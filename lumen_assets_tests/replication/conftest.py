@@ -10,6 +10,8 @@ import pytest
 
 from lumen_assets.replication import Store
 from lumen_assets.replication.local import LocalStore
+from lumen_assets_tests.replication.drive_emulator import DriveEmulator, drive_emulator
+from lumen_assets_tests.replication.drive_emulator import store_at as drive_store_at
 from lumen_assets_tests.replication.dropbox_emulator import DropboxEmulator, dropbox_emulator, store_at
 from lumen_assets_tests.replication.s3_stores import s3_store
 from lumen_assets_tests.replication.seaweedfs import S3Server, seaweedfs
@@ -35,6 +37,19 @@ def dropbox_store(request: pytest.FixtureRequest) -> Store:
     return store_at(emulator.port, emulator.new_token(), folder / "uploads")
 
 
+@pytest.fixture(scope="session")
+def drive_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DriveEmulator]:
+    with drive_emulator(tmp_path_factory.mktemp("drive")) as emulator:
+        yield emulator
+
+
+def drive_store(request: pytest.FixtureRequest) -> Store:
+    emulator: DriveEmulator = request.getfixturevalue("drive_server")
+    folder: Path = request.getfixturevalue("tmp_path")
+    emulator.account.clear()
+    return drive_store_at(emulator.url, emulator.new_token(), folder / "uploads")
+
+
 def s3_store_of_seaweedfs(request: pytest.FixtureRequest) -> Store:
     server: S3Server = request.getfixturevalue("seaweedfs")
     return s3_store(server, request.getfixturevalue("tmp_path") / "uploads")
@@ -44,6 +59,7 @@ STORES: Final[dict[str, Callable[[pytest.FixtureRequest], Store]]] = {
     "local": local_store,
     "s3": s3_store_of_seaweedfs,
     "dropbox": dropbox_store,
+    "gdrive": drive_store,
 }
 """An empty store of each kind; a server that it needs is a session-scoped fixture that it asks ``request`` for."""
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,8 @@ def _wait_until_ready(server: S3Server, process: subprocess.Popen[bytes], log_pa
     client = server.client(connect_timeout=1, read_timeout=5)
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            client.create_bucket(Bucket="ready")
+            with suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+                client.create_bucket(Bucket="ready")
             client.put_object(Bucket="ready", Key="ready", Body=b"x" * 100_000)
         except (BotoCoreError, ClientError):
             time.sleep(0.1)
