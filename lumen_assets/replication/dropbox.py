@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,13 +16,13 @@ from dropbox.files import CommitInfo, DeletedMetadata, FileMetadata, WriteMode
 from pydantic import SecretStr
 
 from lumen_assets.archive.digests import Digests
-from lumen_assets.errors import IntegrityError, TransientError
+from lumen_assets.errors import IntegrityError, PermanentError, TransientError
 from lumen_assets.replication.dropbox_client import Credentials, open_client, parse_credentials
 from lumen_assets.replication.dropbox_errors import attempt, tags
 from lumen_assets.replication.dropbox_upload import BLOCK, NameTakenError, SessionLostError, SessionUpload, Upload
 from lumen_assets.replication.local import folder_error
 from lumen_assets.replication.sessions import UploadSessions
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, checked_key
+from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key, checked_key
 from lumen_assets.settings import DropboxDestination
 
 SINGLE: Final = 2 * BLOCK
@@ -120,6 +121,28 @@ class DropboxStore:
                 )
             there = max(metadata.size - start, 0)
             yield _ResponseReader(response, there if length is None else min(length, there), path, self._secrets)
+
+    def set_aside(self, key: str) -> str:
+        """See ``Store.set_aside``."""
+        path, aside = self._path(key), aside_key(key, datetime.now(UTC))
+
+        def move() -> bool:
+            try:
+                self._client.files_move_v2(path, self._path(aside), autorename=False)
+            except ApiError as error:
+                if "from_lookup" in tags(error) and "not_found" in tags(error):
+                    return False
+                raise
+            return True
+
+        if not self._attempt(move, "set aside", path):
+            raise PermanentError(
+                action="set aside",
+                subject=f"{path} in Dropbox ({self._name})",
+                cause="there is no such file",
+                error_class="missing",
+            )
+        return aside
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from lumen_assets.replication.gdrive_errors import FAILURES, Translator
 from lumen_assets.replication.gdrive_folders import Folders
 from lumen_assets.replication.gdrive_upload import FolderLostError, ResumableUpload, SessionLostError, Upload
 from lumen_assets.replication.sessions import UploadSessions
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, checked_key
+from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key, checked_key
 from lumen_assets.settings import GoogleDriveDestination
 
 _LISTERS: Final = 4
@@ -95,6 +96,18 @@ class GoogleDriveStore:
             )
         with self._open(found[0], key, start, length) as reader:
             yield reader
+
+    def set_aside(self, key: str) -> str:
+        """See ``Store.set_aside``. Every file that has the name gets the new one."""
+        found = self._files(key)
+        if not found:
+            raise PermanentError(
+                action="set aside", subject=self._subject(key), cause="there is no such file", error_class="missing"
+            )
+        aside = aside_key(key, datetime.now(UTC))
+        for file in found:
+            self._api.rename(file, aside.rpartition("/")[2], self._subject(key))
+        return aside
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""

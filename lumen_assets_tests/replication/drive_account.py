@@ -338,6 +338,13 @@ class Account:
             properties=metadata.get("appProperties", {}),
         )
 
+    def rename(self, principal: Principal, file_id: str, metadata: dict[str, Any], query: dict[str, str]) -> Item:
+        item = self.seen(principal, file_id, query)
+        if self.role(principal, item) == "reader":
+            raise RefusedError(403, "insufficientFilePermissions", "The user does not have sufficient permissions")
+        item.name = metadata["name"]
+        return item
+
     def create(self, principal: Principal, metadata: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
         item = self.plan(principal, metadata, query)
         if item.kind != FOLDER:

@@ -258,6 +258,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._handle()
 
+    def do_PATCH(self) -> None:
+        self._handle()
+
     def _handle(self) -> None:
         emulator = self.server_emulator
         parts = urlsplit(self.path)
@@ -295,6 +298,9 @@ class _Handler(BaseHTTPRequestHandler):
                 case "POST", "/drive/v3/files":
                     made = account.create(principal, json.loads(body or b"{}"), query)
                     self._json(selected(made, query.get("fields", FEW)))
+                case "PATCH", _ if path.startswith("/drive/v3/files/"):
+                    item = account.rename(principal, path.rpartition("/")[2], json.loads(body), query)
+                    self._json(selected(item.described(), query.get("fields", FEW)))
                 case "GET", _ if path.startswith("/drive/v3/files/"):
                     item = account.seen(principal, path.rpartition("/")[2], query)
                     if query.get("alt") == "media":

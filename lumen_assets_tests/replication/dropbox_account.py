@@ -153,6 +153,20 @@ class Account:
             raise ApiFaultError("path", "not_file")
         return entry.metadata(tag=False), entry.path
 
+    def move(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """``RelocationError`` of files.stone: from_lookup is a LookupError, to a WriteError."""
+        source, target = argument["from_path"], argument["to_path"]
+        try:
+            entry = self._entry(source)
+        except ApiFaultError as fault:
+            raise ApiFaultError("from_lookup", *fault.args[1:]) from None
+        if target.lower() in self.entries:
+            raise ApiFaultError("to", "conflict", "file")
+        del self.entries[source.lower()]
+        entry.display = target
+        self.entries[target.lower()] = entry
+        return {"metadata": entry.metadata()}
+
     def list_folder(self, argument: dict[str, Any]) -> dict[str, Any]:
         path = argument["path"].lower()
         if path and self._entry(argument["path"]).path:

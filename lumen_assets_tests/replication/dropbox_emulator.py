@@ -189,6 +189,7 @@ ROUTES = {
     "files/list_folder": Route("rpc", "files.metadata.read", Account.list_folder),
     "files/list_folder/continue": Route("rpc", "files.metadata.read", Account.list_folder_continue),
     "files/download": Route("download", "files.content.read", Account.download),
+    "files/move_v2": Route("rpc", "files.content.write", Account.move),
     "files/upload": Route("upload", "files.content.write", Account.upload),
     "files/upload_session/start": Route("upload", "files.content.write", Account.session_start),
     "files/upload_session/append_v2": Route("upload", "files.content.write", Account.session_append),
