@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lumen_assets.replication.local import LocalStore
-from lumen_assets.replication.store import Store
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.sessions import UploadSessions
+from lumen_assets.replication.store import Store
 from lumen_assets.settings import (
     Destination,
     DropboxDestination,
