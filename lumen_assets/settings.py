@@ -370,6 +370,8 @@ def _problem(error: Any) -> str:
         return f"{where}: there is no such setting: remove it or correct its spelling"
     if error["type"] == "missing":
         return f"{where}: is needed: add it"
+    if error["type"] == "union_tag_invalid":
+        return f"{where}.type: there is no such type: use one of {error['ctx']['expected_tags']}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {message[:1].lower()}{message[1:]}"
 

@@ -206,7 +206,9 @@ def _connection_cause(error: BaseException) -> str:
     """What broke, without the address: an upload's is a secret, and the libraries' texts hold it."""
     inner, names = error, []
     for _ in range(8):
-        if isinstance(inner, requests.Timeout | TimeoutError | urllib3.exceptions.TimeoutError):
+        timed_out = isinstance(inner, requests.Timeout | TimeoutError | urllib3.exceptions.TimeoutError)
+        # urllib3 counts a refused connection among the time-outs
+        if timed_out and not isinstance(inner, urllib3.exceptions.NewConnectionError):
             return "no answer in time"
         names.append(type(inner).__name__)
         if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, requests.RequestException):

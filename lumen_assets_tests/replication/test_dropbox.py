@@ -279,6 +279,16 @@ def test_a_source_that_changes_between_attempts_is_not_stored(bench: Bench, at: 
     bench.require_stored(BIG)
 
 
+def test_pieces_of_a_damaged_source_never_become_part_of_the_repaired_one(bench: Bench) -> None:
+    source, digests = bench.source(BIG)
+    source.write_bytes(b"damaged" + content_of(BIG)[7:])
+    with pytest.raises(IntegrityError):
+        bench.store().put(KEY, source, digests)
+    assert bench.emulator.bytes_up > 4 * MIB  # pieces of it are in the session, and the session is remembered
+    bench.put(BIG)
+    bench.require_stored(BIG)
+
+
 def test_a_token_that_expires_in_mid_upload_is_refreshed(bench: Bench) -> None:
     token = json.dumps(bench.emulator.new_refresh_token())
     bench.proxy.inject(First(bench.emulator.expire_tokens), closing)
