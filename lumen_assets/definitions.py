@@ -6,12 +6,12 @@ import dagster as dg
 
 from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
-from lumen_assets.defs.jobs import attestation_job, daily_job, repair_job, rolling_job
+from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.partitions import daily_partitions
-from lumen_assets.defs.repair import repair_asset
+from lumen_assets.defs.repair import repair_job
 from lumen_assets.defs.replicas import replica_asset
 from lumen_assets.defs.report import report_asset, report_pdf_asset
-from lumen_assets.defs.rolling import rolling_verification_asset
+from lumen_assets.defs.rolling import rolling_job
 from lumen_assets.defs.schedules import daily_schedule, rolling_schedule
 from lumen_assets.defs.sensors import attestation_sensor
 from lumen_assets.defs.telemetry import telemetry_asset
@@ -25,7 +25,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     configuration = settings.configuration
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
-    daily, attest, rolling = daily_job(), attestation_job(), rolling_job()
+    daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
     return dg.Definitions(
         assets=[
             telemetry_asset(partitions),
@@ -34,11 +34,9 @@ def build_defs(settings: Settings) -> dg.Definitions:
             archive_asset(partitions),
             *(replica_asset(partitions, name, kind) for name, kind in destinations.items()),
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
-            *(rolling_verification_asset(name, kind) for name, kind in destinations.items()),
             attestation_asset(partitions, list(destinations)),
-            repair_asset(partitions),
         ],
-        jobs=[daily, attest, rolling, repair_job()],
+        jobs=[daily, attest, rolling, repair_job(partitions)],
         schedules=[daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)],
         sensors=[attestation_sensor(attest)],
         resources={"lumen": Workspace(settings)},

@@ -30,6 +30,8 @@ from lumen_assets.verification import (
     Attestation,
     Level,
     Repair,
+    RepairOutcome,
+    Verdict,
     VerdictLedger,
     Verification,
     attest,
@@ -296,6 +298,22 @@ class Workspace:
         )
         self.ledger.record(repair.after)
         return repair
+
+    def repair_day(self, day: date) -> list[RepairOutcome]:
+        """Read every replica of a day back and put again what is missing or bad."""
+        revision = self.newest_revisions((day,))[day]
+        return [self.repaired(self.verify_or_unreachable(name, day, revision, Level.BYTES)) for name in self.stores]
+
+    def repaired(self, before: Verification) -> RepairOutcome:
+        """Repair a replica if its verdict asks for it; what hinders that is the outcome's problem."""
+        if before.verdict is Verdict.MATCH:
+            return RepairOutcome(before)
+        if before.verdict is Verdict.UNVERIFIABLE:
+            return RepairOutcome(before, problem=before.detail)
+        try:
+            return RepairOutcome(before, self.repair(before))
+        except LumenError as error:
+            return RepairOutcome(before, problem=str(error))
 
     def attest(self, day: date, revision: int) -> Attestation:
         """The day's newest verdicts counted against the policy, recorded in the ledger."""

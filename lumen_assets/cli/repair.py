@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 import click
@@ -11,25 +10,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
-from lumen_assets.errors import LumenError
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Level, Repair, Verdict, Verification
+from lumen_assets.verification import Level, RepairOutcome, Verdict
 from lumen_assets.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one replica: ``repair`` where it was put again, ``problem`` where it could not be."""
-
-    before: Verification
-    repair: Repair | None = None
-    problem: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the replica is good now."""
-        verdict = self.repair.after.verdict if self.repair else self.before.verdict
-        return verdict is Verdict.MATCH and not self.problem
 
 
 @click.command()
@@ -43,7 +26,7 @@ def repair(days: tuple[date, ...], as_json: bool) -> None:
     """
     workspace = Workspace(load_settings())
     console = Console(stderr=True, quiet=as_json)
-    outcomes: list[Outcome] = []
+    outcomes: list[RepairOutcome] = []
     revisions = workspace.newest_revisions(days)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("repairing", total=len(revisions) * len(workspace.stores))
@@ -52,7 +35,7 @@ def repair(days: tuple[date, ...], as_json: bool) -> None:
                 outcomes.append(_repair(workspace, name, day, revision, known_is_enough=not days))
                 progress.advance(task)
             workspace.attest(day, revision)
-    ok = all(outcome.ok for outcome in outcomes)
+    ok = all(_ok(outcome) for outcome in outcomes)
     if as_json:
         print_json({"ok": ok, "replicas": [_as_json(outcome) for outcome in outcomes]})
     else:
@@ -61,28 +44,25 @@ def repair(days: tuple[date, ...], as_json: bool) -> None:
         raise SystemExit(PROBLEM)
 
 
-def _repair(workspace: Workspace, name: str, day: date, revision: int, *, known_is_enough: bool) -> Outcome:
+def _ok(outcome: RepairOutcome) -> bool:
+    return outcome.now.verdict is Verdict.MATCH
+
+
+def _repair(workspace: Workspace, name: str, day: date, revision: int, *, known_is_enough: bool) -> RepairOutcome:
     before = workspace.ledger.newest(day, day).get(day, {}).get(name)
     known = before is not None and before.revision == revision and before.verdict is Verdict.MATCH
     if before is None or not (known_is_enough and known):
         before = workspace.verify_or_unreachable(name, day, revision, Level.BYTES)
-    if before.verdict is Verdict.MATCH:
-        return Outcome(before)
-    if before.verdict is Verdict.UNVERIFIABLE:
-        return Outcome(before, problem=before.detail)
-    try:
-        return Outcome(before, workspace.repair(before))
-    except LumenError as error:
-        return Outcome(before, problem=str(error))
+    return workspace.repaired(before)
 
 
-def _as_json(outcome: Outcome) -> dict[str, object]:
+def _as_json(outcome: RepairOutcome) -> dict[str, object]:
     done = outcome.repair
     return {
         "day": outcome.before.day.isoformat(),
         "revision": outcome.before.revision,
         "destination": outcome.before.destination,
-        "ok": outcome.ok,
+        "ok": _ok(outcome),
         "before": outcome.before.verdict.value,
         "after": done.after.verdict.value if done else None,
         "repaired": done is not None,
@@ -92,7 +72,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _print(outcomes: list[Outcome]) -> None:
+def _print(outcomes: list[RepairOutcome]) -> None:
     console = Console()
     touched = [outcome for outcome in outcomes if outcome.repair or outcome.problem]
     if not touched:
@@ -109,7 +89,7 @@ def _print(outcomes: list[Outcome]) -> None:
             f"r{outcome.before.revision}",
             outcome.before.destination,
             outcome.before.verdict,
-            f"[green]{done.after.verdict}[/]" if done and outcome.ok else "[red]not repaired[/]",
+            f"[green]{done.after.verdict}[/]" if done and _ok(outcome) else "[red]not repaired[/]",
             done.source if done else "",
             outcome.problem or kept or "was missing",
         )

@@ -1,43 +1,48 @@
-"""The ``rolling_verification/<destination>`` assets: older replicas read again, a share a day."""
+"""The ``rolling_verification`` job: older replicas read again, a share a day."""
 
 import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated
-from lumen_assets.defs.verification import verdict_table
+from lumen_assets.defs.verification import observation
 from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
 
 
-def rolling_verification_asset(destination: str, kind: str) -> dg.AssetsDefinition:
-    """The verdicts on the older replicas at one destination whose turn it is."""
+def rolling_job(destinations: dict[str, str]) -> dg.JobDefinition:
+    """A step a destination, so that one that does not answer stops no other.
 
-    @dg.asset(
-        key=["rolling_verification", destination],
-        group_name="verification",
-        kinds={kind},
-        owners=["team:operators"],
-        retry_policy=RETRIES,
-        pool=kind,
-        description=f"Older replicas at {destination}, the longest unread first, read in full: a share a day, so that each "
-        "is read at least every `verify.full_read_days`. Anything but MATCH fails, after all of them were read.",
+    Args:
+        destinations: the kind of each, by name.
+    """
+    steps = [_read_due(name, kind) for name, kind in destinations.items()]
+
+    @dg.job(
+        name="rolling_verification",
+        executor_def=dg.in_process_executor,
+        description="Older replicas, the longest unread first, read in full: a share a day, so that each is read at least "
+        "every `verify.full_read_days`. The verdicts show as observations of the `verification` assets.",
     )
-    def rolling_verification(lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    def rolling_verification() -> None:
+        for step in steps:
+            step()
+
+    return rolling_verification
+
+
+def _read_due(destination: str, kind: str) -> dg.OpDefinition:
+    @dg.op(name=f"read_due_at_{destination}", retry_policy=RETRIES, pool=kind)
+    def read_due(context: dg.OpExecutionContext, lumen: dg.ResourceParam[Workspace]) -> None:
         with translated():
             found = lumen.verify_due(destination)
+        for verdict in found:
+            context.log_event(observation(verdict))
         bad = [item for item in found if item.verdict is not Verdict.MATCH]
-        metadata = {
-            "replicas_read": dg.MetadataValue.int(len(found)),
-            "bytes_read": dg.MetadataValue.int(sum(item.bytes_read for item in found)),
-            "not_good": dg.MetadataValue.int(len(bad)),
-            "verdicts": verdict_table(bad or found),
-        }
+        context.log.info("%d replicas read at %s, %d of them not good", len(found), destination, len(bad))
         if bad:
             raise dg.Failure(
                 description=f"{len(bad)} of {len(found)} replicas at {destination} are not good: "
                 + "; ".join(f"{item.day} r{item.revision} {item.verdict}, {item.detail}" for item in bad[:10]),
-                metadata=metadata,
                 allow_retries=False,
             )
-        return dg.MaterializeResult(metadata=metadata)
 
-    return rolling_verification
+    return read_due

@@ -48,7 +48,7 @@ def daily_schedule(schedule: Schedule, job: dg.UnresolvedAssetJobDefinition) -> 
     return daily
 
 
-def rolling_schedule(schedule: Schedule, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def rolling_schedule(schedule: Schedule, job: dg.JobDefinition) -> dg.ScheduleDefinition:
     """The rolling sample, daily, an hour after the daily run."""
     hour, minute = map(int, schedule.at.split(":"))
     return dg.ScheduleDefinition(

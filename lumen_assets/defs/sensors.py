@@ -59,4 +59,4 @@ def _concerns_replicas(run: dg.DagsterRun) -> bool:
     selected = run.asset_selection
     if selected is None:  # a whole job
         return run.job_name in ("daily", "repair")
-    return any(key.path[0] in ("replica", "verification", "repair") for key in selected) and ATTESTATION not in selected
+    return any(key.path[0] in ("replica", "verification") for key in selected) and ATTESTATION not in selected

@@ -1,7 +1,5 @@
 """The ``verification/<destination>`` assets."""
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated
@@ -43,29 +41,11 @@ def verification_asset(partitions: dg.PartitionsDefinition[str], destination: st
     return verification
 
 
-def verdict_table(verdicts: Sequence[Verification]) -> dg.TableMetadataValue:
-    """Verdicts as the UI shows them."""
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "day": f"{found.day} r{found.revision}",
-                    "destination": found.destination,
-                    "verdict": found.verdict.value,
-                    "level": found.level.value,
-                    "detail": found.detail,
-                    "at": found.at.isoformat(timespec="seconds"),
-                }
-            )
-            for found in verdicts
-        ],
-        schema=_VERDICT_SCHEMA,
+def observation(found: Verification) -> dg.AssetObservation:
+    """A verdict that was come to outside of the day's run, for the day's partition of the verification asset."""
+    return dg.AssetObservation(
+        asset_key=["verification", found.destination], partition=found.day.isoformat(), metadata=_metadata(found)
     )
-
-
-_VERDICT_SCHEMA = dg.TableSchema(
-    columns=[dg.TableColumn(name) for name in ("day", "destination", "verdict", "level", "detail", "at")]
-)
 
 
 def _metadata(found: Verification) -> dict[str, dg.MetadataValue]:

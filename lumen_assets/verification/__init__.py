@@ -2,7 +2,7 @@
 
 from lumen_assets.verification.attestation import Attestation, attest
 from lumen_assets.verification.ledger import VerdictLedger
-from lumen_assets.verification.repair import Repair, repair_replica
+from lumen_assets.verification.repair import Repair, RepairOutcome, repair_replica
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
 from lumen_assets.verification.verify import read_manifest, unreachable, verify_replica
 
@@ -11,6 +11,7 @@ __all__ = [
     "Finding",
     "Level",
     "Repair",
+    "RepairOutcome",
     "Verdict",
     "VerdictLedger",
     "Verification",

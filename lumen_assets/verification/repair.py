@@ -33,6 +33,26 @@ class Repair:
     after: Verification
 
 
+@dataclass(frozen=True)
+class RepairOutcome:
+    """What became of one replica.
+
+    Attributes:
+        before: the verdict that it had.
+        repair: what was done, where it was put again.
+        problem: why it was not, where it should have been.
+    """
+
+    before: Verification
+    repair: Repair | None = None
+    problem: str = ""
+
+    @property
+    def now(self) -> Verification:
+        """The newest verdict."""
+        return self.repair.after if self.repair else self.before
+
+
 def repair_replica(
     store: Store,
     before: Verification,
