@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DAY_OPTION = $(if $(DAY),--day $(DAY))
 
-.PHONY: help setup setup-dev daily ui report pdf freeze upload verify status test lint types fmt lock clean
+.PHONY: help setup setup-dev daily ui report pdf freeze upload verify status test soak lint types fmt lock clean
 
 help: ## the targets
 	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
@@ -59,6 +59,9 @@ ui: setup ## Dagster's UI on the instance that `make daily` uses
 
 test: lint types ## everything that must hold: lint, format, types, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope
+
+soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes
+	@$(BIN)/python -m pytest -m soak --timeout 3600
 
 lint: setup-dev ## ruff: rules and format
 	@$(BIN)/ruff check .

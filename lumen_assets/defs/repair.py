@@ -16,7 +16,7 @@ def repair_job(partitions: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
         name="repair",
         executor_def=dg.in_process_executor,
         partitions_def=partitions,
-        description="Every replica of the day read back, and what is missing or bad put again from a copy that is good. "
+        description="Every replica of the day read back, and what is missing or bad put again from a good copy. "
         "What was in the place of a damaged replica is kept beside it under another name.",
     )
     def repair() -> None:
@@ -34,9 +34,8 @@ def repair_day(context: dg.OpExecutionContext, lumen: dg.ResourceParam[Workspace
         context.log_event(observation(outcome.now))
         if outcome.repair:
             kept = ", ".join(outcome.repair.set_aside) or "nothing"
-            context.log.info(
-                "%s: put again from %s; set aside: %s", outcome.now.destination, outcome.repair.source, kept
-            )
+            done = f"put again from {outcome.repair.source}, set aside: {kept}"
+            context.log.info("%s: %s", outcome.now.destination, done)
     bad = [outcome for outcome in outcomes if outcome.now.verdict is not Verdict.MATCH]
     if bad:
         raise dg.Failure(

@@ -1,5 +1,7 @@
 """The ``rolling_verification`` job: older replicas read again, a share a day."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated
@@ -8,7 +10,7 @@ from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
 
 
-def rolling_job(destinations: dict[str, str]) -> dg.JobDefinition:
+def rolling_job(destinations: Mapping[str, str]) -> dg.JobDefinition:
     """A step a destination, so that one that does not answer stops no other.
 
     Args:
@@ -19,8 +21,8 @@ def rolling_job(destinations: dict[str, str]) -> dg.JobDefinition:
     @dg.job(
         name="rolling_verification",
         executor_def=dg.in_process_executor,
-        description="Older replicas, the longest unread first, read in full: a share a day, so that each is read at least "
-        "every `verify.full_read_days`. The verdicts show as observations of the `verification` assets.",
+        description="Older replicas, the longest unread first, read in full: a share a day, so that each is read "
+        "at least every `verify.full_read_days`. The verdicts show as observations of the `verification` assets.",
     )
     def rolling_verification() -> None:
         for step in steps:
