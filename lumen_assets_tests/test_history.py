@@ -1,0 +1,145 @@
+"""Somebody who can write to one destination but has no key: what each of their moves is called."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from lumen_assets_tests.installation import LAST_DAY, Installation
+
+DAYS = [LAST_DAY - timedelta(days=back) for back in (2, 1, 0)]
+OLDEST, MIDDLE, NEWEST = DAYS
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Three days, of which the newest has two revisions."""
+    installation = Installation.make(tmp_path_factory.mktemp("installation"), days=3)
+    for day in DAYS:
+        installation.json("daily", "--day", str(day))
+    with (installation.data_root / "controls" / "risk_ledger.jsonl").open("a", encoding="utf-8") as file:
+        line = {"ts": f"{NEWEST}T23:59:00+09:00", "severity": "warn", "rule": "r", "signal": {}, "note": "late"}
+        file.write(json.dumps(line) + "\n")
+    assert installation.json("daily", "--day", str(NEWEST))["archive"]["revision"] == 2
+    return installation
+
+
+@pytest.fixture
+def installation(proven: Installation, tmp_path: Path) -> Installation:
+    shutil.copytree(proven.root, tmp_path / "installation")
+    return Installation(tmp_path / "installation")
+
+
+@pytest.fixture
+def here(installation: Installation) -> Path:
+    return installation.home / "copies" / "here"
+
+
+def verdicts(installation: Installation) -> tuple[dict[tuple[str, str], tuple[str, str]], list[str]]:
+    found = installation.json("verify", exit_code=1)
+    return (
+        {(item["day"], item["destination"]): (item["verdict"], item["finding"]) for item in found["verdicts"]},
+        found["history"],
+    )
+
+
+def others_match(found: dict[tuple[str, str], tuple[str, str]], day: object) -> bool:
+    return all(verdict == "MATCH" for replica, (verdict, _) in found.items() if replica != (str(day), "here"))
+
+
+def test_an_untouched_history_is_whole(installation: Installation) -> None:
+    found = installation.json("verify")
+    assert found["history"] == []
+    assert {item["verdict"] for item in found["verdicts"]} == {"MATCH"}
+
+
+def test_a_replaced_archive_with_a_self_consistent_manifest(installation: Installation, here: Path) -> None:
+    """They freeze something under a key of their own and name it like ours."""
+    forger = Installation.make(installation.root / "forger", days=3)
+    key = forger.lumen("key", "new").stdout.split()[0]
+    forger.json("daily", "--day", str(MIDDLE), LUMEN_ARCHIVE_KEY=key)
+    forged = forger.home / "copies" / "here" / str(MIDDLE)
+    for path in forged.iterdir():
+        shutil.copyfile(path, here / str(MIDDLE) / path.name)
+    found, _ = verdicts(installation)
+    assert found[str(MIDDLE), "here"][0] in ("MISMATCH", "UNVERIFIABLE")
+    assert others_match(found, MIDDLE)
+    manifest = here / str(MIDDLE) / "snapshot.manifest.json"
+    content = json.loads(manifest.read_text())
+    content["key_id"] = json.loads((here / str(OLDEST) / "snapshot.manifest.json").read_text())["key_id"]
+    manifest.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")  # and claim that it is ours
+    found, _ = verdicts(installation)
+    assert found[str(MIDDLE), "here"] == ("MISMATCH", "manifest rejected")
+
+
+def test_a_rolled_back_manifest(installation: Installation, here: Path) -> None:
+    """The first revision, authentic, in place of the second."""
+    shutil.copyfile(here / str(NEWEST) / "snapshot.manifest.json", here / str(NEWEST) / "r2" / "snapshot.manifest.json")
+    found, _ = verdicts(installation)
+    assert found[str(NEWEST), "here"] == ("MISMATCH", "manifest rejected")
+    assert others_match(found, NEWEST)
+
+
+def test_the_newest_revision_removed(installation: Installation, here: Path) -> None:
+    shutil.rmtree(here / str(NEWEST) / "r2")
+    found, _ = verdicts(installation)
+    assert found[str(NEWEST), "here"] == ("MISSING", "missing")
+    assert others_match(found, NEWEST)
+
+
+def test_the_newest_day_removed(installation: Installation, here: Path) -> None:
+    shutil.rmtree(here / str(NEWEST))
+    found, _ = verdicts(installation)
+    assert found[str(NEWEST), "here"] == ("MISSING", "missing")
+    assert others_match(found, NEWEST)
+
+
+@pytest.mark.parametrize("day", [OLDEST, MIDDLE])
+def test_a_day_removed_everywhere_is_still_named_by_a_later_one(installation: Installation, day: object) -> None:
+    for folder in ("archive", "copies/here", "copies/there"):
+        shutil.rmtree(installation.home / folder / str(day))
+    _, history = verdicts(installation)
+    assert len(history) == 1
+    assert "is nowhere" in history[0]
+
+
+def test_a_fresh_machine_sees_the_same(installation: Installation, here: Path) -> None:
+    shutil.rmtree(installation.home / "archive")
+    shutil.rmtree(installation.home / "verification")
+    shutil.rmtree(here / str(NEWEST))
+    shutil.rmtree(here / str(MIDDLE))
+    shutil.rmtree(installation.home / "copies" / "there" / str(MIDDLE))
+    found, history = verdicts(installation)
+    assert found[str(NEWEST), "here"] == ("MISSING", "missing")
+    assert len(history) == 1
+
+
+def test_the_same_day_frozen_twice_by_two_installations_is_named(installation: Installation, here: Path) -> None:
+    twin = Installation.make(installation.root / "twin", days=3)
+    twin.json("daily", "--day", str(OLDEST))
+    for path in (twin.home / "copies" / "here" / str(OLDEST)).iterdir():
+        shutil.copyfile(path, here / str(OLDEST) / path.name)
+    found, history = verdicts(installation)
+    assert found[str(OLDEST), "here"] == ("MISMATCH", "manifest differs")
+    assert any("2 different manifests" in gap for gap in history)
+    repair = installation.json("repair", str(OLDEST), exit_code=1)
+    assert "frozen another time" in next(item["problem"] for item in repair["replicas"] if item["problem"])
+
+
+def test_a_fresh_machine_goes_on_with_the_revisions_that_exist(installation: Installation) -> None:
+    """It neither freezes the day a second time nor gives a new revision a number that is taken."""
+    shutil.rmtree(installation.home / "archive")
+    found = installation.json("daily", "--day", str(NEWEST))
+    assert (found["archive"]["revision"], found["archive"]["created"]) == (2, False)
+    assert found["attestation"]["good"] == 2
+    shutil.rmtree(installation.home / "archive")
+    with (installation.data_root / "controls" / "risk_ledger.jsonl").open("a", encoding="utf-8") as file:
+        line = {"ts": f"{NEWEST}T23:59:30+09:00", "severity": "warn", "rule": "r", "signal": {}, "note": "later still"}
+        file.write(json.dumps(line) + "\n")
+    found = installation.json("daily", "--day", str(NEWEST))
+    assert (found["archive"]["revision"], found["archive"]["created"]) == (3, True)
+    assert found["attestation"]["good"] == 2
