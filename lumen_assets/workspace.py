@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lumen_assets import __version__, archive, replication, telemetry
 from lumen_assets.archive import FrozenDay, Keyring, Manifest
-from lumen_assets.days import yesterday
+from lumen_assets.days import days_between, yesterday
 from lumen_assets.errors import LumenError, PermanentError
 from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
@@ -35,6 +35,7 @@ from lumen_assets.verification import (
     VerdictLedger,
     Verification,
     attest,
+    read_manifest,
     repair_replica,
     unreachable,
     verify_replica,
@@ -327,6 +328,29 @@ class Workspace:
         )
         self.ledger.record_attestation(attestation, datetime.now(UTC))
         return attestation
+
+    def newest_manifests(self, first: date, last: date) -> dict[date, Manifest]:
+        """The manifest of the newest revision of each day in the range, from wherever it can be read.
+
+        The local archive is read first, then the destinations for days that it lacks, so a fresh machine knows it too.
+        """
+        found: dict[date, Manifest] = {}
+        for store in (self.archive_store, *self.stores.values()):
+            lacking = [day for day in days_between(first, last) if day not in found]
+            if not lacking:
+                break
+            try:
+                held = revisions_held(store)
+            except LumenError as error:
+                _log.warning("%s was not asked: %s", store.name, error)
+                continue
+            for day in lacking:
+                if day in held:
+                    try:
+                        found[day] = read_manifest(store, day, max(held[day]), self.keyring)
+                    except LumenError as error:
+                        _log.warning("the manifest of %s at %s was passed over: %s", day, store.name, error)
+        return found
 
     def identify_archive(self, sha256: str) -> str | None:
         """The day and revision of a known archive, by its SHA-256."""

@@ -143,3 +143,19 @@ def test_a_fresh_machine_goes_on_with_the_revisions_that_exist(installation: Ins
     found = installation.json("daily", "--day", str(NEWEST))
     assert (found["archive"]["revision"], found["archive"]["created"]) == (3, True)
     assert found["attestation"]["good"] == 2
+
+
+def test_a_fresh_machine_shows_what_exists(installation: Installation) -> None:
+    days = ("--from", str(OLDEST), "--to", str(NEWEST))
+    before = installation.json("status", *days)
+    for folder in ("archive", "verification", "controls"):
+        shutil.rmtree(installation.home / folder)
+    fresh = installation.json("status", *days)
+    assert {day: item["archive"] for day, item in fresh["days"].items()} == {
+        day: item["archive"] for day, item in before["days"].items()
+    }
+    assert fresh["missing"] == []
+    assert all(item["replicas"] == {} and item["attestation"] is None for item in fresh["days"].values())
+    installation.json("verify")
+    after = installation.json("status", *days)
+    assert all(item["attestation"]["ok"] for item in after["days"].values())

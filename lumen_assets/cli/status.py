@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lumen_assets import archive
-from lumen_assets.archive import FrozenDay
+from lumen_assets.archive import Manifest
 from lumen_assets.cli.running import DAY, json_option, print_json
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.errors import PermanentError
@@ -27,17 +26,17 @@ DEFAULT_DAYS: Final = 30
 
 @dataclass(frozen=True)
 class DayStatus:
-    """What is known of a day on this machine.
+    """What is known of a day.
 
     Attributes:
-        frozen: the newest revision in the local archive.
+        manifest: of its newest revision, from the local archive, else from a destination; None if it is nowhere.
         attestation: (good, required) of the newest attestation.
     """
 
     day: date
     report: bool
     pdf: bool
-    frozen: FrozenDay | None
+    manifest: Manifest | None
     verdicts: dict[str, Verification]
     attestation: tuple[int, int] | None
 
@@ -72,8 +71,8 @@ def status(first: date | None, last: date | None, as_json: bool) -> None:
         return
     console = Console()
     _print_calendar(days, console)
-    _print_table([day for day in days if day.frozen or day.report], list(workspace.stores), console)
-    missing = [day for day in days if day.frozen is None]
+    _print_table([day for day in days if day.manifest or day.report], list(workspace.stores), console)
+    missing = [day for day in days if day.manifest is None]
     if missing:
         console.print(
             f"\n[yellow]{len(missing)} of {len(days)} days are missing[/]: {_ranges(missing)}", soft_wrap=True
@@ -84,18 +83,16 @@ def _statuses(workspace: Workspace, first: date, last: date) -> list[DayStatus]:
     settings = workspace.settings
     verdicts = workspace.ledger.newest(first, last)
     attestations = workspace.ledger.newest_attestations(first, last)
+    manifests = workspace.newest_manifests(first, last)
     statuses = []
     for day in days_between(first, last):
         report = settings.reports_folder / f"report_{day}.md"
-        frozen = None
-        if (settings.archive_folder / str(day)).is_dir():
-            frozen = archive.newest(settings.archive_folder, day, workspace.keyring)
         statuses.append(
             DayStatus(
                 day=day,
                 report=report.exists(),
                 pdf=report.with_suffix(".pdf").exists(),
-                frozen=frozen,
+                manifest=manifests.get(day),
                 verdicts=verdicts.get(day, {}),
                 attestation=attestations.get(day),
             )
@@ -105,13 +102,13 @@ def _statuses(workspace: Workspace, first: date, last: date) -> list[DayStatus]:
 
 def _as_json(days: Sequence[DayStatus]) -> dict[str, Any]:
     return {
-        "days": {day.day.isoformat(): _day_json(day) for day in days if day.frozen or day.report},
-        "missing": [day.day.isoformat() for day in days if day.frozen is None],
+        "days": {day.day.isoformat(): _day_json(day) for day in days if day.manifest or day.report},
+        "missing": [day.day.isoformat() for day in days if day.manifest is None],
     }
 
 
 def _day_json(day: DayStatus) -> dict[str, Any]:
-    manifest = day.frozen.manifest if day.frozen else None
+    manifest = day.manifest
     return {
         "report": day.report,
         "pdf": day.pdf,
@@ -136,7 +133,7 @@ def _day_json(day: DayStatus) -> dict[str, Any]:
 
 def _mark(day: DayStatus) -> Text:
     number = f"{day.day.day:>2}"
-    if day.frozen is None:
+    if day.manifest is None:
         return Text(f"{number} ·", style="dim")
     if day.attestation is None:
         return Text(f"{number} ○", style="yellow")
@@ -167,7 +164,7 @@ def _print_table(days: Sequence[DayStatus], destinations: Sequence[str], console
     for heading in ("day", "report", "PDF", "archive", *destinations, "attestation"):
         table.add_column(heading)
     for day in days:
-        manifest = day.frozen.manifest if day.frozen else None
+        manifest = day.manifest
         table.add_row(
             str(day.day),
             "yes" if day.report else "no",
