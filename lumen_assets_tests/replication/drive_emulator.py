@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import SecretStr
 
 from lumen_assets.replication.gdrive import GoogleDriveStore
+from lumen_assets.replication.gdrive_upload import CHUNK
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.settings import GoogleDriveDestination
 from lumen_assets_tests.replication.drive_account import (
@@ -51,12 +52,18 @@ _KNOWN_FIELDS = re.compile(r"[A-Za-z0-9*,()/]*")
 
 
 def store_at(
-    url: str, token: str | Mapping[str, str], uploads: Path, folder: str = FOLDER, drive_id: str | None = None
+    url: str,
+    token: str | Mapping[str, str],
+    uploads: Path,
+    *,
+    folder: str = FOLDER,
+    drive_id: str | None = None,
+    chunk: int = CHUNK,
 ) -> GoogleDriveStore:
     """The store under test, with the API at ``url``."""
     text = token if isinstance(token, str) else json.dumps(token)
     destination = GoogleDriveDestination(type="gdrive", folder=folder, drive_id=drive_id)
-    return GoogleDriveStore("drive", destination, SecretStr(text), UploadSessions(uploads), base_url=url)
+    return GoogleDriveStore("drive", destination, SecretStr(text), UploadSessions(uploads), base_url=url, chunk=chunk)
 
 
 @cache
