@@ -19,7 +19,7 @@ from lumen_assets.replication.gdrive_api import BASE_URL, DriveApi, DriveFile
 from lumen_assets.replication.gdrive_credentials import Credentials, open_session, parse_credentials
 from lumen_assets.replication.gdrive_errors import FAILURES, Translator
 from lumen_assets.replication.gdrive_folders import Folders
-from lumen_assets.replication.gdrive_upload import FolderLostError, ResumableUpload, SessionLostError, Upload
+from lumen_assets.replication.gdrive_upload import CHUNK, FolderLostError, ResumableUpload, SessionLostError, Upload
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key, checked_key
 from lumen_assets.settings import GoogleDriveDestination
@@ -41,6 +41,7 @@ class GoogleDriveStore:
         token: ``GDRIVE_TOKEN``; looked at when first needed, so that one destination's bad credentials stop no other.
         sessions: where unfinished uploads are remembered.
         base_url: where the API is; tests give their own.
+        chunk: bytes an upload request, a multiple of 256 KiB; so many are in memory and lost to an interruption.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class GoogleDriveStore:
         sessions: UploadSessions,
         *,
         base_url: str = BASE_URL,
+        chunk: int = CHUNK,
     ) -> None:
         self._name = name
         self._path = tuple(part for part in destination.folder.split("/") if part)
@@ -58,6 +60,7 @@ class GoogleDriveStore:
         self._token = token
         self._sessions = sessions
         self._base_url = base_url
+        self._chunk = chunk
         self._opened: tuple[DriveApi, Folders] | None = None
 
     @property
@@ -139,7 +142,7 @@ class GoogleDriveStore:
         for _ in range(2):
             folder = self._folders.make(self._folder_path(parent))
             upload = Upload(key, source, digests, folder, name, f"{source.name} to {self._subject(key)}", progress)
-            session = ResumableUpload(self._api, self._sessions, upload)
+            session = ResumableUpload(self._api, self._sessions, upload, self._chunk)
             try:
                 file = session.run()
                 return file, sent + session.bytes_sent

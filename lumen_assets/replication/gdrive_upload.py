@@ -78,14 +78,14 @@ class _Record:
 
     Attributes:
         file_id: the id that the file will have.
-        session: the session's URI, worth a password for the week that it lives; empty before it is started.
         chunk: bytes in every chunk but the last.
+        session: the session's URI, worth a password for the week that it lives; empty before it is started.
         sent: SHA-256 of every chunk that was ever begun.
     """
 
     file_id: str
+    chunk: int
     session: str = ""
-    chunk: int = CHUNK
     sent: list[str] = field(default_factory=list)
 
     @classmethod
@@ -120,13 +120,15 @@ class ResumableUpload:
         api: where to.
         sessions: where the record is kept.
         upload: what.
+        chunk: bytes a request, a multiple of ``GRAIN``.
     """
 
-    def __init__(self, api: DriveApi, sessions: UploadSessions, upload: Upload) -> None:
+    def __init__(self, api: DriveApi, sessions: UploadSessions, upload: Upload, chunk: int = CHUNK) -> None:
         self._api = api
         self._sessions = sessions
         self._upload = upload
-        self._record = _Record("")
+        self._chunk = chunk
+        self._record = _Record("", chunk)
         self.bytes_sent = 0
 
     def run(self) -> DriveFile:
@@ -141,7 +143,7 @@ class ResumableUpload:
             TransientError, PermanentError: as Drive failed; the session is kept.
         """
         saved = self._sessions.load(self._upload.key, self._upload.digests)
-        self._record = _Record.parse(saved) or _Record(self._api.new_id())
+        self._record = _Record.parse(saved) or _Record(self._api.new_id(), self._chunk)
         self._save()
         state = self._ask() if self._record.session else self._start()
         if isinstance(state, DriveFile):

@@ -114,6 +114,7 @@ class Session:
     received: int = 0
     done: bool = False
     gone: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
     sha256: Any = field(default_factory=hashlib.sha256)
     md5: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
 

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pydantic import SecretStr
 
 from lumen_assets.replication.gdrive import GoogleDriveStore
+from lumen_assets.replication.gdrive_upload import CHUNK
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.settings import GoogleDriveDestination
 from lumen_assets_tests.replication.drive_account import (
@@ -51,12 +52,18 @@ _KNOWN_FIELDS = re.compile(r"[A-Za-z0-9*,()/]*")
 
 
 def store_at(
-    url: str, token: str | Mapping[str, str], uploads: Path, folder: str = FOLDER, drive_id: str | None = None
+    url: str,
+    token: str | Mapping[str, str],
+    uploads: Path,
+    *,
+    folder: str = FOLDER,
+    drive_id: str | None = None,
+    chunk: int = CHUNK,
 ) -> GoogleDriveStore:
     """The store under test, with the API at ``url``."""
     text = token if isinstance(token, str) else json.dumps(token)
     destination = GoogleDriveDestination(type="gdrive", folder=folder, drive_id=drive_id)
-    return GoogleDriveStore("drive", destination, SecretStr(text), UploadSessions(uploads), base_url=url)
+    return GoogleDriveStore("drive", destination, SecretStr(text), UploadSessions(uploads), base_url=url, chunk=chunk)
 
 
 @cache
@@ -326,22 +333,23 @@ class _Handler(BaseHTTPRequestHandler):
         account = self.server_emulator.account
         with account.lock:
             session = account.session(query.get("upload_id", ""))
-            if session.done:
-                self._drain()
-                self._finished(session)
-                return
-            there = account.accept(session, self.headers.get("Content-Range"), self.left)
+        with session.lock:  # what a client that was killed still had on its way comes first
+            self._continue(account, session)
+
+    def _continue(self, account: Account, session: Session) -> None:
+        if session.done:
+            self._drain()
+            self._finished(session)
+            return
+        there = account.accept(session, self.headers.get("Content-Range"), self.left)
         if there >= 0:
             self._take(session, there)
         with account.lock:
             account.finish(session)
-            if session.done:
-                self._finished(session)
-            elif not session.total and there >= 0:
-                raise RefusedError(400, "badRequest", "nothing to finish")
-            else:
-                stored = {"Range": f"bytes=0-{session.received - 1}"} if session.received else {}
-                self._send(308, b"", stored)
+        if session.done:
+            self._finished(session)
+        else:
+            self._send(308, b"", {"Range": f"bytes=0-{session.received - 1}"} if session.received else {})
 
     def _take(self, session: Session, there: int) -> None:
         """The body into the session, in multiples of 256 KiB where it breaks off."""

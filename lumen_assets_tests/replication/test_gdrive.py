@@ -8,6 +8,7 @@ import logging
 import random
 import re
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from lumen_assets.replication import gdrive_api
 from lumen_assets.replication.gdrive import GoogleDriveStore
 from lumen_assets.replication.retrying import Backoff, RetryingStore
 from lumen_assets.replication.store import Receipt
-from lumen_assets_tests.replication.drive_account import DRIVE_FILE
+from lumen_assets_tests.replication.drive_account import DRIVE_FILE, GRAIN
 from lumen_assets_tests.replication.drive_emulator import FOLDER, DriveEmulator, drive_emulator, store_at
 from lumen_assets_tests.replication.fault_proxy import (
     Answer,
@@ -45,7 +46,8 @@ KEY = "2026-11-21/lumen-2026-11-21-r1.tar.zst.tink"
 PATH = f"{FOLDER}/{KEY}"
 MIB = 1 << 20
 JSON = {"Content-Type": "application/json"}
-SMALL, BIG = 5 * MIB, 17 * MIB + 5
+CHUNK = MIB
+SMALL, BIG = MIB - 5, 2 * MIB + 5
 
 start = method("POST", "/upload/drive/v3/files")
 listing = method("GET", "/drive/v3/files?")
@@ -90,7 +92,9 @@ class Bench:
     waits: list[float] = field(default_factory=list)
 
     def raw(self, token: str | Mapping[str, str] | None = None, drive_id: str | None = None) -> GoogleDriveStore:
-        return store_at(self.proxy.url, token or self.emulator.new_token(), self.folder / "uploads", drive_id=drive_id)
+        return store_at(
+            self.proxy.url, token or self.emulator.new_token(), self.folder / "uploads", drive_id=drive_id, chunk=CHUNK
+        )
 
     def store(self, token: str | Mapping[str, str] | None = None, drive_id: str | None = None) -> RetryingStore:
         return RetryingStore(self.raw(token, drive_id), Backoff(attempts=4, base=0.5, cap=60), self.waits.append)
@@ -128,7 +132,7 @@ def refusal(status: int, reason: str, message: str = "said so", headers: dict[st
 
 RATE = refusal(403, "userRateLimitExceeded", "User Rate Limit Exceeded", {"Retry-After": "7"})
 PASSING = {
-    "connection reset": (Reset(MIB), "network"),
+    "connection reset": (Reset(100_000), "network"),
     "HTTP 500": (Answer(500, {}, b"oops"), "provider"),
     "HTTP 503 with Retry-After": (Answer(503, {"Retry-After": "7"}), "provider"),
     "HTTP 429 with Retry-After": (refusal(429, "rateLimitExceeded", headers={"Retry-After": "7"}), "throttle"),
@@ -149,7 +153,7 @@ def test_what_passes_is_tried_again_and_logged(
     receipt = bench.put(size)
     bench.require_stored(size)
     assert receipt.attempts == 2
-    assert bench.emulator.bytes_up <= size + 8 * MIB
+    assert bench.emulator.bytes_up <= size + CHUNK
     [line] = [record.getMessage() for record in caplog.records if record.name.startswith("lumen")]
     assert re.search(rf"drive: put {KEY}: attempt 1 of 4 failed \({error_class}: .+\), waiting \d", line)
     if getattr(fault, "headers", {}).get("Retry-After") == "7":
@@ -216,8 +220,8 @@ def test_a_chunk_that_breaks_off_goes_on_where_drive_says(bench: Bench, keeps: b
         for name, value in request.headers.items():
             connection.putheader(name, value)
         connection.endheaders()
-        connection.send(exchange.read_request(3 * MIB + 100))
-        threading.Event().wait(0.2)
+        connection.send(exchange.read_request(3 * GRAIN + 100))
+        time.sleep(0.2)
         connection.close()
         exchange.reset()
 
@@ -230,7 +234,7 @@ def test_a_chunk_that_breaks_off_goes_on_where_drive_says(bench: Bench, keeps: b
     again = next(request for request in bench.proxy.requests if asking(request))
     assert again.headers["Content-Range"] == f"bytes */{BIG}"
     following = [request.headers["Content-Range"] for request in bench.proxy.requests if chunk(request)][1]
-    assert following.startswith(f"bytes {3 * MIB if keeps else 0}-")
+    assert following.startswith(f"bytes {3 * GRAIN if keeps else 0}-")
 
 
 def test_a_wrong_checksum_in_the_answer_is_an_integrity_error_at_once(bench: Bench) -> None:
@@ -271,7 +275,7 @@ def test_where_drive_has_no_sha256_the_file_is_read_back(bench: Bench, checksums
 @pytest.mark.parametrize("at", ["start", "finish"])
 def test_a_full_drive_is_permanent(bench: Bench, at: str) -> None:
     def fill() -> None:
-        bench.emulator.account.quota = MIB
+        bench.emulator.account.quota = 1000
 
     if at == "start":
         fill()
@@ -380,13 +384,13 @@ def test_a_bare_token_that_expires_in_mid_upload_stops_it_and_a_new_one_goes_on(
         bench.put(BIG)
     assert caught.value.error_class == "credentials"
     assert bench.waits == []
-    assert bench.put(BIG).bytes_sent <= BIG % (8 * MIB) + 8 * MIB
+    assert bench.put(BIG).bytes_sent <= BIG % (CHUNK) + CHUNK
     bench.require_stored(BIG)
 
 
 def test_a_revoked_refresh_token_is_permanent(bench: Bench) -> None:
     bench.emulator.revoked = True
-    with pytest.raises(PermanentError, match="invalid_grant.*renew GDRIVE_TOKEN") as caught:
+    with pytest.raises(PermanentError, match=r"invalid_grant.*renew GDRIVE_TOKEN") as caught:
         bench.put(SMALL, bench.emulator.new_refresh_token())
     assert caught.value.error_class == "credentials"
 
@@ -561,8 +565,8 @@ def test_what_was_sent_of_a_damaged_source_is_not_used_when_it_is_whole_again(be
     source, digests = bench.source(BIG)
     good = source.read_bytes()
     source.write_bytes(b"\0" * 100 + good[100:])
-    bench.proxy.inject(Answer(500), lambda request: chunk(request) and request.size < 8 * MIB, times=-1)
-    bench.proxy.inject(Reset(), lambda request: "-16777215/" in request.headers.get("Content-Range", ""), times=-1)
+    bench.proxy.inject(Answer(500), lambda request: chunk(request) and request.size < CHUNK, times=-1)
+    bench.proxy.inject(Reset(), lambda request: "-2097151/" in request.headers.get("Content-Range", ""), times=-1)
     with pytest.raises(TransientError):
         bench.store().put(KEY, source, digests)
     bench.proxy.clear()
@@ -581,7 +585,7 @@ def test_a_progress_callback_can_cancel_and_the_next_put_goes_on(bench: Bench) -
     source, digests = bench.source(BIG)
     with pytest.raises(CancelledError):
         bench.store().put(KEY, source, digests, cancel)
-    assert bench.store().put(KEY, source, digests).bytes_sent == BIG - 8 * MIB
+    assert bench.store().put(KEY, source, digests).bytes_sent == BIG - CHUNK
     bench.require_stored(BIG)
 
 
@@ -609,7 +613,7 @@ def test_a_read_that_breaks_off_goes_on_where_it_broke(bench: Bench) -> None:
     bench.put(SMALL)
     content = (bench.folder / "archive").read_bytes()
     bench.proxy.clear()
-    bench.proxy.inject(BreakAnswer(MIB), download, times=2)
+    bench.proxy.inject(BreakAnswer(MIB // 4), download, times=2)
     with bench.store().read(KEY, 3) as reader:
         read = b""
         while data := reader.read(100_000):
@@ -670,7 +674,7 @@ def everything_of(error: BaseException) -> str:
 
 
 LEAKS = {
-    "reset": (Reset(MIB), chunk),
+    "reset": (Reset(100_000), chunk),
     "refused with the request in it": (None, chunk),
     "HTTP 500": (Answer(500, {}, b"oops"), asking),
     "not Drive's": (Answer(200, {}, b"?"), chunk),
