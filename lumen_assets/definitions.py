@@ -16,13 +16,13 @@ from lumen_assets.defs.schedules import daily_schedule, rolling_schedule
 from lumen_assets.defs.sensors import attestation_sensor
 from lumen_assets.defs.telemetry import telemetry_asset
 from lumen_assets.defs.verification import verification_asset
-from lumen_assets.settings import Settings, load_settings
+from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 
 
-def build_defs(settings: Settings) -> dg.Definitions:
+def build_defs(workspace: Workspace) -> dg.Definitions:
     """The definitions for an installation; also the seam that tests build theirs with."""
-    configuration = settings.configuration
+    configuration = workspace.settings.configuration
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
@@ -39,7 +39,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
         jobs=[daily, attest, rolling, repair_job(partitions)],
         schedules=[daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)],
         sensors=[attestation_sensor(attest)],
-        resources={"lumen": Workspace(settings)},
+        resources={"lumen": workspace},
         executor=dg.in_process_executor,
     )
 
@@ -47,4 +47,4 @@ def build_defs(settings: Settings) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Loaded by Dagster, on the process's environment; nothing is read before it asks."""
-    return build_defs(load_settings())
+    return build_defs(Workspace(load_settings()))

@@ -54,10 +54,12 @@ class Workspace:
 
     Args:
         settings: as ``load_settings`` returned them.
+        stores: a store a destination, by name; default: those that the settings describe.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stores: Mapping[str, Store] | None = None) -> None:
         self.settings = settings
+        self._given_stores = stores
 
     @property
     def key_file(self) -> Path:
@@ -88,7 +90,7 @@ class Workspace:
     @cached_property
     def stores(self) -> Mapping[str, Store]:
         """A store a destination, by name, in the settings' order."""
-        return replication.open_stores(self.settings)
+        return self._given_stores or replication.open_stores(self.settings)
 
     @cached_property
     def archive_store(self) -> Store:

@@ -59,7 +59,7 @@ def daily(day: date | None, until: str | None, verbose: bool, as_json: bool) -> 
     workspace.require_day(day)
     _ = workspace.keyring  # a key that is made or missing is said before anything else
     console = Console(stderr=True, quiet=as_json)
-    outcome = run_day(settings, workspace, day, until=until, verbose=verbose, console=console)
+    outcome = run_day(workspace, day, until=until, verbose=verbose, console=console)
     if as_json:
         print_json(_as_json(outcome, settings))
     else:
@@ -69,7 +69,7 @@ def daily(day: date | None, until: str | None, verbose: bool, as_json: bool) -> 
 
 
 def run_day(
-    settings: Settings, workspace: Workspace, day: date, *, until: str | None, verbose: bool, console: Console
+    workspace: Workspace, day: date, *, until: str | None = None, verbose: bool = False, console: Console
 ) -> Outcome:
     """Run the jobs of a day on the installation's own Dagster instance."""
     import dagster as dg  # takes half a second; only the commands that run jobs wait for it
@@ -77,8 +77,9 @@ def run_day(
     from lumen_assets.definitions import build_defs
     from lumen_assets.defs.instance import prepare_instance
 
+    settings = workspace.settings
     folder = prepare_instance(settings.dagster_home)
-    definitions = build_defs(settings)
+    definitions = build_defs(workspace)
     runs: dict[str, str] = {}
     materialized: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}

@@ -1,0 +1,320 @@
+"""The day's path with a destination of every kind: all good, one down, one damaged, one that was never let in."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+from rich.console import Console
+
+from lumen_assets.cli.daily import Outcome, run_day
+from lumen_assets.definitions import build_defs
+from lumen_assets.replication import Store
+from lumen_assets.replication.dropbox import DropboxStore
+from lumen_assets.replication.gdrive import GoogleDriveStore
+from lumen_assets.replication.local import LocalStore
+from lumen_assets.replication.retrying import Backoff, RetryingStore
+from lumen_assets.replication.s3 import S3Store
+from lumen_assets.replication.sessions import UploadSessions
+from lumen_assets.settings import DropboxDestination, GoogleDriveDestination, S3Destination
+from lumen_assets.verification import Level, Verdict
+from lumen_assets.workspace import Workspace
+from lumen_assets_tests.installation import LAST_DAY, Installation
+from lumen_assets_tests.replication.drive_emulator import DriveEmulator
+from lumen_assets_tests.replication.drive_emulator import store_at as drive_at
+from lumen_assets_tests.replication.dropbox_emulator import DropboxEmulator
+from lumen_assets_tests.replication.dropbox_emulator import store_at as dropbox_at
+from lumen_assets_tests.replication.s3_stores import s3_store
+from lumen_assets_tests.replication.seaweedfs import S3Server
+
+DAY = LAST_DAY
+DAY_BEFORE = DAY - timedelta(days=1)
+KEY = f"{DAY}/lumen-{DAY}-r1.tar.zst.tink"
+OTHER = f"{DAY_BEFORE}/lumen-{DAY_BEFORE}-r1.tar.zst.tink"
+CONFIGURATION = """
+destinations:
+  here: {type: local, path: copies/here}
+  cloud: {type: s3, bucket: never-used}
+  drive: {type: gdrive, folder: FDO-AGI/Archive}
+  box: {type: dropbox, folder: /FDO-AGI/Archive}
+policy: {required_replicas: 3}
+"""
+REMOTE = ("cloud", "drive", "box")
+QUICK = Backoff(attempts=3, base=0.001)
+
+
+@dataclass
+class Clouds:
+    """An installation with four destinations and the servers behind three of them."""
+
+    installation: Installation
+    server: S3Server
+    bucket: str
+    drive: DriveEmulator
+    dropbox: DropboxEmulator
+    stores: dict[str, Store]
+
+    def workspace(self, **replaced: Store) -> Workspace:
+        return Workspace(self.installation.settings, {**self.stores, **replaced})
+
+    def run(self, workspace: Workspace, until: str | None = None) -> Outcome:
+        return run_day(workspace, DAY, until=until, console=Console(file=io.StringIO()))
+
+    def stored_bytes(self, destination: str, key: str) -> bytes:
+        with self.stores[destination].read(key) as reader:
+            return b"".join(iter(lambda: reader.read(1 << 20), b""))
+
+    def overwrite(self, destination: str, key: str, content: bytes) -> None:
+        """What somebody else with access, or a provider that loses bytes, leaves in the place of an object."""
+        if destination == "here":
+            (self.installation.home / "copies" / "here" / key).write_bytes(content)
+        elif destination == "cloud":
+            client = self.server.client()
+            # Amazon computes a CRC-64/NVME whether or not it is asked to; SeaweedFS only if it is.
+            client.put_object(Bucket=self.bucket, Key=f"snapshots/{key}", Body=content, ChecksumAlgorithm="CRC64NVME")
+        elif destination == "drive":
+            self.drive.account.trash(f"{self._drive_root}/{key}")
+            self.drive.account.place(f"FDO-AGI/Archive/{key}", content)
+        else:
+            self._dropbox_entry(key).replace(content)
+
+    def remove(self, destination: str, key: str) -> None:
+        if destination == "here":
+            (self.installation.home / "copies" / "here" / key).unlink()
+        elif destination == "cloud":
+            self.server.client().delete_object(Bucket=self.bucket, Key=f"snapshots/{key}")
+        elif destination == "drive":
+            self.drive.account.trash(f"{self._drive_root}/{key}")
+        else:
+            del self.dropbox.account.entries[f"/FDO-AGI/Archive/{key}".lower()]
+
+    @property
+    def _drive_root(self) -> str:
+        account = self.drive.account
+        return next(path for path in account.folders() if path.endswith("FDO-AGI/Archive"))
+
+    def _dropbox_entry(self, key: str) -> DropboxFile:
+        return DropboxFile(self.dropbox, f"/FDO-AGI/Archive/{key}")
+
+
+@dataclass
+class DropboxFile:
+    dropbox: DropboxEmulator
+    path: str
+
+    def replace(self, content: bytes) -> None:
+        account = self.dropbox.account
+        del account.entries[self.path.lower()]
+        from lumen_assets_tests.replication.dropbox_account import Body
+
+        account.upload({"path": self.path, "mode": {".tag": "add"}}, Body(content))
+
+
+@pytest.fixture
+def clouds(tmp_path: Path, seaweedfs: S3Server, drive_server: DriveEmulator, dropbox_server: DropboxEmulator) -> Clouds:
+    installation = Installation.make(tmp_path / "installation", configuration=CONFIGURATION)
+    drive_server.account.clear()
+    dropbox_server.account.clear()
+    uploads = installation.home / "uploads"
+    bucket = seaweedfs.new_bucket()
+    stores: dict[str, Store] = {
+        "here": LocalStore("here", installation.home / "copies" / "here", create=True),
+        "cloud": s3_store(seaweedfs, uploads / "cloud", bucket),
+        "drive": drive_at(drive_server.url, drive_server.new_token(), uploads / "drive"),
+        "box": dropbox_at(dropbox_server.port, dropbox_server.new_token(), uploads / "box"),
+    }
+    quick = {name: RetryingStore(store, QUICK) for name, store in stores.items()}
+    return Clouds(installation, seaweedfs, bucket, drive_server, dropbox_server, dict(quick))
+
+
+def unreachable(clouds: Clouds, destination: str) -> Store:
+    """The same destination where nobody answers."""
+    uploads = UploadSessions(clouds.installation.home / "uploads" / destination)
+    if destination == "cloud":
+        client = clouds.server.client("http://127.0.0.1:9", connect_timeout=1)
+        settings = S3Destination(type="s3", bucket=clouds.bucket, endpoint_url="http://127.0.0.1:9", path_style=True)
+        return RetryingStore(S3Store("cloud", settings, uploads, client), QUICK)
+    if destination == "drive":
+        return RetryingStore(drive_at("http://127.0.0.1:9", clouds.drive.new_token(), Path("/nowhere")), QUICK)
+    return RetryingStore(dropbox_at(9, clouds.dropbox.new_token(), Path("/nowhere")), QUICK)
+
+
+def test_a_day_goes_everywhere_and_every_copy_is_proven(clouds: Clouds) -> None:
+    workspace = clouds.workspace()
+    outcome = clouds.run(workspace)
+    assert outcome.failures == {}
+    assert {name: (found.verdict, found.level) for name, found in outcome.verdicts.items()} == dict.fromkeys(
+        ("here", *REMOTE), (Verdict.MATCH, Level.MEMBERS)
+    )
+    assert outcome.materialized["attestation"]["good"] == 4
+    for name in REMOTE:
+        shown = outcome.materialized[f"replica/{name}"]
+        assert {"uri", "size", "sha256", "attempts", "mb_per_second"} <= shown.keys()
+        assert shown["attempts"] == 1
+        assert shown["bytes_sent"] == shown["size"]
+        digest = workspace.verify(name, DAY, 1, Level.DIGEST)
+        assert (digest.verdict, digest.bytes_read) == (Verdict.MATCH, 0)  # by what the provider itself computed
+    again = clouds.run(workspace)
+    assert not any(again.materialized[f"replica/{name}"]["created"] for name in ("here", *REMOTE))
+
+
+@pytest.mark.parametrize("down", REMOTE)
+def test_one_that_is_down_costs_the_others_nothing_and_the_next_run_heals_it(clouds: Clouds, down: str) -> None:
+    outcome = clouds.run(clouds.workspace(**{down: unreachable(clouds, down)}))
+    assert list(outcome.failures) == [f"replica/{down}"]
+    assert "Trying again may help" in outcome.failures[f"replica/{down}"]
+    for name in ("here", *REMOTE):
+        made = {f"replica/{name}", f"verification/{name}"} <= outcome.materialized.keys()
+        assert made == (name != down)
+    attestation = outcome.materialized["attestation"]
+    assert (attestation["good"], attestation["destinations"], attestation["ok"]) == (3, 4, True)
+    healed = clouds.run(clouds.workspace())
+    assert healed.failures == {}
+    assert healed.materialized["attestation"]["good"] == 4
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:-100] + bytes([content[-100] ^ 1]) + content[-99:]
+
+
+@pytest.mark.parametrize("destination", ["here", *REMOTE])
+@pytest.mark.parametrize("damage", ["bit rot", "truncation", "another day's archive", "deletion"])
+def test_damage_is_found_by_its_level_and_repaired_from_another(clouds: Clouds, destination: str, damage: str) -> None:
+    workspace = clouds.workspace()
+    assert clouds.run(workspace).failures == {}
+    before = run_day(workspace, DAY_BEFORE, until="freeze", console=Console(file=io.StringIO()))
+    good = clouds.stored_bytes(destination, KEY)
+    other = Path(before.materialized["archive"]["path"]).read_bytes()
+    match damage:
+        case "bit rot":
+            clouds.overwrite(destination, KEY, flipped(good))
+        case "truncation":
+            clouds.overwrite(destination, KEY, good[: len(good) // 2])
+        case "another day's archive":
+            clouds.overwrite(destination, KEY, other)
+        case _:
+            clouds.remove(destination, KEY)
+    expected = Verdict.MISSING if damage == "deletion" else Verdict.MISMATCH
+    by_checksum = workspace.verify(destination, DAY, 1, Level.DIGEST)
+    same_size_without_checksum = destination == "here" and damage == "bit rot"
+    assert by_checksum.verdict is (Verdict.UNVERIFIABLE if same_size_without_checksum else expected)
+    for level in (Level.BYTES, Level.MEMBERS):
+        found = workspace.verify(destination, DAY, 1, level)
+        assert found.verdict is expected
+        if damage == "another day's archive":
+            assert found.detail == f"it is the archive of {DAY_BEFORE} r1"
+    outcomes = {outcome.before.destination: outcome for outcome in workspace.repair_day(DAY)}
+    repair = outcomes.pop(destination).repair
+    assert all(outcome.repair is None and not outcome.problem for outcome in outcomes.values())
+    assert repair is not None
+    assert repair.after.verdict is Verdict.MATCH
+    assert workspace.verify(destination, DAY, 1, Level.MEMBERS).verdict is Verdict.MATCH
+    assert clouds.stored_bytes(destination, KEY) == good
+    assert len(repair.set_aside) == (0 if damage == "deletion" else 1)
+
+
+def test_the_repair_job_heals_and_shows_the_verdicts_on_the_assets(clouds: Clouds) -> None:
+    workspace = clouds.workspace()
+    assert clouds.run(workspace).failures == {}
+    clouds.remove("cloud", KEY)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_defs(workspace).resolve_job_def("repair")
+        result = job.execute_in_process(instance=instance, partition_key=str(DAY))
+        assert result.success
+        observed = instance.fetch_observations(dg.AssetKey(["verification", "cloud"]), limit=1).records[0]
+    assert observed.partition_key == str(DAY)
+    assert observed.asset_observation is not None
+    assert observed.asset_observation.metadata["verdict"].value == "MATCH"
+
+
+def test_the_rolling_job_reads_all_of_an_unread_month_and_then_only_a_share(clouds: Clouds) -> None:
+    workspace = clouds.workspace()
+    for day in (DAY_BEFORE, DAY):
+        run_day(workspace, day, until="upload", console=Console(file=io.StringIO()))
+    job = build_defs(workspace).resolve_job_def("rolling_verification")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(instance=instance).success
+    read = workspace.ledger.newest(DAY_BEFORE, DAY)
+    assert {day: set(found) for day, found in read.items()} == {day: {"here", *REMOTE} for day in (DAY_BEFORE, DAY)}
+    clouds.overwrite("drive", KEY, flipped(clouds.stored_bytes("drive", KEY)))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert len(workspace.verify_due("box")) == 1
+    bad = [event.step_key for event in result.filter_events(lambda event: event.is_step_failure)]
+    assert bad in (["read_due_at_drive"], [])  # a share is read; the damaged one is in it today or on the next day
+
+
+CANARIES = {
+    "archive key": "c2VjcmV0LWNhbmFyeS1vZi0zMi1ieXRlcy1sZW4hISE=",
+    "s3": "canarySECRETcanarySECRETcanarySECRET0001",
+    "drive": "ya29.canary-drive-token-canary-drive-token",
+    "dropbox": "sl.canary-dropbox-token-canary-dropbox-tok",
+}
+
+
+def refused(clouds: Clouds) -> dict[str, Store]:
+    """The destinations with credentials that nobody accepts."""
+    import boto3
+    from botocore.config import Config
+
+    from lumen_assets.replication.dropbox_client import open_client, parse_credentials
+    from lumen_assets_tests.replication.dropbox_emulator import redirected_session
+
+    uploads = UploadSessions(clouds.installation.home / "uploads" / "refused")
+    client = boto3.client(
+        "s3",
+        endpoint_url=clouds.server.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="AKIACANARY0000000001",
+        aws_secret_access_key=CANARIES["s3"],
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    )
+    s3 = S3Destination(type="s3", bucket=clouds.bucket, endpoint_url=clouds.server.endpoint_url, path_style=True)
+    drive = GoogleDriveDestination(type="gdrive", folder="FDO-AGI/Archive")
+    box = DropboxDestination(type="dropbox", folder="/FDO-AGI/Archive")
+    token = SecretStr(CANARIES["dropbox"])
+    dropbox_client = open_client(parse_credentials(token), redirected_session(clouds.dropbox.port))
+    return {
+        "cloud": S3Store("cloud", s3, uploads, client),
+        "drive": GoogleDriveStore("drive", drive, SecretStr(CANARIES["drive"]), uploads, base_url=clouds.drive.url),
+        "box": DropboxStore("box", box, token, uploads, client=dropbox_client),
+    }
+
+
+def test_no_secret_is_in_any_file_that_failing_runs_leave(
+    clouds: Clouds, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_file = clouds.installation.root / "key"
+    key_file.write_text(CANARIES["archive key"])
+    settings = clouds.installation.settings.model_copy(update={"archive_key": SecretStr(CANARIES["archive key"])})
+    workspace = Workspace(settings, {**clouds.stores, **refused(clouds)})
+    key_file.unlink()
+    said = io.StringIO()
+    outcome = run_day(workspace, DAY, verbose=True, console=Console(file=said))
+    assert sorted(outcome.failures) == sorted(f"replica/{name}" for name in REMOTE)
+    for name in REMOTE:
+        assert "Trying again does not help" in outcome.failures[f"replica/{name}"]
+        workspace.verify_or_unreachable(name, DAY, 1, Level.BYTES)
+    captured = capfd.readouterr()
+    texts = [said.getvalue(), captured.out, captured.err, caplog.text, str(outcome)]
+    files = [path for path in clouds.installation.root.rglob("*") if path.is_file()]
+    assert any("dagster" in path.parts for path in files)
+    for name, canary in CANARIES.items():
+        assert not [text for text in texts if canary in text], name
+        assert not [path for path in files if canary.encode() in path.read_bytes()], name
+
+
+def test_what_a_test_looks_for_would_be_found(tmp_path: Path) -> None:
+    """The search above finds a canary in a file of the kind that an instance keeps."""
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "events.db") as connection:
+        connection.execute("CREATE TABLE event (body TEXT)")
+        connection.execute("INSERT INTO event VALUES (?)", (f'{{"message": "{CANARIES["drive"]}"}}',))
+    connection.close()
+    assert CANARIES["drive"].encode() in (tmp_path / "events.db").read_bytes()
