@@ -182,7 +182,7 @@ class S3Destination(_Section):
     storage_class: str | None = Field(None, description="storage class, as S3 names it")
     sse: S3Encryption | None = Field(None, description="encryption at rest")
     lock: S3Lock | None = Field(None, description="Object Lock retention")
-    part_size_mib: int = Field(5, ge=5, le=512, description="size of the parts of a multipart upload")
+    part_size_mib: int = Field(8, ge=5, le=512, description="size of the parts of a multipart upload")
 
 
 class GoogleDriveDestination(_Section):

@@ -24,7 +24,7 @@ from lumen_assets.replication.s3_errors import code_of
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.replication.store import Progress
 
-WORKERS: Final = 3
+WORKERS: Final = 4
 """Parts under way at once. A part that a crash interrupts is sent again, so more of them cost more then."""
 
 _MOST_PARTS: Final = 10_000
