@@ -49,7 +49,7 @@ WORKERS: Final = 2
 than 1.16.
 """
 
-_BIG: Final = 2 << 30  # from here on pieces are twice as big, for half the requests and the same bound
+_BIG: Final = 16 << 30  # from here on pieces are twice as big, for half the requests and a shorter record
 
 
 class SessionLostError(Exception):
@@ -145,7 +145,7 @@ class _Piece:
 class SessionUpload:
     """Uploads one file; ``run`` may be called again after a failure, in another process too.
 
-    Memory: at most ``WORKERS`` pieces on their way, one being read and the last one.
+    Memory: at most ``WORKERS`` pieces, those on their way and the one being read, and the last one.
 
     Args:
         client: the SDK's.
@@ -209,9 +209,10 @@ class SessionUpload:
                     if piece.offset + len(piece.data) >= self._upload.digests.size:
                         last = piece
                         break
+                    under_way.add(threads.submit(self._append, piece))
+                    del piece  # and only then the next is read, so that no more than these are in memory
                     if len(under_way) == WORKERS:
                         self._gather(under_way, FIRST_COMPLETED)
-                    under_way.add(threads.submit(self._append, piece))
                 self._upload.require(digest.hexdigest())
                 self._gather(under_way, ALL_COMPLETED)
             except BaseException:

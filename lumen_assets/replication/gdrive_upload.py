@@ -32,7 +32,7 @@ from lumen_assets.replication.gdrive_api import FILE_FIELDS, DriveApi, DriveFile
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.replication.store import Progress
 
-CHUNK: Final = 8 << 20
+CHUNK: Final = 4 << 20
 """Bytes a request: what an interruption costs at most."""
 
 GRAIN: Final = 256 << 10
