@@ -121,6 +121,9 @@ class Translator:
                 cause = f"Google gave no access token ({self._cleaned(_first(error))})"
                 if getattr(error, "retryable", False):
                     return _transient(action, subject, cause, "provider")
+                if "JWT" in cause:
+                    hint = "set this machine's clock, which a service account's signature holds, or renew GDRIVE_TOKEN"
+                    return _permanent(action, subject, cause, "credentials", hint)
                 return _credentials(action, subject, cause)
             case requests.exceptions.InvalidHeader():  # its text is the header
                 return _credentials(action, subject, "the token has characters that no header takes")

@@ -12,9 +12,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from google.auth import _helpers
 
 from lumen_assets.archive import Digests, digest_file
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
@@ -393,6 +395,19 @@ def test_a_revoked_refresh_token_is_permanent(bench: Bench) -> None:
     with pytest.raises(PermanentError, match=r"invalid_grant.*renew GDRIVE_TOKEN") as caught:
         bench.put(SMALL, bench.emulator.new_refresh_token())
     assert caught.value.error_class == "credentials"
+
+
+def test_a_clock_that_is_wrong_is_named_where_it_matters(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a service account signs with the time."""
+    now = _helpers.utcnow
+    monkeypatch.setattr(_helpers, "utcnow", lambda: now() + timedelta(hours=2))
+    bench.emulator.share("0ADrive")
+    with pytest.raises(PermanentError, match=r"invalid_grant.*set this machine's clock") as caught:
+        bench.store(bench.emulator.new_service_account(), "0ADrive").put(KEY, *bench.source(SMALL))
+    assert caught.value.error_class == "credentials"
+    assert bench.waits == []
+    bench.put(SMALL, bench.emulator.new_refresh_token())
+    bench.require_stored(SMALL)
 
 
 def test_a_token_endpoint_that_cannot_be_reached_is_a_network_error(bench: Bench) -> None:
