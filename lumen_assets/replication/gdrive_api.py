@@ -41,8 +41,8 @@ class DriveFile:
         name: not unique in its folder.
         kind: its MIME type.
         size: bytes; None of a folder or a Google document.
-        checksums: those that Drive computed, by the names of the fields of ``Digests``. Old files lack SHA-256
-            (https://rclone.org/drive/#revisions and https://github.com/rclone/rclone/issues/8996 tell of some).
+        checksums: those that Drive computed, by the names of the fields of ``Digests``. Some files, mostly old ones,
+            lack SHA-256 (https://github.com/rclone/rclone/issues/8996).
         created: RFC 3339, UTC.
         revision: of its content.
         trashed: whether it, or a folder above it, is in the trash.

@@ -118,10 +118,7 @@ class Translator:
         subject = f"{subject} in {self._where}"
         match error:
             case RefreshError():
-                cause = f"Google gave no access token ({self._cleaned(_first(error))})"
-                if getattr(error, "retryable", False):
-                    return _transient(action, subject, cause, "provider")
-                return _credentials(action, subject, cause)
+                return self._no_access_token(error, action, subject)
             case requests.exceptions.InvalidHeader():  # its text is the header
                 return _credentials(action, subject, "the token has characters that no header takes")
             case requests.exceptions.SSLError():
@@ -129,6 +126,15 @@ class Translator:
             case requests.exceptions.JSONDecodeError():
                 return self.not_drives(action, subject)
         return _transient(action, subject, _connection_cause(error), "network")
+
+    def _no_access_token(self, error: RefreshError, action: str, subject: str) -> LumenError:
+        cause = f"Google gave no access token ({self._cleaned(_first(error))})"
+        if getattr(error, "retryable", False):
+            return _transient(action, subject, cause, "provider")
+        if "JWT" in cause:
+            hint = "set this machine's clock, which a service account's signature holds, or renew GDRIVE_TOKEN"
+            return _permanent(action, subject, cause, "credentials", hint)
+        return _credentials(action, subject, cause)
 
     def not_drives(self, action: str, subject: str) -> LumenError:
         """An answer that is no answer of Drive's: a proxy's page, a captive portal."""

@@ -234,6 +234,7 @@ def selected(value: Any, fields: str | None) -> Any:
 
 
 FEW = "kind,id,name,mimeType"
+FEW_LISTED = f"kind,incompleteSearch,nextPageToken,files({FEW})"
 
 
 class _Server(ThreadingHTTPServer):
@@ -301,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
                 case "GET", "/drive/v3/files/generateIds":
                     self._json(selected(account.generate_ids(query), query.get("fields")))
                 case "GET", "/drive/v3/files":
-                    self._json(selected(account.list_files(principal, query), query.get("fields", f"files({FEW})")))
+                    self._json(selected(account.list_files(principal, query), query.get("fields", FEW_LISTED)))
                 case "POST", "/drive/v3/files":
                     made = account.create(principal, json.loads(body or b"{}"), query)
                     self._json(selected(made, query.get("fields", FEW)))

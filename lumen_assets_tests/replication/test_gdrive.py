@@ -12,14 +12,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import requests
+import urllib3
+from google.auth import _helpers
 
 from lumen_assets.archive import Digests, digest_file
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.replication import gdrive_api
 from lumen_assets.replication.gdrive import GoogleDriveStore
+from lumen_assets.replication.gdrive_errors import Refusal, Translator
 from lumen_assets.replication.retrying import Backoff, RetryingStore
 from lumen_assets.replication.store import Receipt
 from lumen_assets_tests.replication.drive_account import DRIVE_FILE, GRAIN
@@ -169,6 +174,13 @@ def test_calls_without_content_are_tried_again_and_nothing_is_doubled(bench: Ben
     assert bench.put(BIG).attempts == 2
     bench.require_stored(BIG)
     assert bench.emulator.bytes_up == BIG
+
+
+def test_a_folder_whose_answer_is_lost_is_not_made_again_although_no_listing_knows_it(bench: Bench) -> None:
+    bench.emulator.account.list_lag = 60
+    bench.proxy.inject(LoseAnswer(), folder)
+    assert bench.put(SMALL).attempts == 2
+    bench.require_stored(SMALL)
 
 
 @pytest.mark.parametrize("finished", ["answer", "gone"])
@@ -393,6 +405,19 @@ def test_a_revoked_refresh_token_is_permanent(bench: Bench) -> None:
     with pytest.raises(PermanentError, match=r"invalid_grant.*renew GDRIVE_TOKEN") as caught:
         bench.put(SMALL, bench.emulator.new_refresh_token())
     assert caught.value.error_class == "credentials"
+
+
+def test_a_clock_that_is_wrong_is_named_where_it_matters(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a service account signs with the time."""
+    now = _helpers.utcnow
+    monkeypatch.setattr(_helpers, "utcnow", lambda: now() + timedelta(hours=2))
+    bench.emulator.share("0ADrive")
+    with pytest.raises(PermanentError, match=r"invalid_grant.*set this machine's clock") as caught:
+        bench.store(bench.emulator.new_service_account(), "0ADrive").put(KEY, *bench.source(SMALL))
+    assert caught.value.error_class == "credentials"
+    assert bench.waits == []
+    bench.put(SMALL, bench.emulator.new_refresh_token())
+    bench.require_stored(SMALL)
 
 
 def test_a_token_endpoint_that_cannot_be_reached_is_a_network_error(bench: Bench) -> None:
@@ -732,6 +757,26 @@ def test_no_secret_in_any_error_or_log(
     )
     secrets = [*texts, *bench.emulator.account.sessions, "ya29.", "Bearer ya", "BEGIN PRIVATE", "assertion="]
     assert [secret[:12] for secret in secrets if secret in told] == []
+
+
+def test_what_libraries_and_google_say_is_cleaned() -> None:
+    """Their texts hold addresses, an upload's among them, and echo what they were sent."""
+    translate = Translator("there", ["canary"])
+    pool = urllib3.HTTPSConnectionPool("www.googleapis.com")
+    retries = urllib3.exceptions.MaxRetryError(
+        pool, "/upload?upload_id=canary2", Exception("odd /upload?upload_id=canary2")
+    )
+    for error in (requests.ConnectionError(retries), requests.exceptions.ChunkedEncodingError("canary2")):
+        assert "canary" not in str(translate.failed(error, "upload", "x"))
+    for text in (
+        "the token canary is bad",
+        "-----BEGIN PRIVATE KEY-----\nMII",
+        "see upload_id=canary2&x",
+        "ya29.canary2",
+    ):
+        told = str(translate.refused(Refusal(403, (), text, None), "upload", "x"))
+        assert "[secret]" in told
+        assert "canary" not in told
 
 
 BAD = {

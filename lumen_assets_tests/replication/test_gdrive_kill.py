@@ -144,7 +144,9 @@ def test_memory_does_not_grow_with_the_file(emulator: DriveEmulator, tmp_path: P
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_a_gigabyte_killed_twenty_times(emulator: DriveEmulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keeps", [True, False], ids=["partial chunks kept", "partial chunks dropped"])
+def test_a_gigabyte_killed_twenty_times(emulator: DriveEmulator, tmp_path: Path, keeps: bool) -> None:
+    emulator.account.keeps_partial = keeps
     size = 1 << 30
     digests = written(tmp_path / "source", size)
     generator = random.Random()  # noqa: S311 - moments, not secrets
