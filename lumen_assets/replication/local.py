@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from lumen_assets.archive.digests import Digests
-from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, new_file, publish_new
+from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, publish_new
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.replication.store import (
     Progress,
@@ -68,7 +69,10 @@ class LocalStore:
         return self._name
 
     def put(self, key: str, source: Path, digests: Digests, progress: Progress | None = None) -> Receipt:
-        """See ``Store.put``. The file appears under its name only when it is whole and on the disk."""
+        """See ``Store.put``. The file appears under its name only when it is whole and on the disk.
+
+        What an earlier process was killed over is compared with the source, and only the rest is written.
+        """
         path = self._path(key)
         subject = f"{source.name} to {path}"
         try:
@@ -76,11 +80,19 @@ class LocalStore:
             if path.exists():
                 return self._identical(key, path, digests)
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with source.open("rb") as reading, new_file(path) as writing:
+            partial = path.with_name(f"{TEMPORARY_PREFIX}{digests.sha256[:16]}-{path.name[-120:]}")
+            with source.open("rb") as reading, _only_writer(partial) as writing:
+                if path.exists():  # another process finished the same put while this one waited
+                    partial.unlink(missing_ok=True)
+                    return self._identical(key, path, digests)
+                try:
                     sent = _copy(reading, writing, digests, subject, progress)
-            except FileExistsError:  # another process finished the same put first
-                return self._identical(key, path, digests)
+                    publish_new(partial, path)
+                except (OSError, IntegrityError):  # of no use to a later put, and a full disk needs the room
+                    partial.unlink(missing_ok=True)
+                    if path.exists():
+                        return self._identical(key, path, digests)
+                    raise
             for folder in (path.parent.parent, self._folder):
                 fsync_folder(folder)
         except OSError as error:
@@ -205,11 +217,29 @@ class _FileReader:
         return data
 
 
+@contextmanager
+def _only_writer(path: Path) -> Iterator[BinaryIO]:
+    """A file for reading and writing, made where it is missing, that one process at a time has."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+        with suppress(OSError):  # some network mounts have no locks; there a second writer fails when it publishes
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
 def _copy(reading: BinaryIO, writing: BinaryIO, digests: Digests, subject: str, progress: Progress | None) -> int:
+    """Make ``writing`` hold what ``reading`` holds, keeping what it already has of it; returns the bytes written."""
     digest = hashlib.sha256()
     sent = 0
+    resuming = True
     while data := reading.read(CHUNK):
         digest.update(data)
+        if resuming:
+            if writing.read(len(data)) == data:
+                continue
+            resuming = False
+            writing.seek(reading.tell() - len(data))
+            writing.truncate()
         writing.write(data)
         sent += len(data)
         if progress:
@@ -222,6 +252,8 @@ def _copy(reading: BinaryIO, writing: BinaryIO, digests: Digests, subject: str, 
             error_class="digest",
             hint="the source is damaged; nothing was stored",
         )
+    writing.truncate(digests.size)
+    os.fsync(writing.fileno())
     return sent
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -94,5 +96,61 @@ LocalStore("here", Path({str(folder)!r}), create=True).put("a", source, digest_f
     assert not (folder / "a").exists()
     store = LocalStore("here", folder)
     assert list(store.list()) == []
-    assert store.put("a", source, digest_file(source)).created
+    (partial,) = folder.glob(f"{TEMPORARY_PREFIX}*")
+    there = partial.stat().st_size >> 20 << 20
+    receipt = store.put("a", source, digest_file(source))
+    assert receipt.created
+    assert receipt.bytes_sent == (64 << 20) - there
     assert digest_file(folder / "a") == digest_file(source)
+    assert list(folder.iterdir()) == [folder / "a"]
+
+
+@pytest.mark.parametrize("left", [b"", b"other than the source", bytes(3 << 20), b"x" * (9 << 20)])
+def test_whatever_an_earlier_process_left_the_right_bytes_are_stored(tmp_path: Path, left: bytes) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(bytes(2 << 20) + b"y" * (1 << 20) + b"end")
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    digests = digest_file(source)
+    (folder / f"{TEMPORARY_PREFIX}{digests.sha256[:16]}-a").write_bytes(left)
+    assert LocalStore("here", folder).put("a", source, digests).created
+    assert (folder / "a").read_bytes() == source.read_bytes()
+    assert list(folder.iterdir()) == [folder / "a"]
+
+
+@pytest.mark.parametrize(
+    ("size", "kills"), [(64 << 20, 3), pytest.param(1 << 30, 20, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
+)
+def test_killed_at_random_moments_it_goes_on_where_it_was(tmp_path: Path, size: int, kills: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(1 << 20) * (size >> 20))
+    folder = tmp_path / "copies"
+    program = f"""
+import sys, time
+from pathlib import Path
+from lumen_assets.archive import digest_file
+from lumen_assets.replication.local import LocalStore
+source = Path({str(source)!r})
+count = 0
+def said(size):
+    global count
+    count += size
+    Path({str(tmp_path)!r}, sys.argv[1]).write_text(str(count))
+    time.sleep({0.5 * (1 << 20) / size!r} * {kills})
+LocalStore("here", Path({str(folder)!r}), create=True).put("a", source, digest_file(source), said)
+"""
+    generator = random.Random()  # noqa: S311 - moments, not secrets
+    for number in range(kills):
+        process = subprocess.Popen([sys.executable, "-c", program, f"sent-{number}"])
+        deadline = time.monotonic() + 60
+        while not (tmp_path / f"sent-{number}").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(generator.random() * 0.3)
+        process.kill()
+        process.wait()
+    subprocess.run([sys.executable, "-c", program, "sent-last"], check=True)
+    sent = sum(int(path.read_text() or 0) for path in tmp_path.glob("sent-*"))
+    print(f"bytes sent: {sent / size:.3f} of the size")
+    assert digest_file(folder / "a") == digest_file(source)
+    assert list(folder.iterdir()) == [folder / "a"]
+    assert sent <= 1.2 * size
