@@ -9,7 +9,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -93,6 +93,9 @@ def replaced_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
 
 
 def replace_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """``replaced_file`` for content that is at hand."""
+    """``replaced_file`` for content that is at hand; a file that has it already is left alone, its times too."""
+    with suppress(OSError):
+        if path.stat().st_size == len(content) and path.read_bytes() == content:
+            return
     with replaced_file(path, mode=mode) as file:
         file.write(content)

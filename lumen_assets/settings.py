@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
@@ -322,7 +322,7 @@ class Settings(BaseModel):
 
     def local_path(self, destination: LocalDestination) -> Path:
         """The absolute folder of a local destination."""
-        return self.home / destination.path
+        return self.home / destination.path.expanduser()
 
     @property
     def sessions_folder(self) -> Path:
@@ -411,6 +411,34 @@ def _parse(text: str, source: str, problems: list[str]) -> Configuration | None:
         return None
 
 
+def _existing_parent(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _machine_problems(configuration: Configuration, home: Path, data_root: Path, working_folder: Path) -> list[str]:
+    """What is wrong with settings on this machine: paths that hide each other, a font that is not there."""
+    problems = []
+    if configuration.start_date > datetime.now(UTC).date():
+        problems.append(f"start_date: {configuration.start_date} has not come yet: choose a day that is over")
+    font = configuration.report.font
+    if font and not (working_folder / font.expanduser()).is_file():
+        problems.append(f"report.font: {font} is not a file: give the path of a TrueType font, or remove it")
+    taken = {"the archive": home / "archive", "the reports": home / "controls", "the inputs": data_root}
+    for name, destination in configuration.destinations.items():
+        if not isinstance(destination, LocalDestination):
+            continue
+        path = home / destination.path.expanduser()
+        setting = f"destinations.{name}.path"
+        if path.resolve() == home.resolve():
+            problems.append(f"{setting}: it is LUMEN_HOME itself: name a folder in it, or better on another disk")
+        for what, other in taken.items():
+            mine, theirs = path.resolve(), other.resolve()
+            if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+                problems.append(f"{setting}: {path} and {what} ({other}) are not apart: give it a folder of its own")
+        taken[f"destination {name}"] = path
+    return problems
+
+
 def default_configuration_text() -> str:
     """The commented ``lumen.yaml`` that ships; ``lumen`` runs on it where there is no other."""
     return files("lumen_assets").joinpath("lumen.yaml").read_text(encoding="utf-8")
@@ -447,6 +475,10 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         problems.append(
             f"LUMEN_DATA_ROOT: {data_root} is not a folder: create it, correct the path, or unset it for sample data"
         )
+    if not _existing_parent(home).is_dir():
+        problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
+    if configuration is not None:
+        problems.extend(_machine_problems(configuration, home, data_root, working_folder))
     if problems or configuration is None:
         raise SettingsError(
             subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems

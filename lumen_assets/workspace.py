@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from lumen_assets import __version__, archive, replication, telemetry
 from lumen_assets.archive import FrozenDay, Keyring, Manifest
 from lumen_assets.days import days_between, yesterday
-from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.errors import IntegrityError, LumenError, PermanentError
 from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.fetch import fetch_revision
@@ -68,24 +68,48 @@ class Workspace:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The archive keys: ``LUMEN_ARCHIVE_KEY``, else the key made on first run.
+        """The archive keys: ``LUMEN_ARCHIVE_KEY``, else the key made on first run. None is ever made here.
 
         Raises:
-            PermanentError: if the key is unusable, or gone while archives exist that need it.
+            PermanentError: if there is no key, or it is unusable.
         """
         given = self.settings.archive_key
         if given is not None:
             return archive.parse_keyring(given.get_secret_value())
-        made = not self.key_file.exists()
-        keyring = archive.load_or_create_key_file(self.key_file, may_create=not self._anything_frozen())
-        if made:
-            _log.warning(
-                "made a new archive key, id %s, at %s: without it no archive can ever be read. "
-                "Keep a copy somewhere else, now.",
-                keyring.primary.id,
-                self.key_file,
+        if not self.key_file.exists():
+            raise PermanentError(
+                action="read",
+                subject="the archive key",
+                cause=f"LUMEN_ARCHIVE_KEY is not set and there is no {self.key_file}",
+                error_class="configuration",
+                hint="set it to the key that the archives were made with, or put your copy of that file back",
             )
-        return keyring
+        return archive.load_or_create_key_file(self.key_file, may_create=False)
+
+    def ensure_key(self) -> None:
+        """Make the first key of an installation that has none and has frozen nothing, and say so loudly.
+
+        Raises:
+            PermanentError: if there is no key while archives exist, here or at a destination, that need it.
+        """
+        if self.settings.archive_key is not None or self.key_file.exists() or self.anything_frozen():
+            _ = self.keyring
+            return
+        keyring = archive.load_or_create_key_file(self.key_file, may_create=True)
+        _log.warning(
+            "made a new archive key, id %s, at %s: without it no archive can ever be read. "
+            "Keep a copy somewhere else, now.",
+            keyring.primary.id,
+            self.key_file,
+        )
+
+    def anything_frozen(self) -> bool:
+        """Whether any archive exists here or at a destination that answers."""
+        for store in (self.archive_store, *self.stores.values()):
+            with suppress(LumenError):
+                if revisions_held(store):
+                    return True
+        return False
 
     @cached_property
     def stores(self) -> Mapping[str, Store]:
@@ -118,6 +142,10 @@ class Workspace:
                 error_class="configuration",
                 hint=f"choose a day from {first} to {last}",
             )
+
+    def working_on(self, day: date) -> AbstractContextManager[None]:
+        """Held while the day's slice is cut, read or removed: two runs of one day at once wait for each other."""
+        return self.locked(day.isoformat())
 
     def cut_day(self, day: date) -> DaySlice:
         """Cut the day out of every input, anew."""
@@ -209,12 +237,16 @@ class Workspace:
     def newest_revisions(self, days: Sequence[date] = ()) -> dict[date, int]:
         """The newest revision of each of ``days``, or of every day there is, in order of day.
 
-        Looks at the local archive and at every destination that answers, so it knows the same on a fresh machine.
+        Looks at the index and the local archive, and at every destination that answers, so it knows the same on a fresh
+        machine.
 
         Raises:
-            PermanentError: if a day that was asked for is nowhere.
+            PermanentError: if a day that was asked for is nowhere, or there is none at all.
         """
         newest: dict[date, int] = {}
+        for entry in archive.read_index(self.settings.archive_folder):
+            if not days or entry.day in days:
+                newest[entry.day] = max(newest.get(entry.day, 0), entry.revision)
         silent: list[str] = []
         for store in (self.archive_store, *self.stores.values()):
             try:
@@ -226,10 +258,10 @@ class Workspace:
                 for day, numbers in revisions.items():
                     newest[day] = max(newest.get(day, 0), *numbers)
         absent = [str(day) for day in days if day not in newest]
-        if absent:
+        if absent or not newest:
             raise PermanentError(
                 action="find an archive of",
-                subject=", ".join(absent),
+                subject=", ".join(absent) or "any day",
                 cause="; ".join(["neither this machine nor any destination that answered has one", *silent]),
                 error_class="missing",
                 hint="`lumen daily --day DAY` makes it where the inputs still have the day",
@@ -240,17 +272,22 @@ class Workspace:
         """The verdict on a replica, recorded in the ledger.
 
         Raises:
-            TransientError, PermanentError: if there is no verdict; nothing is recorded.
+            TransientError, PermanentError: if there is none; that it is unknown is recorded, so that no earlier MATCH
+                stands.
         """
-        found = verify_replica(
-            self.stores[destination],
-            day,
-            revision,
-            level,
-            self.keyring,
-            expected=self.local_manifest(day, revision),
-            identify=self.identify_archive,
-        )
+        try:
+            found = verify_replica(
+                self.stores[destination],
+                day,
+                revision,
+                level,
+                self.keyring,
+                expected=self.local_manifest(day, revision),
+                identify=self.identify_archive,
+            )
+        except LumenError as error:
+            self.ledger.record(unreachable(destination, day, revision, level, error))
+            raise
         self.ledger.record(found)
         return found
 
@@ -259,9 +296,14 @@ class Workspace:
         try:
             return self.verify(destination, day, revision, level)
         except LumenError as error:
-            found = unreachable(destination, day, revision, level, error)
-        self.ledger.record(found)
-        return found
+            return unreachable(destination, day, revision, level, error)
+
+    def note_failed_put(self, destination: str, manifest: Manifest, error: LumenError) -> None:
+        """Record what a failed put says of the replica: what else is in its place, or that it is unknown."""
+        if isinstance(error, IntegrityError):
+            self.verify_or_unreachable(destination, manifest.day, manifest.revision, Level.BYTES)
+        else:
+            self.ledger.record(unreachable(destination, manifest.day, manifest.revision, Level.DIGEST, error))
 
     def verify_due(self, destination: str) -> list[Verification]:
         """Read in full the replicas at a destination whose turn it is, so that none waits longer than the settings say.
@@ -354,20 +396,27 @@ class Workspace:
                         _log.warning("the manifest of %s at %s was passed over: %s", day, store.name, error)
         return found
 
-    def identify_archive(self, sha256: str) -> str | None:
-        """The day and revision of a known archive, by its SHA-256."""
+    def identify_archive(self, sha256: str, size: int) -> str | None:
+        """The day and revision of an archive that is known here or at a destination, by its SHA-256 and size."""
         for entry in archive.read_index(self.settings.archive_folder):
             if entry.archive_sha256 == sha256:
                 return f"{entry.day} r{entry.revision}"
+        for store in self.stores.values():
+            with suppress(LumenError):
+                for stored in store.list():
+                    named = archive.parse_archive_key(stored.key) if stored.size == size else None
+                    if named is None:
+                        continue
+                    day, revision = named
+                    with suppress(LumenError):
+                        if read_manifest(store, day, revision, self.keyring).archive.sha256 == sha256:
+                            return f"{day} r{revision}"
         return None
-
-    def _anything_frozen(self) -> bool:
-        return next(iter(self.settings.archive_folder.glob("*/snapshot.manifest.json")), None) is not None
 
     def _cut(self, day: date, folder: Path) -> DaySlice:
         sources = self.settings.configuration.sources
         if self.settings.sample:
-            with self._locked("sample"):
+            with self.locked("sample"):
                 telemetry.ensure_sample(
                     self.settings.data_root,
                     last_day=yesterday(),
@@ -380,7 +429,8 @@ class Workspace:
         )
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def locked(self, name: str) -> Iterator[None]:
+        """Held by one process at a time on this machine."""
         folder = self.settings.home / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / name).open("w") as file:

@@ -13,7 +13,13 @@ from lumen_assets.archive.keys import (
     parse_keyring,
     tink_keyset_json,
 )
-from lumen_assets.archive.layout import MANIFEST_NAME, archive_name, parse_manifest_key, revision_prefix
+from lumen_assets.archive.layout import (
+    MANIFEST_NAME,
+    archive_name,
+    parse_archive_key,
+    parse_manifest_key,
+    revision_prefix,
+)
 from lumen_assets.archive.manifest import Manifest, associated_data
 from lumen_assets.archive.payload import members_of
 from lumen_assets.archive.ranged import ExtractedPaths, FileRange, RangedReader, extract_paths
@@ -46,6 +52,7 @@ __all__ = [
     "members_of",
     "new_key_text",
     "newest",
+    "parse_archive_key",
     "parse_keyring",
     "parse_manifest_key",
     "read_index",

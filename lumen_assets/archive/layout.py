@@ -41,6 +41,13 @@ def parse_manifest_key(key: str) -> tuple[date, int] | None:
     return (day, revision) if day and revision else None
 
 
+def parse_archive_key(key: str) -> tuple[date, int] | None:
+    """Day and revision of the archive with this key; None if it is not an archive's."""
+    folder, _, last = key.rpartition("/")
+    named = parse_manifest_key(f"{folder}/{MANIFEST_NAME}")
+    return named if named and last == archive_name(*named) else None
+
+
 def days_frozen(archive_folder: Path) -> list[date]:
     """The days that have a folder, oldest first."""
     try:

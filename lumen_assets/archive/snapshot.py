@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from lumen_assets.errors import PermanentError
+from lumen_assets.report.model import DayReport
+from lumen_assets.telemetry.model import DaySlice
 
 REPORTS: Final = "controls/reports"
 CONFIGURATION: Final = "configuration/lumen.yaml"
@@ -45,7 +47,33 @@ def snapshot_payload(
                 hint="materialize the report and its PDF first",
             )
         payload[f"{REPORTS}/{path.name}"] = path
+    pdf, model = (reports_folder / f"{report}{suffix}" for suffix in (".pdf", ".json"))
+    if pdf.stat().st_mtime_ns < model.stat().st_mtime_ns:
+        raise _materialize_first(day, "the PDF is older than the report")
     for figure in sorted((reports_folder / "assets").glob(f"{report}_*")):
         payload[f"{REPORTS}/assets/{figure.name}"] = figure
     payload[CONFIGURATION] = configuration
     return payload
+
+
+def require_same_telemetry(report: DayReport, day_slice: DaySlice) -> None:
+    """Refuse to freeze a report with other telemetry than it was made from.
+
+    Raises:
+        PermanentError: if an input differs.
+    """
+    reported = {item.name: item.sha256 for item in report.inputs if item.present}
+    cut = {item.name: item.sha256 for item in day_slice.inputs if item.present}
+    differing = sorted(name for name in reported.keys() | cut.keys() if reported.get(name) != cut.get(name))
+    if differing:
+        raise _materialize_first(day_slice.day, f"{', '.join(differing)} changed since the report was made")
+
+
+def _materialize_first(day: date, cause: str) -> PermanentError:
+    return PermanentError(
+        action="freeze",
+        subject=str(day),
+        cause=cause,
+        error_class="input",
+        hint="materialize telemetry, report and report_pdf of the day first",
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -31,7 +32,7 @@ class Outcome:
         runs: the Dagster run id by job.
         materialized: metadata by asset, for those that succeeded.
         failures: why, by asset, for those that failed.
-        verdicts: the newest verdict by destination.
+        verdicts: the newest verdict by destination, of those that this run came to.
     """
 
     day: date
@@ -57,7 +58,7 @@ def daily(day: date | None, until: str | None, verbose: bool, as_json: bool) -> 
     workspace = Workspace(settings)
     day = day or yesterday()
     workspace.require_day(day)
-    _ = workspace.keyring  # a key that is made or missing is said before anything else
+    workspace.ensure_key()  # a key that is made or missing is said before anything else
     console = Console(stderr=True, quiet=as_json)
     outcome = run_day(workspace, day, until=until, verbose=verbose, console=console)
     if as_json:
@@ -80,11 +81,19 @@ def run_day(
     settings = workspace.settings
     folder = prepare_instance(settings.dagster_home)
     definitions = build_defs(workspace)
+    started = datetime.now(UTC)
     runs: dict[str, str] = {}
     materialized: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
-    with dg.DagsterInstance.from_config(str(folder)) as instance:
+    with ExitStack() as opened:
+        with workspace.locked(
+            "instance"
+        ):  # Dagster's tables are made on first use, which two processes cannot do at once
+            instance = opened.enter_context(dg.DagsterInstance.from_config(str(folder)))
+            instance.get_runs_count()
         for job_name in ("daily",) if until else ("daily", "attest"):
+            if job_name == "attest" and not (settings.archive_folder / day.isoformat()).exists():
+                break  # there is nothing to attest, and that is a failure already
             run_id = runs[job_name] = dg_run_id()
             instance.add_event_listener(run_id, lambda entry: _show(entry, console))
             result = definitions.resolve_job_def(job_name).execute_in_process(
@@ -97,7 +106,8 @@ def run_day(
                 run_config={} if verbose else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
             _collect(result.all_events, materialized, failures)
-    verdicts = workspace.ledger.newest(day, day).get(day, {})
+    newest = workspace.ledger.newest(day, day).get(day, {})
+    verdicts = {name: found for name, found in newest.items() if found.at >= started}  # what this run proved
     return Outcome(day, runs, materialized, failures, verdicts)
 
 

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from lumen_assets import archive
-from lumen_assets.cli.running import PROBLEM, json_option, print_json
+from lumen_assets.cli.running import PROBLEM, USAGE, json_option, print_json
 from lumen_assets.days import yesterday
 from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.settings import Settings, load_settings
@@ -45,7 +45,8 @@ def doctor(as_json: bool) -> None:
     else:
         _print(findings)
     if not ok:
-        raise SystemExit(PROBLEM)
+        wrong_setting = any(finding.name.startswith("setting ") for finding in findings)
+        raise SystemExit(USAGE if wrong_setting else PROBLEM)
 
 
 def _look() -> Iterator[Finding]:
@@ -54,15 +55,15 @@ def _look() -> Iterator[Finding]:
     except SettingsError as error:
         for problem in error.problems:
             name, _, rest = problem.partition(": ")
-            yield Finding(f"setting {name}", ok=False, detail=rest, fix="see the message")
+            yield Finding(f"setting {name}", ok=False, detail=rest, fix="")
         return
     source = settings.configuration_file or "the defaults that ship"
     yield Finding("configuration", ok=True, detail=f"{source}: valid")
     workspace = Workspace(settings)
     yield _guarded("archive key", lambda: _key(workspace))
-    yield _inputs(settings)
+    yield _guarded("inputs", lambda: _inputs(settings))
     yield from _home(settings)
-    yield _clock(settings)
+    yield _guarded("clock", lambda: _clock(settings))
     yield _font(settings)
     for name in workspace.stores:
         yield _guarded(f"destination {name}", lambda name=name: _destination(workspace, name))  # type: ignore[misc]
@@ -73,12 +74,18 @@ def _guarded(name: str, look: Callable[[], Finding]) -> Finding:
         return look()
     except LumenError as error:
         return Finding(name, ok=False, detail=error.cause, fix=error.hint)
+    except OSError as error:
+        return Finding(name, ok=False, detail=f"{error.filename}: {error.strerror}")
 
 
 def _key(workspace: Workspace) -> Finding:
-    if workspace.settings.archive_key is None and not workspace.key_file.exists():
+    made = workspace.settings.archive_key is not None or workspace.key_file.exists()
+    if not made and not workspace.anything_frozen():
         return Finding("archive key", ok=True, detail=f"none yet: the first run makes one at {workspace.key_file}")
     keyring = workspace.keyring
+    newest = max((entry.day for entry in archive.read_index(workspace.settings.archive_folder)), default=None)
+    if newest:
+        workspace.frozen_day(newest)  # it must also be the key that the archives were made with
     where = "LUMEN_ARCHIVE_KEY" if workspace.settings.archive_key else workspace.key_file
     return Finding(
         "archive key", ok=True, detail=f"id {keyring.primary.id}, from {where}; keep a copy of it somewhere else"

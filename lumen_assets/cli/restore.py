@@ -40,7 +40,7 @@ def restore(day: date, folder: Path, source: str | None, paths: tuple[str, ...],
         try:
             restored = _restore(workspace, store, day, revision, folder, paths)
         except LumenError as error:
-            if len(stores) == 1 or error.error_class == "output":
+            if len(stores) == 1 or error.error_class in ("output", "input"):
                 raise
             passed_over[store.name] = str(error)
             console.print(f"[yellow]passed over {store.name}[/]: {error}", soft_wrap=True, highlight=False)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from lumen_assets.days import parse_day
-from lumen_assets.errors import LumenError
+from lumen_assets.errors import LumenError, PermanentError
 
 PROBLEM: Final = 1
 USAGE: Final = 2
@@ -58,6 +58,14 @@ class LumenGroup(click.Group):
         except LumenError as error:
             report_error(error, as_json=bool(ctx.meta.get(_JSON)))
             ctx.exit(USAGE if error.error_class == "configuration" else PROBLEM)
+        except BrokenPipeError:  # whoever read our output has gone
+            raise
+        except OSError as error:
+            where = error.filename or "a file or folder"
+            cause = error.strerror or str(error)
+            problem = PermanentError(action="use", subject=str(where), cause=cause, error_class="system")
+            report_error(problem, as_json=bool(ctx.meta.get(_JSON)))
+            ctx.exit(PROBLEM)
 
 
 def report_error(error: LumenError, *, as_json: bool) -> None:

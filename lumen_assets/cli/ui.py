@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 import click
 
 from lumen_assets.cli.running import PROBLEM
+from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
 
 
@@ -21,6 +23,18 @@ def ui(port: int) -> None:
     from lumen_assets.defs.instance import prepare_instance  # Dagster is slow to import
 
     settings = load_settings()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PermanentError(
+                action="open the UI on",
+                subject=f"port {port}",
+                cause=error.strerror or "it cannot be used",
+                error_class="configuration",
+                hint="is another `lumen ui` running? --port chooses another port",
+            ) from error
     os.environ["DAGSTER_HOME"] = str(prepare_instance(settings.dagster_home))
     click.echo(f"Dagster UI: http://127.0.0.1:{port} (instance {settings.dagster_home})", err=True)
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]

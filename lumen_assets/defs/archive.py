@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from lumen_assets import archive as domain
-from lumen_assets.archive.snapshot import snapshot_payload
+from lumen_assets.archive.snapshot import require_same_telemetry, snapshot_payload
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.durable import replace_bytes
+from lumen_assets.report import load_report
 from lumen_assets.workspace import Workspace, git_revision, software
 
 
@@ -30,8 +31,10 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         """
         day = partition_day(context)
         settings = lumen.settings
-        with translated():
+        with translated(), lumen.working_on(day):
+            lumen.ensure_key()
             day_slice = lumen.sliced_day(day)
+            require_same_telemetry(load_report(settings.reports_folder, day), day_slice)
             configuration = settings.slices_folder / f"{day}.lumen.yaml"
             replace_bytes(configuration, settings.content_configuration.encode())
             known_here = domain.newest(settings.archive_folder, day, lumen.keyring) is not None

@@ -6,9 +6,8 @@ import dagster as dg
 
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
-from lumen_assets.errors import IntegrityError
+from lumen_assets.errors import LumenError
 from lumen_assets.replication import replicate
-from lumen_assets.verification import Level
 from lumen_assets.workspace import Workspace
 
 
@@ -37,14 +36,14 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
             started = time.monotonic()
             try:
                 receipt = replicate(frozen, lumen.stores[destination], _Said(context.log, frozen.manifest.archive.size))
-            except IntegrityError:  # something else is there: an earlier MATCH must not stand
-                lumen.verify(destination, day, frozen.manifest.revision, Level.BYTES)
+            except LumenError as error:  # an earlier MATCH must not stand
+                lumen.note_failed_put(destination, frozen.manifest, error)
                 raise
         stored = receipt.archive.stored
         seconds = time.monotonic() - started
         return dg.MaterializeResult(
             metadata={
-                "uri": dg.MetadataValue.url(stored.uri),
+                "uri": stored.uri,
                 "revision": frozen.manifest.revision,
                 "created": receipt.created,
                 "size": stored.size,

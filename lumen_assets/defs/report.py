@@ -26,7 +26,7 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         Holds no wall clock and no random id: the same telemetry gives the same bytes.
         """
         day = partition_day(context)
-        with translated():
+        with translated(), lumen.working_on(day):
             model = domain.build_report(
                 telemetry.read_day(lumen.sliced_day(day)),
                 lumen.read_day_before(day),
@@ -66,7 +66,6 @@ def report_pdf_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(path)),
-                "open": dg.MetadataValue.url(path.as_uri()),
                 "size": path.stat().st_size,
             }
         )

@@ -6,9 +6,11 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -77,12 +79,12 @@ class LocalStore:
         subject = f"{source.name} to {path}"
         try:
             self._require_folder()
-            if path.exists():
+            if _is_taken(path):
                 return self._identical(key, path, digests)
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{TEMPORARY_PREFIX}{digests.sha256[:16]}-{path.name[-120:]}")
             with source.open("rb") as reading, _only_writer(partial) as writing:
-                if path.exists():  # another process finished the same put while this one waited
+                if _is_taken(path):  # another process finished the same put while this one waited
                     partial.unlink(missing_ok=True)
                     return self._identical(key, path, digests)
                 try:
@@ -90,7 +92,7 @@ class LocalStore:
                     publish_new(partial, path)
                 except (OSError, IntegrityError):  # of no use to a later put, and a full disk needs the room
                     partial.unlink(missing_ok=True)
-                    if path.exists():
+                    if _is_taken(path):
                         return self._identical(key, path, digests)
                     raise
             for folder in (path.parent.parent, self._folder):
@@ -114,9 +116,9 @@ class LocalStore:
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[Reader]:
         """See ``Store.read``."""
         path = self._path(key)
-        self._require_folder()
         try:
-            file = path.open("rb", buffering=0)
+            self._require_folder()
+            file = _open_regular(path)
         except FileNotFoundError as error:
             raise PermanentError(
                 action="read", subject=str(path), cause="there is no such file", error_class="missing"
@@ -144,15 +146,15 @@ class LocalStore:
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""
-        self._require_folder()
         start = self._folder / prefix.rpartition("/")[0]
         found = []
         try:
+            self._require_folder()
             for folder, _, names in os.walk(start, onerror=_raise):
                 for name in names:
                     path = Path(folder) / name
                     key = path.relative_to(self._folder).as_posix()
-                    if key.startswith(prefix) and not name.startswith(TEMPORARY_PREFIX):
+                    if key.startswith(prefix) and not name.startswith(TEMPORARY_PREFIX) and _is_regular(path):
                         found.append((key, path))
         except FileNotFoundError:
             return
@@ -178,12 +180,14 @@ class LocalStore:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def _stored(self, key: str, path: Path) -> StoredObject:
-        return StoredObject(key=key, size=path.stat().st_size, uri=path.as_uri())
+        found = path.lstat()
+        _require_regular(path, found)
+        return StoredObject(key=key, size=found.st_size, uri=path.as_uri())
 
     def _identical(self, key: str, path: Path, digests: Digests) -> Receipt:
-        with path.open("rb") as file:
+        with _open_regular(path) as file:
             same = (
-                path.stat().st_size == digests.size
+                os.fstat(file.fileno()).st_size == digests.size
                 and hashlib.file_digest(file, "sha256").hexdigest() == digests.sha256
             )
         if not same:
@@ -197,10 +201,49 @@ class LocalStore:
         return Receipt(self._stored(key, path), created=False, bytes_sent=0)
 
 
+def _is_taken(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
+def _require_regular(path: Path, found: os.stat_result) -> None:
+    """A link could lead anywhere and a device never end: neither is a replica.
+
+    Raises:
+        IntegrityError: if it is no regular file.
+    """
+    if not stat.S_ISREG(found.st_mode):
+        raise IntegrityError(
+            action="read",
+            subject=str(path),
+            cause=f"it is no regular file but a {'folder' if stat.S_ISDIR(found.st_mode) else 'link or special file'}",
+            error_class="not-a-file",
+        )
+
+
+def _open_regular(path: Path) -> FileIO:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            _require_regular(path, path.lstat())
+        raise
+    file = FileIO(descriptor, "rb")
+    try:
+        _require_regular(path, os.fstat(descriptor))
+    except IntegrityError:
+        file.close()
+        raise
+    return file
+
+
 class _FileReader:
     """Bounded reads of a file, with our errors."""
 
-    def __init__(self, file: BinaryIO, path: Path, length: int | None) -> None:
+    def __init__(self, file: FileIO, path: Path, length: int | None) -> None:
         self._file = file
         self._path = path
         self._left = length

@@ -65,12 +65,13 @@ def restore_replica(
     key = revision_prefix(manifest.day, manifest.revision) + archive_name(manifest.day, manifest.revision)
     archive_key = keyring.find(manifest.key_id)
     bound_to = associated_data(manifest.day, manifest.revision)
+    name = f"{key} at {store.name}"
     if paths:
         ranged = StoreRange(store, key, manifest.archive.size)
-        found = extract_paths(ranged, paths, to, key=archive_key, associated_data=bound_to)
+        found = extract_paths(ranged, paths, to, key=archive_key, associated_data=bound_to, name=name)
         return Restored(store.name, manifest.revision, found.files, found.bytes)
     with store.read(key) as reader:
         contents = extract_stream(
-            reader, to, key=archive_key, associated_data=bound_to, content_digest=manifest.content.digest
+            reader, to, key=archive_key, associated_data=bound_to, content_digest=manifest.content.digest, name=name
         )
     return Restored(store.name, manifest.revision, contents.files, contents.bytes)

@@ -29,7 +29,7 @@ def _open(name: str, destination: Destination, settings: Settings) -> Store:
     match destination:
         case LocalDestination():
             folder = settings.local_path(destination)
-            return LocalStore(name, folder, create=not destination.path.is_absolute())
+            return LocalStore(name, folder, create=not destination.path.expanduser().is_absolute())
         case S3Destination():
             from lumen_assets.replication.s3 import S3Store
 

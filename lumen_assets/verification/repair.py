@@ -59,7 +59,7 @@ def repair_replica(
     sources: Sequence[Store],
     keyring: Keyring,
     scratch: Path,
-    identify: Identify = lambda _: None,
+    identify: Identify = lambda _sha256, _size: None,
 ) -> Repair:
     """Put a replica again from the first source that is good at level bytes.
 

@@ -22,8 +22,8 @@ CHUNK: Final = 1 << 20
 MANIFEST_LIMIT: Final = 16 << 20
 """Bytes of a manifest that are read at the most; a real one has a few thousand."""
 
-Identify = Callable[[str], str | None]
-"""From an archive's SHA-256 to the name of the archive that is known by it, if any."""
+Identify = Callable[[str, int], str | None]
+"""From an archive's SHA-256 and size to the name of the archive that is known by them, if any."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def verify_replica(
     keyring: Keyring,
     *,
     expected: Manifest | None = None,
-    identify: Identify = lambda _: None,
+    identify: Identify = lambda _sha256, _size: None,
 ) -> Verification:
     """The verdict on one replica. A mismatch is read once more before it is called damage.
 
@@ -53,9 +53,9 @@ def verify_replica(
     Raises:
         TransientError, PermanentError: if the destination or the key could not be used, so that there is no verdict.
     """
-    found = _verify(store, day, revision, level, keyring, expected, identify)
+    found = _looked_at(store, day, revision, level, keyring, expected, identify)
     if found.verdict is Verdict.MISMATCH:
-        again = _verify(store, day, revision, level, keyring, expected, identify)
+        again = _looked_at(store, day, revision, level, keyring, expected, identify)
         found = _Found(again.verdict, again.finding, again.detail, found.bytes_read + again.bytes_read)
     return Verification(
         day=day,
@@ -109,6 +109,21 @@ def read_held(store: Store, day: date, revision: int, keyring: Keyring) -> Held:
             error_class="manifest",
         )
     return Held(manifest, hashlib.sha256(data).hexdigest())
+
+
+def _looked_at(
+    store: Store,
+    day: date,
+    revision: int,
+    level: Level,
+    keyring: Keyring,
+    expected: Manifest | None,
+    identify: Identify,
+) -> _Found:
+    try:
+        return _verify(store, day, revision, level, keyring, expected, identify)
+    except IntegrityError as error:  # what is there is no object at all: a link, a folder
+        return _Found(Verdict.MISMATCH, Finding.DAMAGED, error.cause)
 
 
 def _verify(
@@ -187,7 +202,7 @@ def _by_reading(
         hashing.drain()
     archive = manifest.archive
     if hashing.sha256 != archive.sha256:
-        other = identify(hashing.sha256)
+        other = identify(hashing.sha256, hashing.count)
         if other:
             return _Found(Verdict.MISMATCH, Finding.WRONG_ARCHIVE, f"it is the archive of {other}", hashing.count)
         if hashing.count != archive.size:
