@@ -87,8 +87,8 @@ def _destinations(workspace: Workspace, chosen: tuple[str, ...]) -> list[str]:
 def _print(verdicts: list[Verification], attestations: list[Attestation]) -> None:
     console = Console()
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("day", "rev", "destination", "level", "verdict", "finding", "detail"):
-        table.add_column(heading, no_wrap=heading not in ("finding", "detail"))
+    for heading in ("day", "rev", "destination", "level", "verdict", "finding"):
+        table.add_column(heading, no_wrap=True)
     for found in verdicts:
         colour = "green" if found.verdict is Verdict.MATCH else "red"
         table.add_row(
@@ -98,9 +98,12 @@ def _print(verdicts: list[Verification], attestations: list[Attestation]) -> Non
             found.level,
             f"[{colour}]{found.verdict}[/]",
             found.finding,
-            found.detail,
         )
     console.print(table)
+    for found in verdicts:
+        if found.verdict is not Verdict.MATCH:
+            where = f"{found.day} r{found.revision} at {found.destination}"
+            console.print(f"[red]{where}[/]: {found.detail}", soft_wrap=True, highlight=False)
     for attestation in attestations:
         colour = "green" if attestation.ok else "red"
         console.print(f"{attestation.day}: [{colour}]{attestation}[/]", highlight=False)
