@@ -9,9 +9,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster_aws.s3 import S3Resource
 from pydantic import SecretStr
 from rich.console import Console
 
+from lumen_assets.archive import digest_file
 from lumen_assets.cli.daily import Outcome, run_day
 from lumen_assets.definitions import build_defs
 from lumen_assets.replication import Store
@@ -318,3 +320,20 @@ def test_what_a_test_looks_for_would_be_found(tmp_path: Path) -> None:
         connection.execute("INSERT INTO event VALUES (?)", (f'{{"message": "{CANARIES["drive"]}"}}',))
     connection.close()
     assert CANARIES["drive"].encode() in (tmp_path / "events.db").read_bytes()
+
+
+def test_a_client_of_dagster_aws_serves_too(seaweedfs: S3Server, tmp_path: Path) -> None:
+    resource = S3Resource(
+        endpoint_url=seaweedfs.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=seaweedfs.access_key,
+        aws_secret_access_key=seaweedfs.secret_key,
+    )
+    settings = S3Destination(type="s3", bucket=seaweedfs.new_bucket(), part_size_mib=5)
+    store = S3Store("cloud", settings, UploadSessions(tmp_path / "uploads"), resource.get_client())
+    source = tmp_path / "source"
+    source.write_bytes(bytes(12 << 20))
+    assert store.put(KEY, source, digest_file(source)).created
+    stored = store.stat(KEY)
+    assert stored is not None
+    assert stored.checksums["crc64nvme"] == digest_file(source).crc64nvme

@@ -163,3 +163,22 @@ def test_what_is_not_there_cannot_be_set_aside(store: Store) -> None:
         store.set_aside(KEY)
     assert caught.value.error_class == "missing"
     assert list(store.list()) == []
+
+
+class CancelledError(Exception):
+    pass
+
+
+def test_a_put_is_cancelled_from_its_progress_and_goes_on_later(store: Store, make: Callable[[bytes], Path]) -> None:
+    source = make(bytes(range(256)) * (24 * MIB // 256))
+
+    def cancel(_: int) -> None:
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        store.put(KEY, source, digest_file(source), cancel)
+    assert store.stat(KEY) is None
+    assert list(store.list()) == []
+    receipt = put(store, KEY, source)
+    assert receipt.created
+    assert receipt.stored.size == 24 * MIB
