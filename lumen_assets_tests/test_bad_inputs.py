@@ -155,6 +155,16 @@ def test_a_missing_telemetry_file_is_a_clear_error_and_nothing_is_made(bare: Ins
     assert list(bare.home.rglob("*.tink")) == []
 
 
+@pytest.mark.parametrize(
+    "content", [b"time,a\n2026-03-09T10:00:00+09:00,1\n", row(0).encode() + b"\n", bytes(range(256)) * 9]
+)
+def test_a_file_without_a_header_is_a_clear_error_and_not_an_empty_day(bare: Installation, content: bytes) -> None:
+    write(bare, content)
+    found = run(bare, exit_code=1)
+    assert "no header line whose first column is ts" in found["failures"]["telemetry"]
+    assert found["report"] is None
+
+
 def test_missing_ledgers_are_said_and_stop_nothing(bare: Installation) -> None:
     write(bare, "\n".join([HEADER, row(0), ""]))
     report, _ = report_only(bare)

@@ -14,7 +14,7 @@ from lumen_assets.telemetry.model import (
     Risk,
     RuleChange,
 )
-from lumen_assets.telemetry.reading import read_day
+from lumen_assets.telemetry.reading import read_day, require_header
 from lumen_assets.telemetry.sample import ensure_sample, write_sample
 from lumen_assets.telemetry.slices import load_slice
 
@@ -34,5 +34,6 @@ __all__ = [
     "ensure_sample",
     "load_slice",
     "read_day",
+    "require_header",
     "write_sample",
 ]

@@ -33,6 +33,7 @@ from typing import Any, Final
 import polars as pl
 import yaml
 
+from lumen_assets.errors import PermanentError
 from lumen_assets.telemetry.ledgers import (
     LedgerReading,
     read_effects,
@@ -154,3 +155,20 @@ def read_day(cut: DaySlice) -> DayTelemetry:
         inputs=readings,
         sample=inputs.sample,
     )
+
+
+def require_header(telemetry: DayTelemetry) -> None:
+    """Refuse telemetry whose lines nobody can name: without a header with ``ts`` every day would look empty.
+
+    Raises:
+        PermanentError: if the telemetry file has lines and no such header.
+    """
+    for item in telemetry.inputs:
+        if item.role == "telemetry" and item.rejected.get("no_header"):
+            raise PermanentError(
+                action="read",
+                subject=item.name,
+                cause="it has no header line whose first column is ts",
+                error_class="input",
+                hint="put the header back, or correct sources.telemetry.path",
+            )
