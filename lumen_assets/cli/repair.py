@@ -79,11 +79,10 @@ def _print(outcomes: list[RepairOutcome]) -> None:
         console.print(f"[green]nothing to repair[/]: {len(outcomes)} replicas are good")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("day", "rev", "destination", "was", "is", "from", "what happened"):
+    for heading in ("day", "rev", "destination", "was", "is", "from"):
         table.add_column(heading)
     for outcome in touched:
         done = outcome.repair
-        kept = f"what was there is kept as {', '.join(done.set_aside)}" if done and done.set_aside else ""
         table.add_row(
             str(outcome.before.day),
             f"r{outcome.before.revision}",
@@ -91,6 +90,11 @@ def _print(outcomes: list[RepairOutcome]) -> None:
             outcome.before.verdict,
             f"[green]{done.after.verdict}[/]" if done and _ok(outcome) else "[red]not repaired[/]",
             done.source if done else "",
-            outcome.problem or kept or "was missing",
         )
     console.print(table)
+    for outcome in touched:
+        kept = outcome.repair.set_aside if outcome.repair else ()
+        said = outcome.problem or "; ".join(f"what was there is kept as {key}" for key in kept)
+        if said:
+            where = f"{outcome.before.day} r{outcome.before.revision} at {outcome.before.destination}"
+            console.print(f"{where}: {said}", soft_wrap=True, highlight=False)
