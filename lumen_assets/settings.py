@@ -253,6 +253,8 @@ class Configuration(_Section):
         for name in destinations:
             if not (name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()):
                 raise ValueError(f"{name!r}: a name is made of a-z, 0-9 and _")
+            if name == "archive":
+                raise ValueError("archive: the local archive has this name: choose another")
         return destinations
 
     @model_validator(mode="after")

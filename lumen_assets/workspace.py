@@ -356,9 +356,11 @@ class Workspace:
         if before.verdict is Verdict.UNVERIFIABLE:
             return RepairOutcome(before, problem=before.detail)
         try:
-            return RepairOutcome(before, self.repair(before))
+            done = self.repair(before)
         except LumenError as error:
             return RepairOutcome(before, problem=str(error))
+        problem = "" if done.after.verdict is Verdict.MATCH else f"put again, but it is {done.after.detail}"
+        return RepairOutcome(before, done, problem)
 
     def attest(self, day: date, revision: int) -> Attestation:
         """The day's newest verdicts counted against the policy, recorded in the ledger."""

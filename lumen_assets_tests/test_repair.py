@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from lumen_assets.archive import Digests
+from lumen_assets.replication.local import LocalStore
+from lumen_assets.replication.store import Progress, Receipt
+from lumen_assets.verification import Verdict
+from lumen_assets.workspace import Workspace
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 DAY = LAST_DAY
@@ -85,6 +90,31 @@ def test_damage_is_healed_from_a_good_copy_and_kept_aside(
     assert installation.json("verify", str(DAY))["ok"]
 
 
+def test_damage_is_healed_also_where_the_store_takes_it_for_identical(installation: Installation) -> None:
+    """As a provider does whose checksum collides, or was never computed again."""
+    archive = installation.archive_at("here", DAY)
+    good = archive.read_bytes()
+    rot(archive)
+    damaged = archive.read_bytes()
+    workspace = installation.workspace
+    store = Credulous("here", installation.home / "copies" / "here")
+    workspace = Workspace(installation.settings, {**workspace.stores, "here": store})
+    (here, there) = workspace.repair_day(DAY)
+    assert there.repair is None
+    assert here.repair is not None
+    assert (here.now.verdict, here.problem) == (Verdict.MATCH, "")
+    assert archive.read_bytes() == good
+    assert damaged in [path.read_bytes() for path in archive.parent.iterdir()]
+
+
+class Credulous(LocalStore):
+    """Takes whatever has the name for the right content."""
+
+    def put(self, key: str, source: Path, digests: Digests, progress: Progress | None = None) -> Receipt:
+        there = self.stat(key)
+        return Receipt(there, created=False, bytes_sent=0) if there else super().put(key, source, digests, progress)
+
+
 def test_nothing_to_repair_changes_nothing(installation: Installation) -> None:
     before = sorted(path for path in installation.home.rglob("*") if "copies" in path.parts)
     found = installation.json("repair")
@@ -101,6 +131,17 @@ def test_without_days_what_is_known_to_be_bad_is_repaired(installation: Installa
     ]
     day = installation.json("status", "--from", str(DAY_BEFORE), "--to", str(DAY))["days"][str(DAY_BEFORE)]
     assert day["attestation"]["ok"]
+
+
+@pytest.mark.parametrize("damage", [delete, truncate, rot])
+def test_without_days_damage_that_nobody_noticed_yet_is_found(
+    installation: Installation, damage: Callable[[Path], None]
+) -> None:
+    damage(installation.archive_at("here", DAY))
+    found = installation.json("repair")
+    assert [(item["day"], item["destination"]) for item in found["replicas"] if item["repaired"]] == [
+        (str(DAY), "here")
+    ]
 
 
 def test_where_no_copy_is_good_nothing_is_touched_and_it_is_said(installation: Installation) -> None:

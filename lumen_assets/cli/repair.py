@@ -21,8 +21,9 @@ from lumen_assets.workspace import Workspace
 def repair(days: tuple[date, ...], as_json: bool) -> None:
     """Put missing or bad replicas again, of the given days, or of every day there is.
 
-    Every replica of a given day is read back first; without days, those are that are not known to be good. What was in
-    the place of a damaged one is kept beside it under another name, and never deleted.
+    Every replica of a given day is read back first. Without days, a replica that was read and found good is only looked
+    at, by the provider's checksum, and read where there is none. What was in the place of a damaged one is kept beside
+    it under another name, and never deleted.
     """
     workspace = Workspace(load_settings())
     console = Console(stderr=True, quiet=as_json)
@@ -32,7 +33,7 @@ def repair(days: tuple[date, ...], as_json: bool) -> None:
         task = progress.add_task("repairing", total=len(revisions) * len(workspace.stores))
         for day, revision in revisions.items():
             for name in workspace.stores:
-                outcomes.append(_repair(workspace, name, day, revision, known_is_enough=not days))
+                outcomes.append(_repair(workspace, name, day, revision, glance=not days))
                 progress.advance(task)
             workspace.attest(day, revision)
     ok = all(_ok(outcome) for outcome in outcomes)
@@ -48,12 +49,14 @@ def _ok(outcome: RepairOutcome) -> bool:
     return outcome.now.verdict is Verdict.MATCH
 
 
-def _repair(workspace: Workspace, name: str, day: date, revision: int, *, known_is_enough: bool) -> RepairOutcome:
+def _repair(workspace: Workspace, name: str, day: date, revision: int, *, glance: bool) -> RepairOutcome:
+    """Repair what is not good now. A glance goes by the provider's checksum where one is known to have been right."""
     before = workspace.ledger.newest(day, day).get(day, {}).get(name)
-    known = before is not None and before.revision == revision and before.verdict is Verdict.MATCH
-    if before is None or not (known_is_enough and known):
-        before = workspace.verify_or_unreachable(name, day, revision, Level.BYTES)
-    return workspace.repaired(before)
+    if glance and before is not None and (before.revision, before.verdict) == (revision, Verdict.MATCH):
+        looked = workspace.verify_or_unreachable(name, day, revision, Level.DIGEST)
+        if looked.verdict is Verdict.MATCH:
+            return RepairOutcome(looked)
+    return workspace.repaired(workspace.verify_or_unreachable(name, day, revision, Level.BYTES))
 
 
 def _as_json(outcome: RepairOutcome) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
@@ -31,10 +33,15 @@ def translated() -> Iterator[None]:
         raise _failure(error) from error
     except Exception as error:
         raise dg.Failure(
-            description=f"unexpected {type(error).__name__}: {error}. This is a fault of ours; please report it.",
+            description=f"unexpected {type(error).__name__} at {_place(error)}: a fault of ours, please report it.",
             metadata={"error_class": "unexpected", "retry_helps": False},
             allow_retries=False,
-        ) from error
+        ) from None  # its text may hold anything, secrets too, and would go to the event log
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _failure(error: LumenError) -> dg.Failure:

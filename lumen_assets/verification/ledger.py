@@ -6,7 +6,7 @@ It is a record, not a source of truth: lost, it is filled again by verifying.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -42,14 +42,9 @@ CREATE TABLE IF NOT EXISTS attestation (
 CREATE INDEX IF NOT EXISTS attestation_of_day ON attestation (day, id);
 """
 
-# Looking at a checksum that a destination does not compute says nothing about bytes that were read before.
-_NEWEST: Final = """
+_ALL: Final = """
 SELECT day, revision, destination, level, verdict, finding, detail, bytes_read, at FROM verification
-WHERE id IN (
-    SELECT max(id) FROM verification
-    WHERE day BETWEEN ? AND ? AND finding != 'no checksum'
-    GROUP BY day, destination
-) ORDER BY day, destination
+WHERE day BETWEEN ? AND ? ORDER BY id
 """
 
 _LAST_READ: Final = """
@@ -62,6 +57,25 @@ _NEWEST_ATTESTATION: Final = """
 SELECT day, good, required FROM attestation
 WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN ? AND ? GROUP BY day)
 """
+
+
+def weigh(verdicts: Sequence[Verification]) -> Verification:
+    """The verdict that stands, of all that were made on one replica, oldest first and at least one.
+
+    What was read in full stands until it is read again. A look at a checksum, or no answer at all, that came later can
+    only make it worse: a checksum that is right says nothing of bytes that were read and found wrong.
+    """
+    read = [found for found in verdicts if _conclusive(found)]
+    looked = [found for found in verdicts if not _conclusive(found) and found.finding is not Finding.NO_CHECKSUM]
+    if not read:
+        return looked[-1] if looked else verdicts[-1]
+    if looked and looked[-1].at > read[-1].at and looked[-1].verdict is not Verdict.MATCH:
+        return looked[-1]
+    return read[-1]
+
+
+def _conclusive(found: Verification) -> bool:
+    return found.level is not Level.DIGEST and found.finding is not Finding.UNREACHABLE
 
 
 class VerdictLedger:
@@ -95,12 +109,15 @@ class VerdictLedger:
             )
 
     def newest(self, first: date, last: date) -> dict[date, dict[str, Verification]]:
-        """The newest verdict of every replica of the days from ``first`` to ``last``, by day and destination."""
+        """What is known of the newest verified revision of every replica in the range, by day and destination.
+
+        See ``weigh``: weaker evidence never makes a verdict better.
+        """
         if not self._path.exists():
             return {}
         with self._connected() as connection:
-            rows = connection.execute(_NEWEST, (first.isoformat(), last.isoformat())).fetchall()
-        days: dict[date, dict[str, Verification]] = {}
+            rows = connection.execute(_ALL, (first.isoformat(), last.isoformat())).fetchall()
+        of_replica: dict[tuple[date, str, int], list[Verification]] = {}
         for day, revision, destination, level, verdict, finding, detail, bytes_read, at in rows:
             found = Verification(
                 day=date.fromisoformat(day),
@@ -113,7 +130,10 @@ class VerdictLedger:
                 bytes_read=bytes_read,
                 at=datetime.fromisoformat(at),
             )
-            days.setdefault(found.day, {})[destination] = found
+            of_replica.setdefault((found.day, destination, revision), []).append(found)
+        days: dict[date, dict[str, Verification]] = {}
+        for (day, destination, _), verdicts in sorted(of_replica.items(), key=lambda item: item[0]):
+            days.setdefault(day, {})[destination] = weigh(verdicts)  # the highest revision comes last
         return days
 
     def last_read(self, destination: str) -> dict[tuple[date, int], datetime]:

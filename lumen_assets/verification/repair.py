@@ -92,6 +92,10 @@ def repair_replica(
         for name in (archive_name(day, revision), MANIFEST_NAME):
             local = Path(folder) / name
             fetch_object(source, prefix + name, local, None if name == MANIFEST_NAME else manifest.archive.sha256)
+            if name in _known_bad(
+                before
+            ):  # a provider's checksum may say that it is identical: bytes were read that are not
+                set_aside += _moved_away(store, prefix + name)
             set_aside += _put(store, prefix + name, local, digest_file(local))
     after = verify_replica(store, day, revision, Level.BYTES, keyring, expected=manifest, identify=identify)
     return Repair(source.name, tuple(set_aside), before, after)
@@ -119,6 +123,19 @@ def _good_source(
         error_class="no-good-copy",
         hint="what the damaged one still holds may be salvaged by hand; docs/format.md says how",
     )
+
+
+def _known_bad(before: Verification) -> Sequence[str]:
+    """The objects whose bytes were read and found wrong."""
+    if before.finding in (Finding.MANIFEST_REJECTED, Finding.MANIFEST_DIFFERS):
+        return (MANIFEST_NAME,)
+    if before.bytes_read and before.verdict is Verdict.MISMATCH:
+        return (archive_name(before.day, before.revision),)
+    return ()
+
+
+def _moved_away(store: Store, key: str) -> list[str]:
+    return [store.set_aside(key)] if store.stat(key) else []
 
 
 def _put(store: Store, key: str, local: Path, digests: Digests) -> list[str]:

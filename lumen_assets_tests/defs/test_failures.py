@@ -47,6 +47,14 @@ def test_permanent_and_integrity_errors_and_our_own_faults_are_not(error: Except
     assert tries == 1
 
 
+def test_the_text_of_an_unexpected_exception_reaches_no_event() -> None:
+    result, _ = outcome(ValueError("canary-5ecre7"))
+    assert not result.success
+    events = [str(event) for event in result.all_events]
+    assert any("unexpected ValueError at test_failures.py:" in event for event in events)
+    assert not any("canary-5ecre7" in event for event in events)
+
+
 def test_the_failure_says_what_why_and_whether_a_retry_helps() -> None:
     result, _ = outcome(make(PermanentError))
     (event,) = result.filter_events(lambda event: event.is_step_failure)

@@ -57,6 +57,28 @@ def test_a_missing_checksum_says_nothing_about_bytes_that_were_read(ledger: Verd
     assert ledger.newest(DAY, DAY)[DAY]["here"] == read
 
 
+def test_a_checksum_that_is_right_does_not_heal_bytes_that_were_read_and_wrong(ledger: VerdictLedger) -> None:
+    ledger.record(wrong := found(Verdict.MISMATCH, finding=Finding.DAMAGED))
+    ledger.record(found(level=Level.DIGEST))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == wrong
+
+
+def test_a_checksum_that_is_wrong_makes_it_worse_and_a_right_one_after_it_gives_the_reading_back(
+    ledger: VerdictLedger,
+) -> None:
+    ledger.record(read := found())
+    ledger.record(gone := found(Verdict.MISSING, level=Level.DIGEST, finding=Finding.MISSING))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == gone
+    ledger.record(found(level=Level.DIGEST))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == read
+
+
+def test_reading_an_older_revision_again_says_nothing_of_the_newest(ledger: VerdictLedger) -> None:
+    ledger.record(newest := found(revision=2))
+    ledger.record(found(Verdict.MISSING, revision=1, finding=Finding.MISSING))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == newest
+
+
 def test_a_destination_that_did_not_answer_is_no_longer_a_match(ledger: VerdictLedger) -> None:
     ledger.record(found())
     ledger.record(silent := found(Verdict.UNVERIFIABLE, finding=Finding.UNREACHABLE))
