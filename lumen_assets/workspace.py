@@ -40,9 +40,8 @@ from lumen_assets.verification import (
     unreachable,
     verify_replica,
 )
-from lumen_assets.verification.history import Gap, Held, broken_history
+from lumen_assets.verification.known import Known, look_around
 from lumen_assets.verification.sampling import due_for_reading
-from lumen_assets.verification.verify import read_held
 
 SAMPLE_DAYS = 3
 
@@ -60,6 +59,7 @@ class Workspace:
     def __init__(self, settings: Settings, stores: Mapping[str, Store] | None = None) -> None:
         self.settings = settings
         self._given_stores = stores
+        self._manifests: dict[tuple[date, int], Manifest] = {}
 
     @property
     def key_file(self) -> Path:
@@ -191,82 +191,59 @@ class Workspace:
     def bring_newest(self, day: date) -> int:
         """Bring the newest revision of a day that this machine has not frozen from a destination into the archive.
 
-        Returns the newest revision that any destination holds, 0 if none. A copy that is not good, or a destination
-        that does not answer, is passed over with a warning: freezing goes on without it.
+        Returns the newest revision that any destination has an authentic manifest of, 0 if none. A copy that is not
+        good, or a destination that does not answer, is passed over with a warning: freezing goes on without it.
         """
-        newest = 0
-        for store in self.stores.values():
+        known = look_around(self.stores.values(), self.keyring, days=(day,))
+        for name, why in known.silent.items():
+            _log.warning("%s was not asked for %s: %s", name, day, why)
+        for item in known.refused:
+            _log.warning("%s", item)
+        newest = max((number for _, number in known.manifests), default=0)
+        for name, items in known.held.items():
+            if not any(item.manifest.revision == newest for item in items):
+                continue
             try:
-                newest = max(newest, *revisions_held(store, day).get(day, {0}))
+                fetch_revision(self.stores[name], day, newest, self.settings.archive_folder, self.keyring)
             except LumenError as error:
-                _log.warning("%s was not asked for %s: %s", store.name, day, error)
-        for store in self.stores.values() if newest else ():
-            try:
-                fetch_revision(store, day, newest, self.settings.archive_folder, self.keyring)
-            except LumenError as error:
-                _log.warning("%s r%d was not brought from %s: %s", day, newest, store.name, error)
+                _log.warning("%s r%d was not brought from %s: %s", day, newest, name, error)
             else:
                 break
         return newest
 
-    def history(self) -> list[Gap]:
-        """What the manifests that are held anywhere show to be missing or rewritten.
-
-        A manifest that cannot be used is passed over here: verifying its replica says so.
-        """
-        held: dict[str, list[Held]] = {}
-        for store in (self.archive_store, *self.stores.values()):
-            try:
-                revisions = revisions_held(store)
-            except LumenError as error:
-                _log.warning("%s was not asked for its history: %s", store.name, error)
-                continue
-            for day, numbers in revisions.items():
-                for revision in numbers:
-                    with suppress(LumenError):
-                        held.setdefault(store.name, []).append(read_held(store, day, revision, self.keyring))
-        return broken_history(held)
-
-    def local_manifest(self, day: date, revision: int) -> Manifest | None:
-        """The manifest of a revision that was frozen here; None if it was not."""
-        for frozen in archive.revisions(self.settings.archive_folder, day, self.keyring):
-            if frozen.manifest.revision == revision:
-                return frozen.manifest
-        return None
-
-    def newest_revisions(self, days: Sequence[date] = ()) -> dict[date, int]:
-        """The newest revision of each of ``days``, or of every day there is, in order of day.
-
-        Looks at the index and the local archive, and at every destination that answers, so it knows the same on a fresh
-        machine.
+    def known(self, days: Sequence[date] = ()) -> Known:
+        """What the local archive, its index and every destination that answers know of ``days``, or of every day.
 
         Raises:
             PermanentError: if a day that was asked for is nowhere, or there is none at all.
         """
-        newest: dict[date, int] = {}
-        for entry in archive.read_index(self.settings.archive_folder):
-            if not days or entry.day in days:
-                newest[entry.day] = max(newest.get(entry.day, 0), entry.revision)
-        silent: list[str] = []
-        for store in (self.archive_store, *self.stores.values()):
-            try:
-                held = [revisions_held(store, day) for day in days] if days else [revisions_held(store)]
-            except LumenError as error:
-                silent.append(str(error))
-                continue
-            for revisions in held:
-                for day, numbers in revisions.items():
-                    newest[day] = max(newest.get(day, 0), *numbers)
-        absent = [str(day) for day in days if day not in newest]
-        if absent or not newest:
+        known = look_around(
+            (self.archive_store, *self.stores.values()),
+            self.keyring,
+            remembered=((entry.day, entry.revision) for entry in archive.read_index(self.settings.archive_folder)),
+            days=days,
+        )
+        self._manifests |= known.manifests
+        silent = known.silent.values()
+        absent = [str(day) for day in days if day not in known.newest]
+        if absent or not known.newest:
             raise PermanentError(
                 action="find an archive of",
                 subject=", ".join(absent) or "any day",
-                cause="; ".join(["neither this machine nor any destination that answered has one", *silent]),
+                cause="; ".join(("neither this machine nor any destination that answered has one", *silent)),
                 error_class="missing",
                 hint="`lumen daily --day DAY` makes it where the inputs still have the day",
             )
-        return dict(sorted(newest.items()))
+        return known
+
+    def _expected(self, day: date, revision: int) -> Manifest | None:
+        """The authentic manifest of a revision, from the local archive or any destination; it never changes."""
+        if (day, revision) not in self._manifests:
+            found = look_around((self.archive_store,), self.keyring, days=(day,)).manifests
+            if (day, revision) not in found:
+                found |= look_around(self.stores.values(), self.keyring, days=(day,)).manifests
+            self._manifests |= found
+        return self._manifests.get((day, revision))
 
     def verify(self, destination: str, day: date, revision: int, level: Level) -> Verification:
         """The verdict on a replica, recorded in the ledger.
@@ -282,7 +259,7 @@ class Workspace:
                 revision,
                 level,
                 self.keyring,
-                expected=self.local_manifest(day, revision),
+                expected=self._expected(day, revision),
                 identify=self.identify_archive,
             )
         except LumenError as error:
@@ -308,24 +285,28 @@ class Workspace:
     def verify_due(self, destination: str) -> list[Verification]:
         """Read in full the replicas at a destination whose turn it is, so that none waits longer than the settings say.
 
-        Every revision that is known anywhere should be there. Each verdict is recorded as it is made.
+        Every revision that is known anywhere should be there. Each verdict is recorded as it is made, and the days are
+        attested again.
 
         Raises:
-            TransientError, PermanentError: if the destination could not be used.
+            TransientError: if the destination could not be reached.
         """
         setting = self.settings.configuration.verify
-        expected = {
-            (day, revision)
-            for store in (self.archive_store, self.stores[destination])
-            for day, revisions in revisions_held(store).items()
-            for revision in revisions
-        }
+        known = self.known()
         read = self.ledger.last_read(destination)
         due = due_for_reading(
-            {replica: read.get(replica) for replica in sorted(expected)}, datetime.now(UTC), setting.full_read_days
+            {replica: read.get(replica) for replica in known.revisions}, datetime.now(UTC), setting.full_read_days
         )
         level = max(Level(setting.new_day_level), Level.BYTES, key=list(Level).index)
-        return [self.verify(destination, day, revision, level) for day, revision in due]
+        found: list[Verification] = []
+        for day, revision in due:
+            try:
+                found.append(self.verify(destination, day, revision, level))
+            except PermanentError as error:  # of this replica alone, or else every one says it
+                found.append(unreachable(destination, day, revision, level, error))
+        for day in sorted({day for day, _ in due}):
+            self.attest(day, known.newest[day])
+        return found
 
     def repair(self, before: Verification) -> Repair:
         """Put a replica again from the local archive or a destination that is good; the new verdict is recorded.
@@ -345,9 +326,12 @@ class Workspace:
         return repair
 
     def repair_day(self, day: date) -> list[RepairOutcome]:
-        """Read every replica of a day back and put again what is missing or bad."""
-        revision = self.newest_revisions((day,))[day]
-        return [self.repaired(self.verify_or_unreachable(name, day, revision, Level.BYTES)) for name in self.stores]
+        """Read every replica of every revision of a day back and put again what is missing or bad."""
+        return [
+            self.repaired(self.verify_or_unreachable(name, day, revision, Level.BYTES))
+            for _, revision in self.known((day,)).revisions
+            for name in self.stores
+        ]
 
     def repaired(self, before: Verification) -> RepairOutcome:
         """Repair a replica if its verdict asks for it; what hinders that is the outcome's problem."""
@@ -378,24 +362,17 @@ class Workspace:
     def newest_manifests(self, first: date, last: date) -> dict[date, Manifest]:
         """The manifest of the newest revision of each day in the range, from wherever it can be read.
 
-        The local archive is read first, then the destinations for days that it lacks, so a fresh machine knows it too.
+        The local archive is read first, then the destinations for days that it lacks, as on a fresh machine.
         """
         found: dict[date, Manifest] = {}
-        for store in (self.archive_store, *self.stores.values()):
+        for place in (self.archive_store, *self.stores.values()):
             lacking = [day for day in days_between(first, last) if day not in found]
             if not lacking:
                 break
-            try:
-                held = revisions_held(store)
-            except LumenError as error:
-                _log.warning("%s was not asked: %s", store.name, error)
-                continue
-            for day in lacking:
-                if day in held:
-                    try:
-                        found[day] = read_manifest(store, day, max(held[day]), self.keyring)
-                    except LumenError as error:
-                        _log.warning("the manifest of %s at %s was passed over: %s", day, store.name, error)
+            known = look_around((place,), self.keyring, days=lacking)
+            found |= {day: manifest for (day, _), manifest in sorted(known.manifests.items(), key=lambda item: item[0])}
+            for why in (*known.silent.values(), *known.refused):
+                _log.warning("passed over: %s", why)
         return found
 
     def identify_archive(self, sha256: str, size: int) -> str | None:

@@ -130,6 +130,89 @@ def test_the_same_day_frozen_twice_by_two_installations_is_named(installation: I
     assert "frozen another time" in next(item["problem"] for item in repair["replicas"] if item["problem"])
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("content", ["{}", "genuine"])
+def test_a_planted_revision_is_named_and_stops_nothing(
+    installation: Installation, here: Path, tmp_path: Path, fresh: bool, content: str
+) -> None:
+    """A name alone makes no revision, nor does a manifest that is authentic but of another one."""
+    if content == "genuine":
+        content = (here / str(MIDDLE) / "snapshot.manifest.json").read_text()
+    (here / str(MIDDLE) / "r99").mkdir()
+    (here / str(MIDDLE) / "r99" / "snapshot.manifest.json").write_text(content)
+    if fresh:
+        for folder in ("archive", "verification"):
+            shutil.rmtree(installation.home / folder)
+    found = installation.json("verify", str(MIDDLE), exit_code=1)
+    assert {(item["revision"], item["verdict"]) for item in found["verdicts"]} == {(1, "MATCH")}
+    assert found["attestations"][str(MIDDLE)]["ok"]
+    (named,) = found["history"]
+    assert f"here has a manifest for {MIDDLE} r99 that is not to be believed" in named
+    assert installation.json("restore", str(MIDDLE), "--to", tmp_path / "out")["revision"] == 1
+    assert not any(item["repaired"] for item in installation.json("repair", str(MIDDLE))["replicas"])
+    daily = installation.json("daily", "--day", str(MIDDLE))
+    assert (daily["archive"]["revision"], daily["archive"]["created"]) == (1, False)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_an_older_revision_is_verified_and_healed_too(installation: Installation, here: Path, fresh: bool) -> None:
+    if fresh:
+        shutil.rmtree(installation.home / "archive")
+    archive = here / str(NEWEST) / f"lumen-{NEWEST}-r1.tar.zst.tink"
+    good = archive.read_bytes()
+    archive.write_bytes(good[:-1])
+    found = installation.json("verify", str(NEWEST), exit_code=1)
+    assert {(item["revision"], item["destination"]): item["verdict"] for item in found["verdicts"]} == {
+        (1, "here"): "MISMATCH",
+        (1, "there"): "MATCH",
+        (2, "here"): "MATCH",
+        (2, "there"): "MATCH",
+    }
+    assert found["attestations"][str(NEWEST)]["ok"]  # the newest revision is what the day's policy is about
+    repaired = [item for item in installation.json("repair", str(NEWEST))["replicas"] if item["repaired"]]
+    assert [(item["revision"], item["destination"]) for item in repaired] == [(1, "here")]
+    assert archive.read_bytes() == good
+
+
+def test_an_older_revision_restores(installation: Installation, tmp_path: Path) -> None:
+    for number in (1, 2):
+        found = installation.json("restore", str(NEWEST), "--revision", str(number), "--to", tmp_path / str(number))
+        assert found["revision"] == number
+    ledger = "data/controls/risk_ledger.jsonl"
+    assert (tmp_path / "1" / ledger).read_text() != (tmp_path / "2" / ledger).read_text()
+    result = installation.lumen("restore", str(NEWEST), "--revision", "3", "--to", tmp_path / "3")
+    assert result.exit_code == 2
+    assert "there are 1, 2" in result.stderr
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_manifest_that_names_another_key_is_a_forgery_and_is_healed(
+    installation: Installation, here: Path, fresh: bool
+) -> None:
+    if fresh:
+        for folder in ("archive", "verification"):
+            shutil.rmtree(installation.home / folder)
+    manifest = here / str(MIDDLE) / "snapshot.manifest.json"
+    genuine = manifest.read_text()
+    manifest.write_text(genuine.replace(json.loads(genuine)["key_id"], "0123456789abcdef"))
+    due = installation.workspace.verify_due("here")
+    assert len(due) == (len(DAYS) + 1 if fresh else 1)  # nothing was read yet, and the forged one stops no other
+    found, _ = verdicts(installation)
+    assert found[str(MIDDLE), "here"] == ("MISMATCH", "manifest rejected")
+    installation.json("repair", str(MIDDLE))
+    assert manifest.read_text() == genuine
+
+
+def test_the_rolling_sample_misses_what_only_another_place_has(installation: Installation, here: Path) -> None:
+    for folder in ("archive", "verification"):
+        shutil.rmtree(installation.home / folder)
+    shutil.rmtree(here / str(OLDEST))
+    found = {(item.day, item.revision): item.verdict for item in installation.workspace.verify_due("here")}
+    assert found[OLDEST, 1] == "MISSING"
+    assert found[NEWEST, 2] == "MATCH"
+    assert installation.workspace.ledger.newest_attestations(OLDEST, OLDEST) == {OLDEST: (0, 2)}
+
+
 def test_a_fresh_machine_goes_on_with_the_revisions_that_exist(installation: Installation) -> None:
     """It neither freezes the day a second time nor gives a new revision a number that is taken."""
     shutil.rmtree(installation.home / "archive")

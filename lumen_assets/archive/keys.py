@@ -99,8 +99,8 @@ class Keyring:
         raise PermanentError(
             action="find",
             subject=f"the archive key {key_id}",
-            cause=f"LUMEN_ARCHIVE_KEY holds only {', '.join(key.id for key in self.keys)}",
-            error_class="configuration",
+            cause=f"the keys that we have are {', '.join(key.id for key in self.keys)}",
+            error_class="unknown-key",
             hint="append the key with that id to LUMEN_ARCHIVE_KEY, after a comma",
         )
 

@@ -28,14 +28,14 @@ def repair(days: tuple[date, ...], as_json: bool) -> None:
     workspace = Workspace(load_settings())
     console = Console(stderr=True, quiet=as_json)
     outcomes: list[RepairOutcome] = []
-    revisions = workspace.newest_revisions(days)
+    known = workspace.known(days)
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("repairing", total=len(revisions) * len(workspace.stores))
-        for day, revision in revisions.items():
+        task = progress.add_task("repairing", total=len(known.revisions) * len(workspace.stores))
+        for day, revision in known.revisions:
             for name in workspace.stores:
                 outcomes.append(_repair(workspace, name, day, revision, glance=not days))
                 progress.advance(task)
-            workspace.attest(day, revision)
+            workspace.attest(day, known.newest[day])
     ok = all(_ok(outcome) for outcome in outcomes)
     if as_json:
         print_json({"ok": ok, "replicas": [_as_json(outcome) for outcome in outcomes]})

@@ -23,16 +23,28 @@ from lumen_assets.workspace import Workspace
     "--to", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="A folder, new or empty."
 )
 @click.option("--from", "source", metavar="NAME", help="Only from this destination. Default: the first good copy.")
+@click.option("--revision", "chosen", type=click.IntRange(1), help="Default: the newest.")
 @click.argument("paths", nargs=-1)
 @json_option
-def restore(day: date, folder: Path, source: str | None, paths: tuple[str, ...], as_json: bool) -> None:
+def restore(
+    day: date, folder: Path, source: str | None, chosen: int | None, paths: tuple[str, ...], as_json: bool
+) -> None:
     """Restore the day's snapshot, or only the given PATHS of it, into a folder.
 
     The folder becomes a BagIt bag with the files under data/; with PATHS, only those files are put there. Nothing is
     put in place before all of it is proven; a copy that is not good is passed over and named.
     """
     workspace = Workspace(load_settings())
-    revision = workspace.newest_revisions((day,))[day]
+    known = workspace.known((day,))
+    if chosen is not None and (day, chosen) not in known.revisions:
+        numbers = ", ".join(str(number) for _, number in known.revisions)
+        raise PermanentError(
+            action="restore",
+            subject=f"{day} r{chosen}",
+            cause=f"there is no such revision; there are {numbers}",
+            error_class="configuration",
+        )
+    revision = chosen or known.newest[day]
     stores = _candidates(workspace, source)
     console = Console(stderr=True, quiet=as_json)
     passed_over: dict[str, str] = {}

@@ -57,7 +57,7 @@ class LumenGroup(click.Group):
             return super().invoke(ctx)
         except LumenError as error:
             report_error(error, as_json=bool(ctx.meta.get(_JSON)))
-            ctx.exit(USAGE if error.error_class == "configuration" else PROBLEM)
+            ctx.exit(USAGE if error.error_class in ("configuration", "unknown-key") else PROBLEM)
         except BrokenPipeError:  # whoever read our output has gone
             raise
         except OSError as error:

@@ -13,6 +13,7 @@ from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
 from lumen_assets.verification import Attestation, Level, Verdict, Verification
+from lumen_assets.verification.history import broken_history
 from lumen_assets.workspace import Workspace
 
 
@@ -33,22 +34,25 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
     settings = load_settings()
     workspace = Workspace(settings)
     destinations = _destinations(workspace, chosen)
-    revisions = workspace.newest_revisions(days)
+    known = workspace.known(days)
     wanted = Level(level or settings.configuration.verify.new_day_level)
     verdicts: list[Verification] = []
     console = Console(stderr=True, quiet=as_json)
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("verifying", total=len(revisions) * len(destinations))
-        for day, revision in revisions.items():
+        task = progress.add_task("verifying", total=len(known.revisions) * len(destinations))
+        for day, revision in known.revisions:
             for name in destinations:
                 verdicts.append(workspace.verify_or_unreachable(name, day, revision, wanted))
                 progress.advance(task)
-    gaps = [] if days else workspace.history()
-    attestations = [workspace.attest(day, revision) for day, revision in revisions.items()]
+    broken = [str(item) for item in known.planted]
+    if not days:
+        broken += [gap.what for gap in broken_history(known.held)]
+    attestations = [workspace.attest(day, revision) for day, revision in known.newest.items()]
     ok = (
         all(found.verdict is Verdict.MATCH for found in verdicts)
         and all(found.ok for found in attestations)
-        and not gaps
+        and not broken
+        and not known.silent
     )
     if as_json:
         print_json(
@@ -59,13 +63,16 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
                     found.day.isoformat(): {"good": found.good, "required": found.required, "ok": found.ok}
                     for found in attestations
                 },
-                "history": [gap.what for gap in gaps],
+                "history": broken,
+                "silent": dict(known.silent),
             }
         )
     else:
         _print(verdicts, attestations)
-        for gap in gaps:
-            click.echo(f"{click.style('history broken:', fg='red', bold=True)} {gap.what}")
+        for what in broken:
+            click.echo(f"{click.style('history broken:', fg='red', bold=True)} {what}")
+        for name, why in known.silent.items():
+            click.echo(f"{click.style('not asked:', fg='red', bold=True)} {name}: {why}")
     if not ok:
         raise SystemExit(PROBLEM)
 

@@ -42,6 +42,7 @@ class Finding(StrEnum):
     DAMAGED = "damaged"
     WRONG_ARCHIVE = "wrong archive"
     NO_CHECKSUM = "no checksum"
+    UNKNOWN_KEY = "unknown key"
     UNREACHABLE = "unreachable"
 
 

@@ -138,22 +138,38 @@ def _verify(
     stored = store.stat(revision_prefix(day, revision) + archive_name(day, revision))
     try:
         manifest = read_manifest(store, day, revision, keyring)
-    except IntegrityError as error:
-        return _Found(Verdict.MISMATCH, Finding.MANIFEST_REJECTED, error.cause)
-    except PermanentError as error:
-        if error.error_class != "missing":
-            raise
-        what = "the archive is there, its manifest is not" if stored else "neither archive nor manifest is there"
-        return _Found(Verdict.MISSING, Finding.MANIFEST_MISSING if stored else Finding.MISSING, what)
+    except (IntegrityError, PermanentError) as error:
+        return _without_manifest(error, stored, expected)
     if expected is not None and manifest != expected:
         return _Found(
-            Verdict.MISMATCH, Finding.MANIFEST_DIFFERS, "its manifest is authentic but not the one of the local archive"
+            Verdict.MISMATCH, Finding.MANIFEST_DIFFERS, "its manifest is authentic but not the one known elsewhere"
         )
     if stored is None:
         return _Found(Verdict.MISSING, Finding.MISSING, "the manifest is there, the archive is not")
     if level is Level.DIGEST:
         return _by_checksum(stored, manifest)
     return _by_reading(store, stored, manifest, level, keyring, identify)
+
+
+def _without_manifest(
+    error: IntegrityError | PermanentError, stored: StoredObject | None, expected: Manifest | None
+) -> _Found:
+    """What it means that there is no manifest to go by.
+
+    Raises:
+        PermanentError: if the destination is why.
+    """
+    if isinstance(error, IntegrityError):
+        return _Found(Verdict.MISMATCH, Finding.MANIFEST_REJECTED, error.cause)
+    if error.error_class == "unknown-key":
+        why = f"its manifest names {error.subject}; {error.cause}"
+        if expected is None:
+            return _Found(Verdict.UNVERIFIABLE, Finding.UNKNOWN_KEY, why)
+        return _Found(Verdict.MISMATCH, Finding.MANIFEST_REJECTED, why)  # the real one is known
+    if error.error_class != "missing":
+        raise error
+    what = "the archive is there, its manifest is not" if stored else "neither archive nor manifest is there"
+    return _Found(Verdict.MISSING, Finding.MANIFEST_MISSING if stored else Finding.MISSING, what)
 
 
 def _by_checksum(stored: StoredObject, manifest: Manifest) -> _Found:

@@ -36,7 +36,7 @@ def test_a_keyring_keeps_the_order_and_the_first_is_primary() -> None:
 def test_a_missing_key_is_named_by_its_id() -> None:
     with pytest.raises(PermanentError, match="0123456789abcdef") as caught:
         Keyring([Key(SECRET)]).find("0123456789abcdef")
-    assert caught.value.error_class == "configuration"
+    assert caught.value.error_class == "unknown-key"
 
 
 @pytest.mark.parametrize(
