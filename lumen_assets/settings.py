@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -178,6 +179,16 @@ class S3Destination(_Section):
     prefix: str = Field("", description="put before every key, with a / between")
     region: str | None = Field(None, description="region; default: the standard chain's")
     endpoint_url: str | None = Field(None, description="endpoint of an S3-compatible service")
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+                raise ValueError("must be http://HOST or https://HOST, without a user or password in it")
+        return url
+
     path_style: bool = Field(False, description="bucket in the path instead of the host name")
     storage_class: str | None = Field(None, description="storage class, as S3 names it")
     sse: S3Encryption | None = Field(None, description="encryption at rest")

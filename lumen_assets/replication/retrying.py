@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from lumen_assets.archive import Digests
-from lumen_assets.errors import TransientError
+from lumen_assets.errors import PermanentError, TransientError
 from lumen_assets.replication.store import Progress, Reader, Receipt, Store, StoredObject
 
 _log = logging.getLogger(__name__)
@@ -90,12 +90,27 @@ class RetryingStore:
         return _ResumingRead(self, key, start, length)
 
     def set_aside(self, key: str) -> str:
-        """See ``Store.set_aside``."""
-        return self._tried(f"set aside {key}", lambda: self._store.set_aside(key))[0]
+        """See ``Store.set_aside``; where a lost answer hid that it was done, the name that it got is found."""
+        failed = False
+
+        def once() -> str:
+            nonlocal failed
+            try:
+                return self._store.set_aside(key)
+            except TransientError:
+                failed = True
+                raise
+            except PermanentError as error:
+                done = [stored.key for stored in self._store.list(f"{key}.aside-")] if failed else []
+                if error.error_class != "missing" or not done:
+                    raise
+                return done[-1]
+
+        return self._tried(f"set aside {key}", once)[0]
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""
-        return iter(self._tried(f"list {prefix}", lambda: list(self._store.list(prefix)))[0])
+        return iter(self._tried(f"list {prefix or 'everything'}", lambda: list(self._store.list(prefix)))[0])
 
     def _tried(self, what: str, call: Callable[[], _Answer]) -> tuple[_Answer, int]:
         attempt = 1

@@ -148,20 +148,34 @@ class S3Store:
                 action="set aside", subject=self._uri(key), cause="there is no such object", error_class="missing"
             )
         aside = aside_key(key, datetime.now(UTC))
+        names = {"Bucket": self._bucket, "Key": self._prefix + key}
         try:
-            self._client.copy({"Bucket": self._bucket, "Key": self._prefix + key}, self._bucket, self._prefix + aside)
-            copied = self.stat(aside)
-            if copied is None or copied.size != existing.size:
+            etag = self._client.head_object(**names)["ETag"]
+            self._client.copy(
+                names, self._bucket, self._prefix + aside, {**self._storage_options(), "CopySourceIfMatch": etag}
+            )
+            if not self._is_copy(existing, aside):
                 raise TransientError(
                     action="set aside",
                     subject=self._uri(key),
-                    cause="its copy is not whole; the original was left as it is",
+                    cause="its copy is not the same; the original was left as it is",
                     error_class="provider",
                 )
-            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+            self._client.delete_object(**names, IfMatch=etag)  # and not what somebody has put there meanwhile
         except (ClientError, BotoCoreError, OSError) as error:
             raise s3_error(error, "set aside", self._uri(key)) from None
         return aside
+
+    def _is_copy(self, existing: StoredObject, aside: str) -> bool:
+        copied = self.stat(aside)
+        return copied is not None and copied.size == existing.size and self._sha256(aside) == self._sha256(existing.key)
+
+    def _sha256(self, key: str) -> str:
+        digest = hashlib.sha256()
+        with self.read(key) as reader:
+            while data := reader.read(1 << 20):
+                digest.update(data)
+        return digest.hexdigest()
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``. Sorted here: not every service lists in the order of the keys' bytes."""
@@ -230,11 +244,16 @@ class S3Store:
             raise s3_error(error, "upload to", self._uri(key)) from None
 
     def _object_options(self, digests: Digests) -> dict[str, Any]:
-        destination = self._destination
-        options: dict[str, Any] = {
+        return {
             "ContentType": "application/octet-stream",
             "Metadata": {"sha256": digests.sha256},
+            **self._storage_options(),
         }
+
+    def _storage_options(self) -> dict[str, Any]:
+        """How every object of ours is kept, one that is set aside too."""
+        destination = self._destination
+        options: dict[str, Any] = {}
         if destination.storage_class:
             options["StorageClass"] = destination.storage_class
         if destination.sse:
@@ -270,11 +289,7 @@ class S3Store:
         if same and existing.checksums:
             same = all(known[name] == value for name, value in existing.checksums.items())
         elif same:
-            digest = hashlib.sha256()
-            with self.read(existing.key) as reader:
-                while data := reader.read(1 << 20):
-                    digest.update(data)
-            same = digest.hexdigest() == digests.sha256
+            same = self._sha256(existing.key) == digests.sha256
         if not same:
             raise IntegrityError(
                 action="upload to",
