@@ -201,7 +201,7 @@ def test_each_damage_has_its_verdict_and_the_good_replica_restores(
     assert detail in here["detail"]
     assert (there["verdict"], there["level"]) == ("MATCH", "members")
     assert found["attestations"][str(DAY)] == {"good": 1, "required": 2, "ok": False}
-    status = installation.json("status", "--from", str(DAY), "--to", str(DAY))["days"][str(DAY)]
+    status = installation.json("status", "--from", str(DAY), "--to", str(DAY), exit_code=1)["days"][str(DAY)]
     assert status["replicas"]["here"]["verdict"] == verdict
     assert status["attestation"] == {"good": 1, "required": 2, "ok": False}
     shutil.rmtree(installation.home / "archive" / str(DAY))

@@ -54,7 +54,7 @@ def test_a_destination_that_is_gone_is_no_longer_good(with_disk: Installation, t
     found = with_disk.json("daily", "--day", str(DAY), exit_code=1)
     assert found["replicas"]["disk"]["verdict"] == "UNVERIFIABLE"
     assert found["attestation"] == {"good": 1, "required": 2, "destinations": 2, "ok": False}
-    day = with_disk.json("status", "--from", str(DAY), "--to", str(DAY))["days"][str(DAY)]
+    day = with_disk.json("status", "--from", str(DAY), "--to", str(DAY), exit_code=1)["days"][str(DAY)]
     assert day["attestation"]["ok"] is False
     (tmp_path / "unplugged").rename(tmp_path / "disk")
     assert with_disk.json("daily", "--day", str(DAY))["attestation"]["ok"]

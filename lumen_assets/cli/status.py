@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lumen_assets.archive import Manifest
-from lumen_assets.cli.running import DAY, json_option, print_json
+from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
@@ -51,7 +51,10 @@ class DayStatus:
 @click.option("--to", "last", type=DAY, help="Last day. Default: yesterday KST.")
 @json_option
 def status(first: date | None, last: date | None, as_json: bool) -> None:
-    """Per day: report, archive revision, verdict per destination, attestation; and a calendar."""
+    """Per day: report, archive revision, verdict per destination, attestation; and a calendar.
+
+    Exits 1 if a day is below policy.
+    """
     settings = load_settings()
     workspace = Workspace(settings)
     last = min(last or yesterday(), yesterday())
@@ -68,10 +71,15 @@ def status(first: date | None, last: date | None, as_json: bool) -> None:
     days = _statuses(workspace, first, last)
     if as_json:
         print_json(_as_json(days))
-        return
-    console = Console()
+    else:
+        _print(days, list(workspace.stores), Console())
+    if any(day.attestation is not None and not day.attested for day in days):
+        raise SystemExit(PROBLEM)
+
+
+def _print(days: Sequence[DayStatus], destinations: Sequence[str], console: Console) -> None:
     _print_calendar(days, console)
-    _print_table([day for day in days if day.manifest or day.report], list(workspace.stores), console)
+    _print_table([day for day in days if day.manifest or day.report], destinations, console)
     missing = [day for day in days if day.manifest is None]
     if missing:
         console.print(

@@ -16,6 +16,10 @@ RETRIES: Final = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPON
 """For steps that touch a disk or a network: waits of up to 2, 4 and 8 seconds."""
 
 
+STORE_RETRIES: Final = dg.RetryPolicy(max_retries=1, delay=10, jitter=dg.Jitter.PLUS_MINUS)
+"""For steps on a destination: its store has already tried six times, so one more try, later, is what may still help."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn a ``LumenError`` into the failure that Dagster should see.

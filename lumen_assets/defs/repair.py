@@ -3,7 +3,7 @@
 import dagster as dg
 
 from lumen_assets.days import parse_day
-from lumen_assets.defs.failures import RETRIES, translated
+from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.verification import observation
 from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
@@ -25,7 +25,7 @@ def repair_job(partitions: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
     return repair
 
 
-@dg.op(retry_policy=RETRIES)
+@dg.op(retry_policy=STORE_RETRIES)
 def repair_day(context: dg.OpExecutionContext, lumen: dg.ResourceParam[Workspace]) -> None:
     """See the job."""
     with translated():

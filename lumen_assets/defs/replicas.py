@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from lumen_assets.defs.failures import RETRIES, translated
+from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.errors import LumenError
 from lumen_assets.replication import replicate
@@ -24,7 +24,7 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
         group_name="replication",
         kinds={kind},
         owners=["team:operators"],
-        retry_policy=RETRIES,
+        retry_policy=STORE_RETRIES,
         pool=kind,
         deps=["archive"],
         description=f"The day's archive and manifest at destination {destination}, write-once.",

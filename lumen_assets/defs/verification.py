@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from lumen_assets.defs.failures import RETRIES, translated
+from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.verification import Level, Verdict, Verification
 from lumen_assets.workspace import Workspace
@@ -17,7 +17,7 @@ def verification_asset(partitions: dg.PartitionsDefinition[str], destination: st
         group_name="verification",
         kinds={kind},
         owners=["team:operators"],
-        retry_policy=RETRIES,
+        retry_policy=STORE_RETRIES,
         pool=kind,
         deps=[dg.AssetKey(["replica", destination])],
         description=f"Whether the replica at {destination} can be restored: read back and compared. "

@@ -400,3 +400,27 @@ def test_a_server_that_says_nothing_is_given_up(seaweedfs: S3Server, proxy: Faul
     proxy.inject(Silence())
     with pytest.raises(TransientError, match="no answer in time"):
         store.stat(KEY)
+
+
+@pytest.mark.parametrize(
+    ("fault", "when"),
+    [
+        (LoseAnswer(), method("DELETE")),
+        (Reset(), method("DELETE")),
+        (Answer(503, xml("SlowDown")), method("DELETE")),
+        (LoseAnswer(), method("PUT")),
+        (Reset(), method("GET")),
+    ],
+)
+def test_setting_aside_through_faults_loses_nothing(bench: Bench, tmp_path: Path, fault: Fault, when: When) -> None:
+    source = tmp_path / "damaged"
+    source.write_bytes(b"damaged" * 1000)
+    bench.store.put(KEY, source, digest_file(source))
+    bench.proxy.inject(fault, when)
+    aside = bench.retrying.set_aside(KEY)
+    assert bench.store.stat(KEY) is None
+    kept = [name for name in bench.objects() if ".aside-" in name]
+    assert f"{PREFIX}/{aside}" in kept
+    for name in kept:
+        body = bench.server.client().get_object(Bucket=bench.bucket, Key=name)["Body"].read()
+        assert body == source.read_bytes()
