@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from lumen_assets.settings import ENVIRONMENT
 
 PUBLIC_TEST_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 """The 32 bytes 0 to 31 in base64: a test vector, no secret."""
+
+# `make test` tries the same examples everywhere, so that what is green here is green there; `make soak` searches.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,12 @@ The rules, and why they hold:
   mislead, and then scanned for line by line. A genuine row older than that proves that every row before it is
   older than T - MAX_DISORDER, so no crossing is missed, and no stray in between can be taken for one. So the
   result does not depend on how far the file has grown since: cutting a frozen day again gives the same bytes.
+* ``zone_end(T)`` is behind the last row before T. A stray may be taken for the crossing of ``T + ZONE``, but then
+  most of its witnesses are at or after ``T + MAX_DISORDER``; behind the first genuine one of them bounded disorder
+  allows no row before T. Where rows are sparse the witnesses span hours, so the zone ends behind them.
 * ``position`` never decreases with T, whatever the file holds: blocks are compared with the same midpoints until
-  two searches part, and a line that counts as crossing a later time crosses an earlier one too. So days are
-  disjoint and together they are the whole file.
+  two searches part, and a line that counts as crossing a later time crosses an earlier one too; ``zone_end`` does
+  not decrease either. So the sections between positions are disjoint and together they are the whole file.
 """
 
 from __future__ import annotations
@@ -78,6 +81,16 @@ class Bisection:
             else:
                 high = middle
         return self._scan(low, time)
+
+    def zone_end(self, midnight: datetime) -> int:
+        """Offset behind the last line that can be a row before ``midnight``: where rows of both days end."""
+        left = WITNESSES + 1  # the crossing itself is dated too
+        for line in self._source.lines(self.position(midnight + ZONE)):
+            if line.content is not None and self._instant(line.content) is not None:
+                left -= 1
+                if left == 0:
+                    return line.end
+        return self._source.size
 
     def _dated_block(self, at: int, limit: int) -> tuple[int, datetime | None]:
         """The first block between ``at`` and ``limit`` with timestamps: its start and its median."""

@@ -1,9 +1,10 @@
 """The day's slice of every input: a small folder, cut out of files that only ever grow.
 
-A file with timestamps is cut at the positions of ``bisecting.py``. Around each midnight T lies a zone of mixed
-rows, ``[position(T), position(T + ZONE))``: there each line that is dated in the day before T belongs to the day
-before, every other one to the day after. Between its two zones a day is copied as it is. So each line is in the
-slice of exactly one day; strays are where they physically lie, and reading rejects them there as ``other_day``.
+A file with timestamps is cut at the positions of ``bisecting.py``. A day's section is from the position of its first
+instant T to that of the next day's; rows of it may also lie behind, up to the next day's ``zone_end``. A line dated
+in a day belongs to that day if it lies in that day's section or zone behind it; every other line belongs to the day in
+whose section it lies. So each line is in the slice of exactly one day; strays are where they physically lie, and
+reading rejects them there as ``other_day``. Behind its first zone a section is copied as it is.
 A file that has no timestamp at all cannot be assigned: its first ``UNDATED_LIMIT`` bytes are in every day's slice,
 so that reading can report them.
 """
@@ -17,15 +18,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from lumen_assets.days import day_bounds
 from lumen_assets.durable import temporary_beside
 from lumen_assets.errors import PermanentError
-from lumen_assets.telemetry.bisecting import ZONE, Bisection
+from lumen_assets.telemetry.bisecting import Bisection
 from lumen_assets.telemetry.inputs import input_names
-from lumen_assets.telemetry.lines import Source
+from lumen_assets.telemetry.lines import Line, Source
 from lumen_assets.telemetry.model import DaySlice, InputSlice
 from lumen_assets.telemetry.preamble import (
     LineInstant,
@@ -39,6 +41,7 @@ from lumen_assets.telemetry.slices import load_slice, remove_tree, save_descript
 UNDATED_LIMIT: Final = 1 << 20
 _COPIED: Final = 1 << 20
 _BEFORE_EVERYTHING: Final = datetime(2, 1, 1, tzinfo=UTC)
+_DAY: Final = timedelta(days=1)
 
 MakeBisection = Callable[[Source, int, LineInstant], Bisection]
 
@@ -95,11 +98,11 @@ def _copy(source: Source, start: int, end: int, output: Output) -> None:
         start += len(data)
 
 
-def _copy_lines(source: Source, start: int, end: int, wanted: Callable[[bytes], bool], output: Output) -> None:
-    """Copy the lines that are wanted; neighbours in one go. A line that is too long is dirt like any undated one."""
+def _copy_lines(source: Source, start: int, end: int, wanted: Callable[[Line], bool], output: Output) -> None:
+    """Copy the lines that are wanted; neighbours in one go."""
     begin = until = start
     for line in source.lines(start, end):
-        if not wanted(b"" if line.content is None else line.content):
+        if not wanted(line):
             continue
         if line.offset != until:
             _copy(source, begin, until, output)
@@ -113,7 +116,6 @@ def cut_lines(
 ) -> tuple[int, int]:
     """Write the lines of ``day`` behind the preamble; returns the day's section of the file."""
     start, end = day_bounds(day)
-    day_before = start - timedelta(days=1)
     bisection = make_bisection(source, how.start, how.line_instant)
     output.write(how.preamble)
     first = bisection.position(start)
@@ -122,19 +124,28 @@ def cut_lines(
         _copy(source, how.start, last, output)
         return how.start, last
 
-    def not_of_the_day_before(content: bytes) -> bool:
-        moment = how.line_instant(content)
-        return moment is None or not day_before <= moment < start
+    def days_off(line: Line) -> int | None:
+        moment = None if line.content is None else how.line_instant(line.content)
+        return None if moment is None else (moment - start) // _DAY
 
-    def of_the_day(content: bytes) -> bool:
-        moment = how.line_instant(content)
-        return moment is not None and start <= moment < end
+    @cache
+    def zone_end_behind(offset: int) -> int:
+        return bisection.zone_end(max(start + (offset + 1) * _DAY, _BEFORE_EVERYTHING))
 
-    core, last = bisection.position(start + ZONE), bisection.position(end)
-    _copy_lines(source, first, core, not_of_the_day_before, output)
-    _copy(source, core, last, output)
+    def of_no_earlier_day(line: Line) -> bool:
+        off = days_off(line)
+        if off is None or off >= 0:
+            return True
+        if off < -1 and zone_end_behind(-2) <= first:  # then the zones behind still earlier days end there too
+            return True
+        return line.offset >= zone_end_behind(off)
+
+    last = bisection.position(end)
+    mixed = min(bisection.zone_end(start), last)
+    _copy_lines(source, first, mixed, of_no_earlier_day, output)
+    _copy(source, mixed, last, output)
     if last < source.size:
-        _copy_lines(source, last, bisection.position(end + ZONE), of_the_day, output)
+        _copy_lines(source, last, bisection.zone_end(end), lambda line: days_off(line) == 0, output)
     return first, last
 
 

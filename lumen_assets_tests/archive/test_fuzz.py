@@ -59,25 +59,25 @@ def read(data: bytes) -> None:
         assert {path.name for path in root.iterdir()} <= {"all", "one"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mutations)
 def test_the_tar_stream(mutate: Mutation) -> None:
     read(archive_of(GOOD, KEY, tar=mutate))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mutations)
 def test_the_frames(mutate: Mutation) -> None:
     read(archive_of(GOOD, KEY, packed=lambda tar: mutate(compress(tar))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mutations)
 def test_the_tail(mutate: Mutation) -> None:
     read(archive_of(GOOD, KEY, tail=mutate))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mutations)
 def test_the_index(mutate: Mutation) -> None:
     def with_mutated_index(tail: bytes) -> bytes:
@@ -90,7 +90,7 @@ def test_the_index(mutate: Mutation) -> None:
     read(archive_of(GOOD, KEY, tail=with_mutated_index))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_anything(plain: bytes) -> None:
     read(seal(plain, KEY))

@@ -57,7 +57,7 @@ class _Kept(io.BytesIO):
         super().close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=sizes)
 def test_tink_reads_what_we_write(by_tink: Any, key: Key, size: int) -> None:
     sealed = encrypt(key, content(size))
@@ -65,7 +65,7 @@ def test_tink_reads_what_we_write(by_tink: Any, key: Key, size: int) -> None:
         assert stream.read() == content(size)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=sizes)
 def test_we_read_what_tink_writes(by_tink: Any, key: Key, size: int) -> None:
     sink = _Kept()
@@ -75,7 +75,7 @@ def test_we_read_what_tink_writes(by_tink: Any, key: Key, size: int) -> None:
     assert len(sink.kept) == len(encrypt(key, content(size)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(size=sizes, piece=st.sampled_from([1 << 30, 4093, SEGMENT_SIZE]), data=st.data())
 def test_every_range_is_what_was_written(key: Key, size: int, piece: int, data: st.DataObject) -> None:
     plain = content(size)

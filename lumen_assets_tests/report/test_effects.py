@@ -18,7 +18,7 @@ def day_of(moments, values, **parts):
     return telemetry(DAY, frame(moments, {"phase_diff": values}), rule_changes=(CHANGE,), **parts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_effect_matches_plain_python(data):
     offsets = sorted(data.draw(st.sets(st.integers(-320, 320), min_size=100, max_size=500)))

@@ -77,7 +77,7 @@ def test_any_values_can_be_drawn(tmp_path, values):
     assert "inf" not in text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12))
 def test_axes_hold_their_values_on_a_few_ticks(a, b):
     low, high = min(a, b), max(a, b)

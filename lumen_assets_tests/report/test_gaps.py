@@ -32,7 +32,7 @@ def test_slow_rates_allow_ten_missed_rows():
     assert recording(telemetry(), 0.1).gap_seconds == 100
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 86_400 * 10**6 - 1), unique=True, max_size=40))
 def test_gaps_match_plain_python(offsets):
     moments = [START + timedelta(microseconds=offset) for offset in sorted(offsets)]

@@ -41,7 +41,7 @@ def percentile(values: list[float], p: float) -> float:
     return ordered[low] * (1 - part) + high * part
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(CELLS, min_size=1, max_size=60))
 def test_distribution_matches_plain_python(cells):
     known = [v for v in cells if v is not None]
@@ -75,7 +75,7 @@ def test_constant_values_have_exactly_their_mean():
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 0.1)), min_size=1, max_size=40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_share_on_target_counts_the_bound_as_good(cells):
     known = [v for v in cells if v is not None]
     expected = sum(v <= 0.05 for v in known) / len(known) if known else None

@@ -109,7 +109,7 @@ fronts = st.sampled_from([b"", HEADER, b"\xef\xbb\xbf" + HEADER, b"# SAMPLE\r\n\
 torn_ends = st.sampled_from([b"", b"2025-11-2", b"2025-11-22T10:00:00+09:00,0.", b"junk"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(lines=bounded_lines(), front=fronts, end=torn_ends, sizes=SIZES)
 def test_under_bounded_disorder_the_rows_are_those_of_a_full_scan(lines, front, end, sizes):
     end = b"" if dated(end) else end
@@ -128,7 +128,7 @@ ANYTHING = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(middle=st.lists(st.one_of(ANYTHING, st.integers(0, 30)), max_size=60), front=fronts, end=torn_ends, sizes=SIZES)
 def test_every_line_is_in_exactly_one_slice_whatever_the_file_holds(middle, front, end, sizes):
     clock = FIRST
@@ -146,7 +146,7 @@ def test_every_line_is_in_exactly_one_slice_whatever_the_file_holds(middle, fron
     assert sorted(split_keeping_ends(slices)) == sorted(split_keeping_ends(content[start_of_data(content) :]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), sizes=SIZES)
 def test_strays_do_not_mislead(data, sizes):
     """Rows every ten minutes, in order but for small steps back; single strays of any time in between."""
@@ -168,7 +168,22 @@ def test_strays_do_not_mislead(data, sizes):
         assert [line for line in found if line not in strays] == day_rows(genuine, day)
 
 
-@settings(max_examples=150, deadline=None)
+def test_a_stray_near_midnight_costs_no_sparse_row_its_day():
+    """Ten minutes between rows: what a crossing is judged by spans hours."""
+    lines = [row(FIRST + timedelta(minutes=10 * number), number) + b"\n" for number in range(250)]
+    midnight = next(n for n, line in enumerate(lines) if dated(line) == FIRST + timedelta(hours=27))
+    for distance in range(1, 13):
+        for strays in (1, 4):
+            later = [row(FIRST + timedelta(days=9), 1000 + n) + b"\n" for n in range(strays)]
+            at = midnight - distance
+            slices = [
+                cut(HEADER + b"".join(lines[:at] + later + lines[at:]), day, (640, 2, 3)) for day in days_of(lines)
+            ]
+            for day, found in zip(days_of(lines), slices, strict=True):
+                assert day_rows(split_keeping_ends(found), day) == day_rows(lines, day)
+
+
+@settings(max_examples=150)
 @given(lines=bounded_lines(max_rows=120), sizes=SIZES, data=st.data())
 def test_cutting_again_after_the_file_grew_gives_the_same_bytes(lines, sizes, data):
     moments = [moment for line in lines if (moment := dated(line))]
@@ -181,7 +196,7 @@ def test_cutting_again_after_the_file_grew_gives_the_same_bytes(lines, sizes, da
             assert cut(before, day, sizes) == cut(after, day, sizes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(lines=bounded_lines(), sizes=SIZES, bom=st.sampled_from([b"", b"\xef\xbb\xbf"]))
 def test_json_lines_are_cut_by_their_ts(lines, sizes, bom):
     def as_json(line: bytes) -> bytes:

@@ -21,7 +21,7 @@ nearly = st.from_regex(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.one_of(stamps, nearly, st.text(max_size=30)), min_size=1, max_size=20))
 @example(["2025-10-23T24:00:00+09:00", "2016-12-31T23:59:60Z", "2025-02-29T00:00:00Z", "0001-01-01T00:00:00+14:00"])
 @example(["9999-12-31T23:59:59.999999-23:59", "2025-10-23T13:20:01+24:00", " 2025-10-23T13:20:01Z ", "2025-W43-4T10Z"])
@@ -47,7 +47,7 @@ cells = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(cells, min_size=1, max_size=20))
 @example(["1e", "+", ".", "e5", "1e5", ".5", "5.", "+.5e-3", "infinity", "+inf", "inf ", "nan(1)", "1d5"])
 def test_a_column_of_numbers_is_read_as_single_cells(texts):
@@ -59,7 +59,7 @@ def test_a_column_of_numbers_is_read_as_single_cells(texts):
     assert list(zip(column.values.to_list(), states, strict=True)) == [cell_number(text) for text in texts]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(cells)
 def test_numbers_are_those_of_float(text):
     value, state = cell_number(text)

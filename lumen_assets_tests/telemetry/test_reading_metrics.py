@@ -181,7 +181,7 @@ def independent(content: str) -> dict[datetime, list[float | None]]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(lines, max_size=30), st.integers(20, 400))
 def test_rows_are_those_of_an_independent_reader(tmp_path_factory, given_lines, block):
     # one row of numbers, so that no column is text
