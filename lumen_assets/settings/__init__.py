@@ -1,0 +1,32 @@
+"""``lumen.yaml`` and the environment, read once, as one typed, validated object.
+
+The only reader of the environment. Nothing is read at import: call ``load_settings``.
+Names of variables: see ``ENVIRONMENT``; each also works as ``NAME_FILE`` with the path of a file that holds the
+value, as container secrets are mounted.
+"""
+
+from lumen_assets.settings.configuration import Configuration, Schedule
+from lumen_assets.settings.destinations import (
+    Destination,
+    DropboxDestination,
+    GoogleDriveDestination,
+    LocalDestination,
+    S3Destination,
+)
+from lumen_assets.settings.environment import ENVIRONMENT, read_archive_key
+from lumen_assets.settings.loading import Settings, default_configuration_text, load_settings
+
+__all__ = [
+    "ENVIRONMENT",
+    "Configuration",
+    "Destination",
+    "DropboxDestination",
+    "GoogleDriveDestination",
+    "LocalDestination",
+    "S3Destination",
+    "Schedule",
+    "Settings",
+    "default_configuration_text",
+    "load_settings",
+    "read_archive_key",
+]

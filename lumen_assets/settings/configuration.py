@@ -1,0 +1,170 @@
+"""All of ``lumen.yaml``, as a typed and validated model."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from lumen_assets.settings.destinations import Destination, default_destinations
+from lumen_assets.settings.section import Section
+
+
+def _relative(path: str) -> str:
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts:
+        raise ValueError("must be a path under LUMEN_DATA_ROOT, without '..'")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+
+
+class Schedule(Section):
+    """When the daily job runs, in KST."""
+
+    at: str = Field("09:05", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="time of day, HH:MM, KST")
+    spread_minutes: int = Field(
+        5, ge=0, le=5, description="the start is moved by up to this many minutes either way, the same for a given day"
+    )
+    enabled: bool = Field(True, description="whether the schedule is on when the deployment starts")
+
+    @model_validator(mode="after")
+    def _stays_within_the_day(self) -> Schedule:
+        hours, minutes = map(int, self.at.split(":"))
+        if not self.spread_minutes <= hours * 60 + minutes < 24 * 60 - self.spread_minutes:
+            raise ValueError("the spread would move the start past midnight: choose another time or a smaller spread")
+        return self
+
+
+class CsvTelemetry(Section):
+    """Telemetry from an append-only CSV file."""
+
+    type: Literal["csv"] = "csv"
+    path: RelativePath = Field("logs/metrics.csv", description="path under LUMEN_DATA_ROOT")
+    rate_hz: float = Field(5, gt=0, le=1000, description="rows a second that are expected")
+
+
+class Sources(Section):
+    """What a day is made of."""
+
+    telemetry: CsvTelemetry = CsvTelemetry()
+    extra: tuple[RelativePath, ...] = Field(
+        ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
+        description="further inputs to freeze, as glob patterns; by day where they have timestamps",
+    )
+
+
+class Label(Section):
+    """A name in the languages of the report."""
+
+    ko: str = Field(min_length=1, description="Korean")
+    en: str = Field(min_length=1, description="English")
+
+
+class Target(Section):
+    """The range that a signal should be in; at least one bound."""
+
+    min: float | None = Field(None, allow_inf_nan=False, description="lowest good value")
+    max: float | None = Field(None, allow_inf_nan=False, description="highest good value")
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Target:
+        if self.min is None and self.max is None:
+            raise ValueError("needs min, max or both")
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError("min must be below max")
+        return self
+
+
+class Signal(Section):
+    """How a numeric column is named and judged."""
+
+    label: Label = Field(description="name in the report")
+    unit: str = Field("", description="unit shown behind values")
+    target: Target | None = Field(None, description="target range")
+    good: Literal["up", "down"] | None = Field(None, description="direction that is an improvement")
+
+
+def _default_signals() -> dict[str, Signal]:
+    def signal(ko: str, en: str, target: Target, good: Literal["up", "down"]) -> Signal:
+        return Signal(label=Label(ko=ko, en=en), target=target, good=good)
+
+    return {
+        "phase_diff": signal("위상차", "phase difference", Target(max=0.05), "down"),
+        "entropy_rate": signal("엔트로피율", "entropy rate", Target(max=0.28), "down"),
+        "creative_band": signal("창의 밴드", "creative band", Target(min=0.24), "up"),
+        "risk_band": signal("위험 밴드", "risk band", Target(max=0.30), "down"),
+    }
+
+
+class Report(Section):
+    """The report's language and looks."""
+
+    language: Literal["ko", "en"] = Field("ko", description="ko or en")
+    title: str = Field("Lumen Resonance Report", min_length=1, description="title of the report")
+    font: Path | None = Field(None, description="TrueType font with Korean glyphs, instead of the one that ships")
+
+
+class Archive(Section):
+    """How archives are compressed."""
+
+    level: int = Field(3, ge=1, le=19, description="Zstandard level")
+    threads: int = Field(0, ge=0, le=64, description="compression threads; 0: one a core")
+
+
+class Policy(Section):
+    """What a day needs to be safe."""
+
+    required_replicas: int = Field(2, ge=1, description="good replicas that every day must have")
+
+
+class Verify(Section):
+    """How replicas are verified."""
+
+    new_day_level: Literal["digest", "bytes", "members"] = Field(
+        "members", description="level at which the daily job verifies the new day"
+    )
+    full_read_days: int = Field(
+        30, ge=1, description="every replica is read back in full at least once in so many days"
+    )
+
+
+class Configuration(Section):
+    """All of ``lumen.yaml``."""
+
+    timezone: Literal["Asia/Seoul"] = Field("Asia/Seoul", description="zone that a day is counted in; fixed")
+    start_date: date = Field(date(2025, 10, 23), description="the first day there is")
+    schedule: Schedule = Schedule()
+    sources: Sources = Sources()
+    signals: dict[str, Signal] = Field(default_factory=_default_signals, description="columns with a name and a target")
+    report: Report = Report()
+    archive: Archive = Archive()
+    destinations: dict[str, Destination] = Field(
+        default_factory=default_destinations, description="where replicas live, in order of display"
+    )
+    policy: Policy = Policy()
+    verify: Verify = Verify()
+
+    @field_validator("destinations")
+    @classmethod
+    def _names_are_usable(cls, destinations: dict[str, Destination]) -> dict[str, Destination]:
+        if not destinations:
+            raise ValueError("at least one destination is needed")
+        for name in destinations:
+            if not (name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()):
+                raise ValueError(f"{name!r}: a name is made of a-z, 0-9 and _")
+            if name == "archive":
+                raise ValueError("archive: the local archive has this name: choose another")
+        return destinations
+
+    @model_validator(mode="after")
+    def _policy_can_be_met(self) -> Configuration:
+        if self.policy.required_replicas > len(self.destinations):
+            raise ValueError(
+                f"policy.required_replicas is {self.policy.required_replicas} but there are only "
+                f"{len(self.destinations)} destinations: add destinations or lower it"
+            )
+        return self

@@ -1,0 +1,60 @@
+"""The environment's variables, each also as ``NAME_FILE`` with the path of a file that holds the value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from lumen_assets.errors import SettingsError
+
+ENVIRONMENT: Final = {
+    "LUMEN_CONFIG": "path of lumen.yaml (default: lumen.yaml in the working folder, else the shipped defaults)",
+    "LUMEN_DATA_ROOT": "folder with the inputs (default: sample data under LUMEN_HOME)",
+    "LUMEN_HOME": "folder for the outputs (default: lumen in the XDG data folder)",
+    "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
+    "GDRIVE_TOKEN": "Google Drive: an access token, or a service-account or refresh-token JSON",
+    "DROPBOX_TOKEN": "Dropbox: an access token, or a JSON with refresh_token, app_key and app_secret",
+    "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
+}
+"""Every variable that is read, with its meaning."""
+
+SECRETS: Final = {"LUMEN_ARCHIVE_KEY", "GDRIVE_TOKEN", "DROPBOX_TOKEN"}
+
+
+def environment_value(environ: Mapping[str, str], name: str, problems: list[str]) -> str | None:
+    """The value of a variable, or of the file that ``NAME_FILE`` names; what is wrong with it goes to ``problems``."""
+    direct, path = environ.get(name), environ.get(f"{name}_FILE")
+    if direct and path:
+        problems.append(f"{name}: set twice, as {name} and as {name}_FILE: unset one of them")
+        return None
+    if direct:
+        return direct
+    if not path:
+        return None
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        problems.append(f"{name}_FILE: {path} cannot be read ({reason}): give the path of a file with the value")
+        return None
+    if not value:
+        problems.append(f"{name}_FILE: {path} is empty: put the value in it or unset the variable")
+        return None
+    return value
+
+
+def read_archive_key(environ: Mapping[str, str] | None = None) -> SecretStr | None:
+    """``LUMEN_ARCHIVE_KEY`` as given, and nothing else read; None if it is not set.
+
+    Raises:
+        SettingsError: if it is set twice, or its file cannot be read.
+    """
+    problems: list[str] = []
+    key = environment_value(os.environ if environ is None else environ, "LUMEN_ARCHIVE_KEY", problems)
+    if problems:
+        raise SettingsError(subject="LUMEN_ARCHIVE_KEY", problems=problems)
+    return SecretStr(key) if key else None

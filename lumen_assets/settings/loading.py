@@ -1,0 +1,229 @@
+"""``lumen.yaml`` and the environment, read once, as one object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from lumen_assets.errors import SettingsError
+from lumen_assets.settings.configuration import Configuration
+from lumen_assets.settings.destinations import LocalDestination
+from lumen_assets.settings.environment import ENVIRONMENT, SECRETS, environment_value
+
+
+class Settings(BaseModel):
+    """``lumen.yaml`` and the environment together.
+
+    Attributes:
+        configuration: what ``lumen.yaml`` says.
+        configuration_file: where it was found; None for the defaults that ship.
+        home: ``LUMEN_HOME``, absolute.
+        data_root: ``LUMEN_DATA_ROOT``, absolute; the sample data's folder if it is not set.
+        sample: whether ``data_root`` is the sample data's folder.
+        dagster_home: the instance's folder, absolute.
+        archive_key: ``LUMEN_ARCHIVE_KEY`` as given; None if it is not set.
+        gdrive_token: ``GDRIVE_TOKEN`` as given; None if it is not set.
+        dropbox_token: ``DROPBOX_TOKEN`` as given; None if it is not set.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    configuration: Configuration
+    configuration_file: Path | None
+    home: Path
+    data_root: Path
+    sample: bool
+    dagster_home: Path
+    archive_key: SecretStr | None
+    gdrive_token: SecretStr | None = None
+    dropbox_token: SecretStr | None = None
+
+    @property
+    def reports_folder(self) -> Path:
+        """``controls/reports``: a Markdown, PDF and model file a day, and the figures."""
+        return self.home / "controls" / "reports"
+
+    @property
+    def archive_folder(self) -> Path:
+        """``archive``: a folder a frozen day, and the index."""
+        return self.home / "archive"
+
+    @property
+    def slices_folder(self) -> Path:
+        """``telemetry``: the days' slices while they are worked on."""
+        return self.home / "telemetry"
+
+    @property
+    def content_configuration(self) -> str:
+        """The settings that shape a day's content, as YAML: what is frozen with it.
+
+        Left out is what does not change it: when it runs, where replicas go, how they are checked. So a new destination
+        makes no new revision of old days, and no path of a machine gets into an archive.
+        """
+        content = self.configuration.model_dump(
+            mode="json",
+            include={"timezone": True, "sources": True, "signals": True, "report": {"language": True, "title": True}},
+        )
+        return yaml.safe_dump(content, allow_unicode=True, sort_keys=True)
+
+    def local_path(self, destination: LocalDestination) -> Path:
+        """The absolute folder of a local destination."""
+        return self.home / destination.path.expanduser()
+
+    @property
+    def sessions_folder(self) -> Path:
+        """``uploads``: what is remembered of unfinished uploads, a folder a destination."""
+        return self.home / "uploads"
+
+
+def _find_configuration(chosen: str | None, working_folder: Path, problems: list[str]) -> Path | None:
+    if chosen:
+        path = working_folder / chosen
+        if not path.is_file():
+            problems.append(f"LUMEN_CONFIG: {path} is not a file: give the path of a lumen.yaml or unset the variable")
+            return None
+        return path
+    path = working_folder / "lumen.yaml"
+    return path if path.is_file() else None
+
+
+def _problem(error: Any) -> str:
+    """One line of a validation error: the setting, what is wrong, the fix. Values are not repeated."""
+    location = [str(part) for part in error["loc"]]
+    where = ".".join(location) or "lumen.yaml"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting: remove it or correct its spelling"
+    if error["type"] == "missing":
+        return f"{where}: is needed: add it"
+    if error["type"] == "union_tag_invalid":
+        return f"{where}.type: there is no such type: use one of {error['ctx']['expected_tags']}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}"
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A YAML loader that refuses a key given twice instead of dropping the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands here twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _parse(text: str, source: str, problems: list[str]) -> Configuration | None:
+    try:
+        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" at line {mark.line + 1}" if mark else ""
+        problems.append(f"{source}: not valid YAML{place} ({error.problem}): correct it")
+        return None
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        problems.append(f"{source}: must be settings with names, not a {type(content).__name__}")
+        return None
+    try:
+        return Configuration.model_validate(content)
+    except ValidationError as error:
+        problems.extend(_problem(item) for item in error.errors(include_url=False, include_input=False))
+        return None
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _machine_problems(configuration: Configuration, home: Path, data_root: Path, working_folder: Path) -> list[str]:
+    """What is wrong with settings on this machine: paths that hide each other, a font that is not there."""
+    problems = []
+    if configuration.start_date > datetime.now(UTC).date():
+        problems.append(f"start_date: {configuration.start_date} has not come yet: choose a day that is over")
+    font = configuration.report.font
+    if font and not (working_folder / font.expanduser()).is_file():
+        problems.append(f"report.font: {font} is not a file: give the path of a TrueType font, or remove it")
+    taken = {"the archive": home / "archive", "the reports": home / "controls", "the inputs": data_root}
+    for name, destination in configuration.destinations.items():
+        if not isinstance(destination, LocalDestination):
+            continue
+        path = home / destination.path.expanduser()
+        setting = f"destinations.{name}.path"
+        if path.resolve() == home.resolve():
+            problems.append(f"{setting}: it is LUMEN_HOME itself: name a folder in it, or better on another disk")
+        for what, other in taken.items():
+            mine, theirs = path.resolve(), other.resolve()
+            if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+                problems.append(f"{setting}: {path} and {what} ({other}) are not apart: give it a folder of its own")
+        taken[f"destination {name}"] = path
+    return problems
+
+
+def default_configuration_text() -> str:
+    """The commented ``lumen.yaml`` that ships; ``lumen`` runs on it where there is no other."""
+    return files("lumen_assets").joinpath("lumen.yaml").read_text(encoding="utf-8")
+
+
+def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path | None = None) -> Settings:
+    """Read and validate everything that can be set.
+
+    Args:
+        environ: the environment; default: the process's.
+        working_folder: where ``lumen.yaml`` is looked for; default: the process's.
+
+    Raises:
+        SettingsError: naming every wrong setting, the problem and the fix; never a secret.
+    """
+    environ = os.environ if environ is None else environ
+    working_folder = working_folder or Path.cwd()
+    problems: list[str] = []
+
+    values = {name: environment_value(environ, name, problems) for name in ENVIRONMENT}
+    path = _find_configuration(values["LUMEN_CONFIG"], working_folder, problems)
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path else default_configuration_text()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: cannot be read ({type(error).__name__}): it must be readable UTF-8 text")
+        text = ""
+    configuration = _parse(text, str(path or "lumen.yaml"), problems)
+
+    user_data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".local" / "share")
+    home = working_folder / Path(values["LUMEN_HOME"] or Path(user_data) / "lumen").expanduser()
+    root = values["LUMEN_DATA_ROOT"]
+    data_root = working_folder / Path(root).expanduser() if root else home / "sample"
+    if root and not data_root.is_dir():
+        problems.append(
+            f"LUMEN_DATA_ROOT: {data_root} is not a folder: create it, correct the path, or unset it for sample data"
+        )
+    if not _existing_parent(home).is_dir():
+        problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
+    if configuration is not None:
+        problems.extend(_machine_problems(configuration, home, data_root, working_folder))
+    if problems or configuration is None:
+        raise SettingsError(
+            subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems
+        )
+    secrets = {name: SecretStr(value) for name, value in values.items() if value and name in SECRETS}
+    return Settings(
+        configuration=configuration,
+        configuration_file=path,
+        home=home,
+        data_root=data_root,
+        sample=root is None,
+        dagster_home=working_folder / Path(values["DAGSTER_HOME"] or home / "dagster").expanduser(),
+        archive_key=secrets.get("LUMEN_ARCHIVE_KEY"),
+        gdrive_token=secrets.get("GDRIVE_TOKEN"),
+        dropbox_token=secrets.get("DROPBOX_TOKEN"),
+    )

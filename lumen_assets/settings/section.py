@@ -1,0 +1,11 @@
+"""What every section of ``lumen.yaml`` is made from."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A part of ``lumen.yaml``: unknown names are wrong settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
