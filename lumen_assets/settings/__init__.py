@@ -5,6 +5,7 @@ Names of variables: see ``ENVIRONMENT``; each also works as ``NAME_FILE`` with t
 value, as container secrets are mounted.
 """
 
+from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.configuration import Configuration, Schedule
 from lumen_assets.settings.destinations import (
     Destination,
@@ -14,15 +15,17 @@ from lumen_assets.settings.destinations import (
     S3Destination,
 )
 from lumen_assets.settings.environment import ENVIRONMENT, read_archive_key
-from lumen_assets.settings.loading import Settings, default_configuration_text, load_settings
+from lumen_assets.settings.loading import MailServer, Settings, default_configuration_text, load_settings
 
 __all__ = [
     "ENVIRONMENT",
+    "Alerts",
     "Configuration",
     "Destination",
     "DropboxDestination",
     "GoogleDriveDestination",
     "LocalDestination",
+    "MailServer",
     "S3Destination",
     "Schedule",
     "Settings",

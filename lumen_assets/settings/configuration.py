@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.destinations import Destination, default_destinations
 from lumen_assets.settings.section import Section
 
@@ -147,6 +148,7 @@ class Configuration(Section):
     )
     policy: Policy = Policy()
     verify: Verify = Verify()
+    alerts: Alerts = Alerts()
 
     @field_validator("destinations")
     @classmethod

@@ -19,10 +19,25 @@ ENVIRONMENT: Final = {
     "GDRIVE_TOKEN": "Google Drive: an access token, or a service-account or refresh-token JSON",
     "DROPBOX_TOKEN": "Dropbox: an access token, or a JSON with refresh_token, app_key and app_secret",
     "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
+    "LUMEN_ALERT_URL": "the webhook that alerts are posted to",
+    "LUMEN_ALERT_SECRET": "what they are signed with; several, with commas: the first is the newest, all sign",
+    "SMTP_HOST": "mail: the server",
+    "SMTP_PORT": "mail: its port (default: 587; 465 is TLS from the start, any other STARTTLS)",
+    "SMTP_USER": "mail: the user; unset: no login",
+    "SMTP_PASS": "mail: the password",
+    "SMTP_FROM": "mail: the sender (default: SMTP_USER)",
+    "LUMEN_METRICS_URL": "health check: an endpoint with metrics in the Prometheus format",
+    "LUMEN_REPORT_MD": "health check: a file or folder that must exist and be fresh",
 }
-"""Every variable that is read, with its meaning."""
+"""Every variable that is read, with its meaning. Besides: those that ``alerts`` names in ``lumen.yaml``."""
 
-SECRETS: Final = {"LUMEN_ARCHIVE_KEY", "GDRIVE_TOKEN", "DROPBOX_TOKEN"}
+SECRETS: Final = frozenset(
+    {"LUMEN_ARCHIVE_KEY", "GDRIVE_TOKEN", "DROPBOX_TOKEN", "LUMEN_ALERT_URL", "LUMEN_ALERT_SECRET", "SMTP_PASS"}
+)
+"""Those of them that hold a secret. A webhook's address is one: whoever has it may post."""
+
+FOREIGN_SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Secrets that libraries read by themselves; looked at only so that no message ever repeats them."""
 
 
 def environment_value(environ: Mapping[str, str], name: str, problems: list[str]) -> str | None:

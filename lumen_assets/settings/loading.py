@@ -13,9 +13,28 @@ import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from lumen_assets.errors import SettingsError
+from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.configuration import Configuration
 from lumen_assets.settings.destinations import LocalDestination
-from lumen_assets.settings.environment import ENVIRONMENT, SECRETS, environment_value
+from lumen_assets.settings.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS, environment_value
+
+
+class MailServer(BaseModel):
+    """The server that takes our mail.
+
+    Attributes:
+        port: 465 is TLS from the start; on any other one STARTTLS is asked for, and nothing is sent without it unless
+            the server is this machine.
+        user: None: no login.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+    user: str | None
+    password: SecretStr | None
+    sender: str
 
 
 class Settings(BaseModel):
@@ -31,6 +50,15 @@ class Settings(BaseModel):
         archive_key: ``LUMEN_ARCHIVE_KEY`` as given; None if it is not set.
         gdrive_token: ``GDRIVE_TOKEN`` as given; None if it is not set.
         dropbox_token: ``DROPBOX_TOKEN`` as given; None if it is not set.
+        alert_url: ``LUMEN_ALERT_URL``; None if it is not set.
+        alert_secrets: those of ``LUMEN_ALERT_SECRET``, the newest first; empty if it is not set.
+        smtp: the mail server; None if ``SMTP_HOST`` is not set.
+        apprise_urls: the addresses of ``alerts.apprise``, in its order.
+        alertmanager_url: the address of ``alerts.alertmanager``.
+        dead_man_url: the address of ``alerts.dead_man_url``.
+        metrics_url: ``LUMEN_METRICS_URL``; None if it is not set.
+        report_md: ``LUMEN_REPORT_MD``, absolute; None if it is not set.
+        secrets: every secret that is known, whoever uses it: for taking them out of texts, and for nothing else.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +72,15 @@ class Settings(BaseModel):
     archive_key: SecretStr | None
     gdrive_token: SecretStr | None = None
     dropbox_token: SecretStr | None = None
+    alert_url: SecretStr | None = None
+    alert_secrets: tuple[SecretStr, ...] = ()
+    smtp: MailServer | None = None
+    apprise_urls: tuple[SecretStr, ...] = ()
+    alertmanager_url: SecretStr | None = None
+    dead_man_url: SecretStr | None = None
+    metrics_url: str | None = None
+    report_md: Path | None = None
+    secrets: frozenset[SecretStr] = frozenset()
 
     @property
     def reports_folder(self) -> Path:
@@ -171,6 +208,47 @@ def _machine_problems(configuration: Configuration, home: Path, data_root: Path,
     return problems
 
 
+def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """The addresses that ``alerts`` uses, by how it names them: as they are, or by their variable."""
+    single = {"alerts.alertmanager": alerts.alertmanager, "alerts.dead_man_url": alerts.dead_man_url}
+    uses = [*(("alerts.apprise", name) for name in alerts.apprise), *single.items()]
+    addresses = {}
+    for setting, name in uses:
+        if name is None:
+            continue
+        address = name if "://" in name else environment_value(environ, name, problems)
+        if not address:
+            problems.append(f"{setting}: the environment variable {name} is not set: set it or correct the name")
+        elif "://" not in address:
+            problems.append(f"{setting}: what {name} holds is not an address: it must begin with a scheme and ://")
+        else:
+            addresses[name] = address
+    return addresses
+
+
+def _mail_server(alerts: Alerts, values: Mapping[str, str | None], problems: list[str]) -> MailServer | None:
+    host = values["SMTP_HOST"]
+    if host is None:
+        if alerts.mail.to:
+            problems.append("SMTP_HOST: alerts.mail.to has addresses but no server is set: set it, or empty the list")
+        return None
+    port, sender = values["SMTP_PORT"] or "587", values["SMTP_FROM"] or values["SMTP_USER"]
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        problems.append("SMTP_PORT: must be a port, 1 to 65535")
+        return None
+    if sender is None or "@" not in sender:
+        problems.append("SMTP_FROM: must be the sender's address, as SMTP_USER is none")
+        return None
+    password = values["SMTP_PASS"]
+    return MailServer(
+        host=host,
+        port=int(port),
+        user=values["SMTP_USER"],
+        password=SecretStr(password) if password else None,
+        sender=sender,
+    )
+
+
 def default_configuration_text() -> str:
     """The commented ``lumen.yaml`` that ships; ``lumen`` runs on it where there is no other."""
     return files("lumen_assets").joinpath("lumen.yaml").read_text(encoding="utf-8")
@@ -211,11 +289,16 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
     if configuration is not None:
         problems.extend(_machine_problems(configuration, home, data_root, working_folder))
+        named = _addresses(configuration.alerts, environ, problems)
+        smtp = _mail_server(configuration.alerts, values, problems)
     if problems or configuration is None:
         raise SettingsError(
             subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems
         )
     secrets = {name: SecretStr(value) for name, value in values.items() if value and name in SECRETS}
+    foreign = (SecretStr(value) for name in FOREIGN_SECRETS if (value := environ.get(name)))
+    addresses = {name: SecretStr(value) for name, value in named.items()}
+    alerts = configuration.alerts
     return Settings(
         configuration=configuration,
         configuration_file=path,
@@ -226,4 +309,15 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         archive_key=secrets.get("LUMEN_ARCHIVE_KEY"),
         gdrive_token=secrets.get("GDRIVE_TOKEN"),
         dropbox_token=secrets.get("DROPBOX_TOKEN"),
+        alert_url=secrets.get("LUMEN_ALERT_URL"),
+        alert_secrets=tuple(
+            SecretStr(part.strip()) for part in (values["LUMEN_ALERT_SECRET"] or "").split(",") if part.strip()
+        ),
+        smtp=smtp,
+        apprise_urls=tuple(addresses[name] for name in alerts.apprise),
+        alertmanager_url=addresses.get(alerts.alertmanager or ""),
+        dead_man_url=addresses.get(alerts.dead_man_url or ""),
+        metrics_url=values["LUMEN_METRICS_URL"],
+        report_md=working_folder / values["LUMEN_REPORT_MD"] if values["LUMEN_REPORT_MD"] else None,
+        secrets=frozenset((*secrets.values(), *addresses.values(), *foreign)),
     )

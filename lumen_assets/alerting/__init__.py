@@ -1,0 +1,1 @@
+"""Alerts that arrive: events, incidents, a durable outbox, and the channels to people."""
