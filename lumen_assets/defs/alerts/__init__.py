@@ -1,0 +1,1 @@
+"""What happens in Dagster, read for the outbox: at least once, whoever crashes meanwhile."""

@@ -1,0 +1,263 @@
+"""What ended runs say, read from real runs on a real instance."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from lumen_assets.alerting.events import Event, Kind, Severity, State
+from lumen_assets.defs.alerts.runs import SETTLING, Read, read_ended_runs
+from lumen_assets.defs.failures import translated
+from lumen_assets.errors import IntegrityError, PermanentError, TransientError
+
+UI = "https://lumen.example"
+PARTITIONS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-12-31")
+DAY = "2026-03-01"
+
+
+class Switch:
+    """What the asset of the test does next."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.bad_days: set[str] = set()
+
+
+@pytest.fixture
+def switch() -> Switch:
+    return Switch()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def definitions(switch: Switch) -> dg.Definitions:
+    @dg.asset(key=["replica", "cloud"], partitions_def=PARTITIONS, retry_policy=dg.RetryPolicy(max_retries=2))
+    def replica(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with translated():
+            if switch.error and (not switch.bad_days or context.partition_key in switch.bad_days):
+                raise switch.error
+        return dg.MaterializeResult()
+
+    @dg.asset(key=["verification", "cloud"], partitions_def=PARTITIONS, deps=[replica])
+    def verification() -> None: ...
+
+    @dg.op
+    def look() -> None:
+        with translated():
+            if switch.error:
+                raise switch.error
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def rolling() -> None:
+        look()
+
+    return dg.Definitions(
+        assets=[replica, verification],
+        jobs=[dg.define_asset_job("daily", dg.AssetSelection.all()), rolling],
+        executor=dg.in_process_executor,
+    )
+
+
+def run(instance: dg.DagsterInstance, switch: Switch, *, job: str = "daily", **more: object) -> str:
+    if job == "daily":
+        more.setdefault("partition_key", DAY)
+    job_def = definitions(switch).resolve_job_def(job)
+    return job_def.execute_in_process(instance=instance, raise_on_error=False, **more).run_id  # type: ignore[arg-type]
+
+
+def read(instance: dg.DagsterInstance, cursor: str | None = None, *, limit: int = 100, later: bool = True) -> Read:
+    now = datetime.now(UTC) + (2 * SETTLING if later else timedelta())
+    return read_ended_runs(instance, cursor, ui_url=UI, limit=limit, now=now)
+
+
+def firing(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.state is State.FIRING]
+
+
+EXPIRED = PermanentError(
+    action="put", subject="2026-03-01", cause="the token has expired", error_class="credentials", hint="renew it"
+)
+
+
+def test_a_failure_says_what_why_where_and_what_to_do(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = EXPIRED
+    run_id = run(instance, switch)
+    (event,) = read(instance).events
+    assert event.kind is Kind.MATERIALIZATION_FAILED
+    assert (event.source, event.subject, event.state) == ("replica/cloud", DAY, State.FIRING)
+    assert (event.error_class, event.cause, event.hint) == ("credentials", "the token has expired", "renew it")
+    assert event.retry_helps is False
+    assert event.severity is Severity.CRITICAL
+    assert event.attempt == 1
+    assert event.run_url == f"{UI}/runs/{run_id}"
+
+
+def test_what_did_not_run_because_of_it_is_not_told_again(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = EXPIRED
+    run(instance, switch)
+    assert {event.source for event in read(instance).events} == {"replica/cloud"}
+
+
+def test_a_success_later_resolves_it(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = EXPIRED
+    run(instance, switch)
+    switch.error = None
+    run(instance, switch)
+    failed, *good = read(instance).events
+    assert failed.state is State.FIRING
+    resolved = {(event.kind, event.source, event.subject) for event in good}
+    assert (Kind.MATERIALIZATION_FAILED, "replica/cloud", DAY) in resolved
+    assert {event.state for event in good} == {State.RESOLVED}
+    assert all(event.at > failed.at for event in good)
+
+
+def test_the_attempts_of_a_step_are_counted(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = TransientError(action="put", subject="x", cause="nobody answers", error_class="network")
+    run(instance, switch)
+    (event,) = read(instance).events
+    assert event.attempt == 3
+    assert event.retry_helps is True
+    assert event.severity is Severity.WARNING
+
+
+def test_a_cursor_goes_on_where_it_was_and_an_event_has_the_same_id_each_time(
+    instance: dg.DagsterInstance, switch: Switch
+) -> None:
+    switch.error = EXPIRED
+    run(instance, switch)
+    first = read(instance)
+    assert [event.id for event in read(instance).events] == [event.id for event in first.events]
+    assert read(instance, first.cursor).events == []
+    second = run(instance, switch, partition_key="2026-03-02")
+    assert [event.run_id for event in read(instance, first.cursor).events] == [second]
+
+
+def test_what_is_younger_than_a_minute_is_told_now_and_read_again(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = EXPIRED
+    run(instance, switch)
+    young = read(instance, later=False)
+    assert len(young.events) == 1
+    again = read(instance, young.cursor)
+    assert [event.id for event in again.events] == [event.id for event in young.events]
+    assert read(instance, again.cursor).events == []
+
+
+def test_a_run_that_dagster_starts_again_is_told_by_its_last_try(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = EXPIRED
+    switch.bad_days = {DAY}
+    run_id = run(instance, switch)
+    instance.add_run_tags(run_id, {"dagster/will_retry": "true"})
+    assert read(instance).events == []
+    last = run(instance, switch, tags={"dagster/retry_number": "2"})
+    instance.add_run_tags(last, {"dagster/will_retry": "false"})
+    (event,) = read(instance).events
+    assert event.run_id == last
+    assert event.attempt == 3
+
+
+@pytest.mark.filterwarnings("ignore:Parameter `backfill_policy`")
+def test_a_run_over_a_range_names_each_day_that_failed_and_no_other(
+    instance: dg.DagsterInstance, switch: Switch
+) -> None:
+    @dg.asset(partitions_def=PARTITIONS, backfill_policy=dg.BackfillPolicy.single_run())
+    def telemetry(context: dg.AssetExecutionContext) -> None:
+        for key in context.partition_keys:
+            if key != "2026-03-02":
+                context.log_event(dg.AssetMaterialization("telemetry", partition=key))
+        raise dg.Failure("one is bad", metadata={"error_class": "input", "retry_helps": False}, allow_retries=False)
+
+    result = dg.materialize(
+        [telemetry],
+        instance=instance,
+        raise_on_error=False,
+        tags={
+            "dagster/asset_partition_range_start": "2026-03-01",
+            "dagster/asset_partition_range_end": "2026-03-04",
+        },
+    )
+    assert not result.success
+    events = read(instance).events
+    assert [(event.source, event.subject) for event in firing(events)] == [("telemetry", "2026-03-02")]
+    assert sorted(event.subject for event in events if event.state is State.RESOLVED) == [
+        "2026-03-01",
+        "2026-03-03",
+        "2026-03-04",
+    ]
+
+
+def test_a_worker_that_crashed_is_a_failed_run_and_the_next_good_one_resolves_it(
+    instance: dg.DagsterInstance, switch: Switch
+) -> None:
+    job = definitions(switch).resolve_job_def("daily")
+    dead = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": DAY})
+    instance.report_run_failed(dead, "Detected run worker status UNKNOWN. Marking the run failed.")
+    (event,) = read(instance).events
+    assert event.kind is Kind.RUN_FAILED
+    assert (event.source, event.subject, event.error_class) == ("daily", DAY, "crash")
+    assert "Detected run worker" in event.cause
+    run(instance, switch)
+    assert (Kind.RUN_FAILED, "daily", DAY) in {
+        (event.kind, event.source, event.subject) for event in read(instance).events if event.state is State.RESOLVED
+    }
+
+
+def test_a_job_without_assets_is_told_too(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = EXPIRED
+    run(instance, switch, job="rolling")
+    switch.error = None
+    run(instance, switch, job="rolling")
+    failed, *rest = read(instance).events
+    assert (failed.source, failed.state) == ("rolling/look", State.FIRING)
+    assert ("rolling/look", State.RESOLVED) in {(event.source, event.state) for event in rest}
+
+
+def test_a_verdict_is_not_told_here(instance: dg.DagsterInstance, switch: Switch) -> None:
+    @dg.asset(key=["verification", "cloud"], partitions_def=PARTITIONS)
+    def verification() -> None:
+        raise dg.Failure("MISMATCH", metadata={"verdict": "MISMATCH"}, allow_retries=False)
+
+    dg.materialize([verification], instance=instance, partition_key=DAY, raise_on_error=False)
+    assert read(instance).events == []
+
+
+def test_what_is_our_fault_is_told_without_its_text(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = RuntimeError("s3cr3t-canary")
+    run(instance, switch)
+    (event,) = read(instance).events
+    assert event.error_class == "unexpected"
+    assert "s3cr3t-canary" not in repr(event)
+
+
+def test_an_integrity_error_is_critical(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = IntegrityError(action="put", subject="x", cause="other bytes are there", error_class="conflict")
+    run(instance, switch)
+    assert [event.severity for event in read(instance).events] == [Severity.CRITICAL]
+
+
+def test_many_are_read_in_the_order_in_which_they_ended_however_small_the_portions(
+    instance: dg.DagsterInstance, switch: Switch
+) -> None:
+    job = definitions(switch).resolve_job_def("daily")
+    expected = []
+    for number in range(60):
+        tags = {"dagster/partition": f"2026-03-{1 + number % 28:02}"}
+        dead = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        if number % 5 == 4:
+            instance.report_run_canceled(dead)
+            continue
+        instance.report_run_failed(dead, "killed")
+        expected.append(dead.run_id)
+    cursor = None
+    told: list[str] = []
+    for _ in range(100):
+        portion = read(instance, cursor, limit=7)
+        told += [event.run_id for event in portion.events]
+        cursor = portion.cursor
+        if not portion.more:
+            break
+    assert told == expected
