@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,91 @@ def test_content_configuration_leaves_out_what_does_not_shape_a_day(tmp_path: Pa
     assert load_settings({"LUMEN_HOME": "/b"}, tmp_path).content_configuration == plain
     write(tmp_path, "report: {language: en}")
     assert load_settings({"LUMEN_HOME": "/a"}, tmp_path).content_configuration != plain
+
+
+def test_every_secret_is_known_whole_and_in_its_parts(tmp_path: Path) -> None:
+    account = {
+        "type": "service_account",
+        "client_email": "robot@example.com",
+        "token_uri": "https://oauth2.example.com/token",
+        "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n",
+    }
+    settings = load_settings(
+        {
+            "HOME": str(tmp_path),
+            "GDRIVE_TOKEN": json.dumps(account),
+            "LUMEN_ALERT_SECRET": "first-secret-0001,second-secret-0002",
+            "AWS_SECRET_ACCESS_KEY": "aws-secret-0003",
+            "SMTP_PASS": "short",
+        },
+        tmp_path,
+    )
+    known = {secret.get_secret_value() for secret in settings.secrets}
+    assert {"first-secret-0001", "second-secret-0002", "aws-secret-0003", "short", "hkiG9w0BAQEFAASC"} <= known
+    assert account["private_key"].strip() in known
+    assert not {"service_account", "robot@example.com", "https://oauth2.example.com/token"} & known
+    assert [secret.get_secret_value() for secret in settings.alert_secrets] == [
+        "first-secret-0001",
+        "second-secret-0002",
+    ]
+
+
+def alerts(text: str) -> str:
+    return f"alerts: {text}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{apprise: [SLACK_URL]}", "alerts.apprise: the environment variable SLACK_URL is not set"),
+        ("{apprise: [NO_ADDRESS]}", "what NO_ADDRESS holds is not an address"),
+        ("{dead_man_url: 'https://user:pw@example.com/'}", "does not belong into lumen.yaml"),
+        ("{alertmanager: localhost}", "must be an address, or the name of an environment variable"),
+        ("{mail: {to: [me@example.com]}}", "SMTP_HOST: alerts.mail.to has addresses but no server is set"),
+        ("{quiet: {start: '07:00', end: '07:00'}}", "start and end are the same"),
+        ("{cap_per_hour: 1}", "alerts.cap_per_hour"),
+    ],
+)
+def test_wrong_alert_settings_stop_at_start(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "lumen.yaml").write_text(alerts(text))
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"HOME": str(tmp_path), "NO_ADDRESS": "s3cr3t"}, tmp_path)
+    assert message in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+    assert "pw" not in str(caught.value)
+
+
+def test_addresses_are_read_from_their_variables_or_files(tmp_path: Path) -> None:
+    (tmp_path / "lumen.yaml").write_text(
+        alerts(
+            "{apprise: [SLACK_URL, 'json://127.0.0.1:1/'], alertmanager: 'http://127.0.0.1:9093', dead_man_url: PING}"
+        )
+    )
+    (tmp_path / "ping").write_text("https://ping.example/abc\n")
+    environ = {"HOME": str(tmp_path), "SLACK_URL": "slack://token", "PING_FILE": str(tmp_path / "ping")}
+    settings = load_settings(environ, tmp_path)
+    assert [url.get_secret_value() for url in settings.apprise_urls] == ["slack://token", "json://127.0.0.1:1/"]
+    assert settings.alertmanager_url is not None
+    assert settings.alertmanager_url.get_secret_value() == "http://127.0.0.1:9093"
+    assert settings.dead_man_url is not None
+    assert settings.dead_man_url.get_secret_value() == "https://ping.example/abc"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"SMTP_PORT": "smtp", "SMTP_FROM": "a@b"}, "SMTP_PORT: must be a port"),
+        ({"SMTP_USER": "me"}, "SMTP_FROM: must be the sender"),
+    ],
+)
+def test_a_wrong_mail_server_stops_at_start(tmp_path: Path, more: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings({"HOME": str(tmp_path), "SMTP_HOST": "mail"} | more, tmp_path)
+
+
+def test_a_mail_server(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "SMTP_HOST": "mail", "SMTP_USER": "me@example.com", "SMTP_PASS": "hunter2"}
+    smtp = load_settings(environ, tmp_path).smtp
+    assert smtp is not None
+    assert (smtp.host, smtp.port, smtp.user, smtp.sender) == ("mail", 587, "me@example.com", "me@example.com")
+    assert "hunter2" not in repr(smtp)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -17,6 +20,10 @@ from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.configuration import Configuration
 from lumen_assets.settings.destinations import LocalDestination
 from lumen_assets.settings.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS, environment_value
+
+_SECRET_MEMBER: Final = re.compile(r"(secret|token|key|pass)(?!_uri)")
+_LEAST_SECRET: Final = 12
+"""Characters; a shorter part is a word that would be cut out of texts where it means something else."""
 
 
 class MailServer(BaseModel):
@@ -109,6 +116,20 @@ class Settings(BaseModel):
             include={"timezone": True, "sources": True, "signals": True, "report": {"language": True, "title": True}},
         )
         return yaml.safe_dump(content, allow_unicode=True, sort_keys=True)
+
+    @property
+    def bare_tokens(self) -> dict[str, tuple[str, str]]:
+        """The destinations that live on a bare access token: the variable that holds it, and how long it lives."""
+        forms = {
+            "gdrive": ("GDRIVE_TOKEN", self.gdrive_token, "an hour"),
+            "dropbox": ("DROPBOX_TOKEN", self.dropbox_token, "four hours"),
+        }
+        bare = {}
+        for name, destination in self.configuration.destinations.items():
+            variable, token, lifetime = forms.get(destination.type, ("", None, ""))
+            if token is not None and not token.get_secret_value().lstrip().startswith("{"):
+                bare[name] = (variable, lifetime)
+        return bare
 
     def local_path(self, destination: LocalDestination) -> Path:
         """The absolute folder of a local destination."""
@@ -226,6 +247,19 @@ def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) 
     return addresses
 
 
+def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
+    """The values, and what they are made of: the members of a list with commas, the secret members of a JSON object."""
+    for value in values:
+        text = value.get_secret_value()
+        parts = [text, *text.split(",")]
+        with suppress(ValueError):
+            fields = json.loads(text)
+            if isinstance(fields, dict):
+                secret = [str(member) for name, member in fields.items() if _SECRET_MEMBER.search(name)]
+                parts = [text, *secret, *(line for member in secret for line in member.splitlines())]
+        yield from (SecretStr(part.strip()) for part in parts if part is text or len(part.strip()) >= _LEAST_SECRET)
+
+
 def _mail_server(alerts: Alerts, values: Mapping[str, str | None], problems: list[str]) -> MailServer | None:
     host = values["SMTP_HOST"]
     if host is None:
@@ -319,5 +353,5 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
         dead_man_url=addresses.get(alerts.dead_man_url or ""),
         metrics_url=values["LUMEN_METRICS_URL"],
         report_md=working_folder / values["LUMEN_REPORT_MD"] if values["LUMEN_REPORT_MD"] else None,
-        secrets=frozenset((*secrets.values(), *addresses.values(), *foreign)),
+        secrets=frozenset(_all_secrets((*secrets.values(), *addresses.values(), *foreign))),
     )

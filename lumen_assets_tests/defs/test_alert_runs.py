@@ -125,6 +125,16 @@ def test_the_attempts_of_a_step_are_counted(instance: dg.DagsterInstance, switch
     assert event.severity is Severity.WARNING
 
 
+def test_a_provider_that_asked_for_time_until_the_tries_ended(instance: dg.DagsterInstance, switch: Switch) -> None:
+    switch.error = TransientError(
+        action="put", subject="x", cause="too many requests", error_class="throttle", retry_after=0.01
+    )
+    run(instance, switch)
+    (event,) = read(instance).events
+    assert "too many requests" in event.cause
+    assert event.retry_helps is True
+
+
 def test_a_cursor_goes_on_where_it_was_and_an_event_has_the_same_id_each_time(
     instance: dg.DagsterInstance, switch: Switch
 ) -> None:

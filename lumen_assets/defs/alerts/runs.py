@@ -17,8 +17,10 @@ import dagster as dg
 from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 from dagster._core.event_api import RunStatusChangeEventType
 from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._utils.error import SerializableErrorInfo
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
+from lumen_assets.errors import TransientError
 
 SETTLING: Final = timedelta(seconds=60)
 """The cursor stays before events younger than this: on Postgres a lower storage id may appear after a higher one, and
@@ -172,13 +174,14 @@ class _Run:
         metadata: Mapping[str, Any] = {name: value.value for name, value in said.metadata.items()} if said else {}
         if "verdict" in metadata:
             return
-        error = failure.error
-        if said is None and error is not None:  # not a failure that we made: the framework's, or a resource's
-            cause = f"{error.cls_name}: {error.message}"
-        else:
-            cause = str(metadata.get("cause") or (said and said.description) or "no reason was given")
+        error_class, retry_helps = metadata.get("error_class"), metadata.get("retry_helps")
+        cause = str(metadata.get("cause") or (said and said.description) or "")
+        if not cause:  # not a failure that we made: the framework's, or the last of the tries that a provider asked for
+            error = _innermost(failure.error)
+            retry_helps = error.cls_name == TransientError.__name__
+            error_class = "provider" if retry_helps else "unexpected"
+            cause = error.message
         concerned = self.planned.get(step) or [(self._step_of_job(step), self._partition)]
-        retry_helps = metadata.get("retry_helps")
         for source, partition in concerned:
             if (source, partition) in self.made:
                 continue
@@ -191,7 +194,7 @@ class _Run:
                 subject=partition,
                 at=at,
                 title=f"{source} failed for {partition}" if partition else f"{source} failed",
-                error_class=str(metadata.get("error_class") or "unexpected"),
+                error_class=str(error_class or "unexpected"),
                 cause=cause,
                 retry_helps=retry_helps if isinstance(retry_helps, bool) else None,
                 hint=str(metadata.get("hint") or ""),
@@ -255,3 +258,9 @@ class _Run:
     def _partitions(self) -> Sequence[str]:
         planned = sorted({partition for of_step in self.planned.values() for _, partition in of_step})
         return planned or [self._partition]
+
+
+def _innermost(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    while error.cause is not None:
+        error = error.cause
+    return error
