@@ -19,7 +19,7 @@ from pathlib import Path
 from lumen_assets import __version__, archive, replication, telemetry
 from lumen_assets.archive import FrozenDay, Keyring, Manifest
 from lumen_assets.days import days_between, yesterday
-from lumen_assets.errors import IntegrityError, LumenError, PermanentError
+from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.fetch import fetch_revision
@@ -40,7 +40,9 @@ from lumen_assets.verification import (
     unreachable,
     verify_replica,
 )
-from lumen_assets.verification.known import Known, look_around
+from lumen_assets.verification.history import broken_history
+from lumen_assets.verification.known import Known, displaced_manifests, key_fits, look_around
+from lumen_assets.verification.repair import at_least_bytes
 from lumen_assets.verification.sampling import due_for_reading
 
 SAMPLE_DAYS = 3
@@ -90,10 +92,11 @@ class Workspace:
         """Make the first key of an installation that has none and has frozen nothing, and say so loudly.
 
         Raises:
-            PermanentError: if there is no key while archives exist, here or at a destination, that need it.
+            PermanentError: if there is no key while archives exist, here or at a destination, that need it; or if the
+                key made none of those that exist.
         """
         if self.settings.archive_key is not None or self.key_file.exists() or self.anything_frozen():
-            _ = self.keyring
+            self.require_fitting_key()
             return
         keyring = archive.load_or_create_key_file(self.key_file, may_create=True)
         _log.warning(
@@ -102,6 +105,30 @@ class Workspace:
             keyring.primary.id,
             self.key_file,
         )
+
+    def require_fitting_key(self) -> None:
+        """Refuse a key that made nothing of what exists: another one did, and archives would be doubled under this one.
+
+        Raises:
+            PermanentError: if there are archives, here or at a destination that answers, and none is of our keys.
+        """
+        keyring, foreign = self.keyring, []
+        for place in (self.archive_store, *self.stores.values()):
+            with suppress(LumenError):
+                fits = key_fits(place, keyring)
+                if fits:
+                    return
+                if fits is False:
+                    foreign.append(place.name)
+        if foreign:
+            raise PermanentError(
+                action="use",
+                subject=f"the archive key {keyring.primary.id}",
+                cause=f"it made none of the archives that exist, at {', '.join(foreign)}",
+                error_class="configuration",
+                hint="set LUMEN_ARCHIVE_KEY to the key that they were made with (to go on with another one, put it in "
+                "front of it, with a comma), or give this installation destinations of its own",
+            )
 
     def anything_frozen(self) -> bool:
         """Whether any archive exists here or at a destination that answers."""
@@ -215,26 +242,44 @@ class Workspace:
         """What the local archive, its index and every destination that answers know of ``days``, or of every day.
 
         Raises:
-            PermanentError: if a day that was asked for is nowhere, or there is none at all.
+            TransientError: if a day that was asked for was not found while a place did not answer.
+            PermanentError: if it is nowhere, or there is none at all.
         """
         known = look_around(
             (self.archive_store, *self.stores.values()),
             self.keyring,
             remembered=((entry.day, entry.revision) for entry in archive.read_index(self.settings.archive_folder)),
             days=days,
+            between=(self.settings.configuration.start_date, yesterday()),
         )
         self._manifests |= known.manifests
-        silent = known.silent.values()
         absent = [str(day) for day in days if day not in known.newest]
         if absent or not known.newest:
+            subject = ", ".join(absent) or "any day"
+            if known.silent:
+                raise TransientError(
+                    action="find an archive of",
+                    subject=subject,
+                    cause=f"no place that answered has one, and {' and '.join(known.silent)} did not answer",
+                    error_class="unreachable",
+                    hint="; ".join(known.silent.values()),
+                )
             raise PermanentError(
                 action="find an archive of",
-                subject=", ".join(absent) or "any day",
-                cause="; ".join(("neither this machine nor any destination that answered has one", *silent)),
+                subject=subject,
+                cause="neither this machine nor any destination has one",
                 error_class="missing",
                 hint="`lumen daily --day DAY` makes it where the inputs still have the day",
             )
         return known
+
+    def broken_history(self, known: Known) -> list[str]:
+        """What the manifests of every day show to be removed or rewritten, for people."""
+        gaps = broken_history(known.held)
+        if gaps:  # rarely: then what a repair displaced is looked for too
+            places = (self.archive_store, *self.stores.values())
+            gaps = broken_history(known.held, displaced_manifests(places, self.keyring))
+        return [gap.what for gap in gaps]
 
     def _expected(self, day: date, revision: int) -> Manifest | None:
         """The authentic manifest of a revision, from the local archive or any destination; it never changes."""
@@ -327,11 +372,54 @@ class Workspace:
 
     def repair_day(self, day: date) -> list[RepairOutcome]:
         """Read every replica of every revision of a day back and put again what is missing or bad."""
-        return [
-            self.repaired(self.verify_or_unreachable(name, day, revision, Level.BYTES))
-            for _, revision in self.known((day,)).revisions
+        known = self.known((day,))
+        outcomes = [
+            self.repaired(self.look_closely(name, day, revision))
+            for _, revision in known.revisions
             for name in self.stores
         ]
+        self.attest(day, known.newest[day])
+        return outcomes
+
+    def look_closely(self, destination: str, day: date, revision: int) -> Verification:
+        """The verdict on a replica at level bytes, or at the stronger level at which it was found wrong."""
+        standing = self.ledger.standing(day, day).get((day, revision), {}).get(destination)
+        bad = standing is not None and standing.verdict is Verdict.MISMATCH
+        level = at_least_bytes(standing.level) if standing is not None and bad else Level.BYTES
+        return self.verify_or_unreachable(destination, day, revision, level)
+
+    def keep(self, destination: str, day: date, revision: int) -> list[RepairOutcome]:
+        """Make what one destination holds of a revision that of every other, and of the local archive.
+
+        For a day that two machines froze with other content under one number. What gives way is set aside.
+
+        Raises:
+            LumenError: if what is to be kept is not good itself.
+        """
+        kept = verify_replica(self.stores[destination], day, revision, Level.MEMBERS, self.keyring)
+        if kept.verdict is not Verdict.MATCH:
+            raise IntegrityError(
+                action="keep",
+                subject=f"{day} r{revision} of {destination}",
+                cause=f"it is not good itself: {kept.detail}",
+                error_class="no-good-copy",
+            )
+        source = self.stores[destination]
+        manifest = self._manifests[day, revision] = read_manifest(source, day, revision, self.keyring)
+        outcomes = []
+        for store in (self.archive_store, *self.stores.values()):
+            before = verify_replica(store, day, revision, Level.BYTES, self.keyring, expected=manifest)
+            absent_here = store is self.archive_store and before.verdict is Verdict.MISSING
+            if before.verdict is Verdict.MATCH or absent_here:
+                outcomes.append(RepairOutcome(before))
+                continue
+            scratch = self.settings.home / "repair"
+            done = repair_replica(store, before, [source], self.keyring, scratch, displace=True)
+            outcomes.append(RepairOutcome(before, done))
+        for outcome in outcomes[1:]:
+            self.ledger.record(outcome.now)
+        self.attest(day, self.known((day,)).newest[day])
+        return outcomes
 
     def repaired(self, before: Verification) -> RepairOutcome:
         """Repair a replica if its verdict asks for it; what hinders that is the outcome's problem."""
@@ -340,6 +428,9 @@ class Workspace:
         if before.verdict is Verdict.UNVERIFIABLE:
             return RepairOutcome(before, problem=before.detail)
         try:
+            if key_fits(self.stores[before.destination], self.keyring) is False:
+                where = f"everything at {before.destination} was made with another key"
+                return RepairOutcome(before, problem=f"{where}: is LUMEN_ARCHIVE_KEY the right one?")
             done = self.repair(before)
         except LumenError as error:
             return RepairOutcome(before, problem=str(error))
@@ -347,33 +438,47 @@ class Workspace:
         return RepairOutcome(before, done, problem)
 
     def attest(self, day: date, revision: int) -> Attestation:
-        """The day's newest verdicts counted against the policy, recorded in the ledger."""
+        """The verdicts that stand on a day counted against the policy, recorded in the ledger."""
+        attestation = self._count(day, revision)
+        self.ledger.record_attestation(attestation, datetime.now(UTC))
+        return attestation
+
+    def attest_if_known(self, day: date, revision: int) -> Attestation | None:
+        """The same where there is a verdict that counts on every destination; else None, and nothing is recorded."""
+        return None if None in self._count(day, revision).verdicts.values() else self.attest(day, revision)
+
+    def _count(self, day: date, revision: int) -> Attestation:
         configuration = self.settings.configuration
-        attestation = attest(
+        return attest(
             day,
             revision,
             self.ledger.newest(day, day).get(day, {}),
             destinations=list(configuration.destinations),
             required=configuration.policy.required_replicas,
+            level=min(Level(configuration.verify.new_day_level), Level.BYTES, key=list(Level).index),
         )
-        self.ledger.record_attestation(attestation, datetime.now(UTC))
-        return attestation
 
-    def newest_manifests(self, first: date, last: date) -> dict[date, Manifest]:
+    def newest_manifests(self, first: date, last: date) -> tuple[dict[date, Manifest], dict[str, str]]:
         """The manifest of the newest revision of each day in the range, from wherever it can be read.
 
         The local archive is read first, then the destinations for days that it lacks, as on a fresh machine.
+
+        Returns:
+            The manifests by day; and why a place that was asked did not answer, by its name: then a day that was not
+            found may exist all the same.
         """
         found: dict[date, Manifest] = {}
+        silent: dict[str, str] = {}
         for place in (self.archive_store, *self.stores.values()):
             lacking = [day for day in days_between(first, last) if day not in found]
             if not lacking:
                 break
             known = look_around((place,), self.keyring, days=lacking)
             found |= {day: manifest for (day, _), manifest in sorted(known.manifests.items(), key=lambda item: item[0])}
-            for why in (*known.silent.values(), *known.refused):
+            silent |= known.silent
+            for why in known.refused:
                 _log.warning("passed over: %s", why)
-        return found
+        return found, silent
 
     def identify_archive(self, sha256: str, size: int) -> str | None:
         """The day and revision of an archive that is known here or at a destination, by its SHA-256 and size."""

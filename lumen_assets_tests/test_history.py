@@ -118,16 +118,58 @@ def test_a_fresh_machine_sees_the_same(installation: Installation, here: Path) -
     assert len(history) == 1
 
 
-def test_the_same_day_frozen_twice_by_two_installations_is_named(installation: Installation, here: Path) -> None:
-    twin = Installation.make(installation.root / "twin", days=3)
+@pytest.fixture
+def twin(installation: Installation, here: Path) -> Installation:
+    """Another machine with the same key and the same inputs, whose OLDEST day is at ``here`` in place of ours."""
+    return Installation.make(installation.root / "twin", days=3)
+
+
+def frozen_by(twin: Installation, here: Path) -> None:
     twin.json("daily", "--day", str(OLDEST))
     for path in (twin.home / "copies" / "here" / str(OLDEST)).iterdir():
         shutil.copyfile(path, here / str(OLDEST) / path.name)
+
+
+def test_the_same_content_frozen_by_two_machines_at_once_is_good(
+    installation: Installation, here: Path, twin: Installation
+) -> None:
+    ours = installation.archive_at("here", OLDEST).read_bytes()
+    frozen_by(twin, here)
+    assert installation.archive_at("here", OLDEST).read_bytes() != ours  # another salt
+    assert installation.json("verify")["ok"]
+    assert installation.json("repair", str(OLDEST))["ok"]
+    damaged = installation.archive_at("here", OLDEST)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert installation.json("repair", str(OLDEST))["ok"]
+    assert installation.json("verify")["ok"]
+
+
+@pytest.mark.parametrize("right", ["here", "there"])
+def test_other_content_frozen_by_two_machines_is_named_and_one_of_them_is_kept(
+    installation: Installation, here: Path, twin: Installation, right: str
+) -> None:
+    with (twin.data_root / "controls" / "risk_ledger.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f'{{"ts": "{OLDEST}T12:00:00+09:00", "severity": "info", "rule": "r", "signal": {{}}}}\n')
+    frozen_by(twin, here)
     found, history = verdicts(installation)
     assert found[str(OLDEST), "here"] == ("MISMATCH", "manifest differs")
-    assert any("2 different manifests" in gap for gap in history)
+    assert any("2 different contents" in gap for gap in history)
     repair = installation.json("repair", str(OLDEST), exit_code=1)
-    assert "frozen another time" in next(item["problem"] for item in repair["replicas"] if item["problem"])
+    (problem,) = [item["problem"] for item in repair["replicas"] if item["problem"]]
+    assert "frozen another time" in problem
+    assert f"lumen repair {OLDEST} --keep NAME" in problem
+    before = {path.read_bytes() for path in (installation.home / "copies").rglob("*") if path.is_file()}
+    kept = installation.json("repair", str(OLDEST), "--keep", right)
+    assert {item["destination"] for item in kept["replicas"]} == {"archive", "here", "there"}
+    assert installation.json("verify")["ok"]  # later days name the manifest that gave way: it is kept, and known
+    after = {path.read_bytes() for path in (installation.home / "copies").rglob("*") if path.is_file()}
+    assert before <= after  # what gave way is kept aside
+    assert installation.json("restore", str(OLDEST), "--to", installation.root / "restored")["from"] == "archive"
+
+
+def test_keep_takes_one_day_and_a_destination(installation: Installation) -> None:
+    assert installation.lumen("repair", "--keep", "here").exit_code == 2
+    assert installation.lumen("repair", str(OLDEST), "--keep", "nowhere").exit_code == 2
 
 
 @pytest.mark.parametrize("fresh", [False, True])

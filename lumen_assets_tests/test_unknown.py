@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from lumen_assets.errors import SettingsError
+from lumen_assets.verification import Finding, Level, Verdict
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 DAY = LAST_DAY
@@ -223,3 +225,107 @@ def test_doctor_finds_a_key_that_is_not_the_archives(installation: Installation)
     assert [item["name"] for item in found["findings"] if not item["ok"]] == ["archive key"]
     found = installation.json("doctor", exit_code=1, LUMEN_ARCHIVE_KEY="")
     assert [item["name"] for item in found["findings"] if not item["ok"]] == ["archive key"]
+
+
+def test_a_place_that_does_not_answer_is_not_a_missing_day(with_disk: Installation, tmp_path: Path) -> None:
+    """On a fresh machine whose only copies are on a disk that is not there."""
+    for folder in ("archive", "verification", "copies"):
+        shutil.rmtree(with_disk.home / folder)
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    found = with_disk.json("status", "--from", str(DAY), "--to", str(DAY), exit_code=1)
+    assert found["missing"] == [str(DAY)]
+    assert set(found["silent"]) == {"disk"}
+    shown = with_disk.lumen("status", "--from", str(DAY), "--to", str(DAY))
+    assert "were not found" in shown.stdout
+    assert "not asked: disk" in shown.stdout
+    for command in (["verify", str(DAY)], ["repair", str(DAY)], ["restore", str(DAY), "--to", str(tmp_path / "r")]):
+        error = with_disk.json(*command, exit_code=1)["error"]
+        assert error["error_class"] == "unreachable"
+        assert error["retry_helps"] is True
+        assert "lumen daily" not in error["hint"]
+
+
+def test_a_restore_says_that_a_newer_revision_may_be_where_nobody_answers(
+    with_disk: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    found = with_disk.json("restore", str(DAY), "--to", tmp_path / "restored")
+    assert set(found["silent"]) == {"disk"}
+    said = with_disk.lumen("restore", str(DAY), "--to", tmp_path / "again").stderr
+    assert "may hold a newer revision than r1" in said
+
+
+def test_a_look_at_a_checksum_makes_no_day_good_on_a_fresh_machine(installation: Installation) -> None:
+    for folder in ("archive", "verification"):
+        shutil.rmtree(installation.home / folder)
+    workspace = installation.workspace
+    for name in workspace.stores:
+        workspace.verify(name, DAY, 1, Level.DIGEST)
+    assert workspace.attest(DAY, 1).good == 0
+    for name in workspace.stores:
+        workspace.verify(name, DAY, 1, Level.BYTES)
+    assert workspace.attest(DAY, 1).good == 2
+
+
+def test_a_verification_of_one_destination_attests_nothing(installation: Installation) -> None:
+    for folder in ("archive", "verification"):
+        shutil.rmtree(installation.home / folder)
+    found = installation.json("verify", str(DAY), "--destination", "here")
+    assert found["attestations"] == {}
+    status = installation.json("status", "--from", str(DAY), "--to", str(DAY))
+    assert status["days"][str(DAY)]["attestation"] is None
+
+
+def test_a_weaker_level_shows_what_still_stands(installation: Installation) -> None:
+    archive = installation.archive_at("here", DAY)
+    good = archive.read_bytes()
+    archive.write_bytes(good[:-9] + bytes(9))
+    installation.json("verify", str(DAY), exit_code=1)
+    archive.write_bytes(good)  # somebody put it right by hand
+    found = installation.json("verify", str(DAY), "--level", "digest", exit_code=1)
+    assert {item["verdict"] for item in found["verdicts"]} <= {"MATCH", "UNVERIFIABLE"}
+    found = installation.json("verify", str(DAY), "--level", "bytes", exit_code=1)
+    assert {item["verdict"] for item in found["verdicts"]} == {"MATCH"}
+    assert [(item["destination"], item["level"]) for item in found["standing"]] == [("here", "members")]
+    assert "still stands:" in installation.lumen("verify", str(DAY), "--level", "bytes").stdout
+    assert installation.json("verify", str(DAY))["standing"] == []
+
+
+def test_a_repair_looks_at_the_level_at_which_a_replica_was_wrong(installation: Installation) -> None:
+    workspace = installation.workspace
+    (before,) = [workspace.verify(name, DAY, 1, Level.MEMBERS) for name in ("here",)]
+    bad = replace(before, verdict=Verdict.MISMATCH, finding=Finding.DAMAGED, at=datetime.now(UTC))
+    workspace.ledger.record(bad)
+    assert workspace.look_closely("here", DAY, 1).level is Level.MEMBERS
+    assert workspace.look_closely("there", DAY, 1).level is Level.BYTES
+
+
+def test_days_that_cannot_be_are_planted(installation: Installation) -> None:
+    here = installation.home / "copies" / "here"
+    impossible = ["0001-01-01", "9999-12-31", str(date.today() + timedelta(days=2))]  # noqa: DTZ011
+    for day in impossible:
+        (here / day).mkdir()
+        (here / day / "snapshot.manifest.json").write_text("{}")
+    found = installation.json("verify", exit_code=1)
+    assert {item["day"] for item in found["verdicts"]} == {str(DAY)}
+    assert len(found["history"]) == len(impossible)
+    assert installation.json("repair")["ok"]
+
+
+def test_a_manifest_and_its_archive_that_are_both_bad_are_repaired_at_once(installation: Installation) -> None:
+    archive = installation.archive_at("here", DAY)
+    archive.write_bytes(archive.read_bytes()[:-9] + bytes(9))
+    (archive.parent / "snapshot.manifest.json").write_text("{}")
+    found = installation.json("repair", str(DAY))
+    (repaired,) = [item for item in found["replicas"] if item["repaired"]]
+    assert len(repaired["set_aside"]) == 2
+
+
+def test_an_older_revision_that_is_bad_is_shown(installation: Installation) -> None:
+    late_row(installation)
+    assert installation.json("daily", "--day", str(DAY))["archive"]["revision"] == 2
+    installation.archive_at("here", DAY).write_bytes(b"x")
+    installation.json("verify", str(DAY), exit_code=1)
+    status = installation.json("status", "--from", str(DAY), "--to", str(DAY), exit_code=1)
+    assert [item["revision"] for item in status["older_revisions_not_good"]] == [1]
+    assert "older revision" in installation.lumen("status", "--from", str(DAY), "--to", str(DAY)).stdout

@@ -29,7 +29,7 @@ def demo(days: int, rate: float | None, folder: Path | None, last_day: date | No
     from lumen_assets.telemetry.model import SAMPLE_MARK
     from lumen_assets.telemetry.sample import write_sample  # polars takes a while, and --help needs none
 
-    settings = load_settings()
+    settings = load_settings(inputs_exist=False)
     source = settings.configuration.sources.telemetry
     root = (folder or settings.data_root).absolute()
     last_day = last_day or yesterday()

@@ -82,6 +82,7 @@ def _key(workspace: Workspace) -> Finding:
     made = workspace.settings.archive_key is not None or workspace.key_file.exists()
     if not made and not workspace.anything_frozen():
         return Finding("archive key", ok=True, detail=f"none yet: the first run makes one at {workspace.key_file}")
+    workspace.require_fitting_key()
     keyring = workspace.keyring
     newest = max((entry.day for entry in archive.read_index(workspace.settings.archive_folder)), default=None)
     if newest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import click
@@ -17,8 +18,14 @@ from lumen_assets.workspace import Workspace
 
 @click.command()
 @click.argument("days", type=DAY, nargs=-1, metavar="[DAY]...")
+@click.option(
+    "--keep",
+    "kept",
+    metavar="NAME",
+    help="Where two machines froze other content of one day: what this destination holds is right.",
+)
 @json_option
-def repair(days: tuple[date, ...], as_json: bool) -> None:
+def repair(days: tuple[date, ...], kept: str | None, as_json: bool) -> None:
     """Put missing or bad replicas again, of the given days, or of every day there is.
 
     Every replica of a given day is read back first. Without days, a replica that was read and found good is only looked
@@ -26,16 +33,12 @@ def repair(days: tuple[date, ...], as_json: bool) -> None:
     it under another name, and never deleted.
     """
     workspace = Workspace(load_settings())
-    console = Console(stderr=True, quiet=as_json)
-    outcomes: list[RepairOutcome] = []
-    known = workspace.known(days)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("repairing", total=len(known.revisions) * len(workspace.stores))
-        for day, revision in known.revisions:
-            for name in workspace.stores:
-                outcomes.append(_repair(workspace, name, day, revision, glance=not days))
-                progress.advance(task)
-            workspace.attest(day, known.newest[day])
+    if kept is None:
+        outcomes = _repaired(workspace, days, Console(stderr=True, quiet=as_json))
+    elif len(days) == 1 and kept in workspace.stores:
+        outcomes = workspace.keep(kept, days[0], workspace.known(days).newest[days[0]])
+    else:
+        raise click.UsageError(f"--keep takes one DAY and one of {', '.join(workspace.stores)}")
     ok = all(_ok(outcome) for outcome in outcomes)
     if as_json:
         print_json({"ok": ok, "replicas": [_as_json(outcome) for outcome in outcomes]})
@@ -45,18 +48,31 @@ def repair(days: tuple[date, ...], as_json: bool) -> None:
         raise SystemExit(PROBLEM)
 
 
+def _repaired(workspace: Workspace, days: Sequence[date], console: Console) -> list[RepairOutcome]:
+    known = workspace.known(days)
+    outcomes = []
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("repairing", total=len(known.revisions) * len(workspace.stores))
+        for day, revision in known.revisions:
+            for name in workspace.stores:
+                outcomes.append(_repair(workspace, name, day, revision, glance=not days))
+                progress.advance(task)
+            workspace.attest(day, known.newest[day])
+    return outcomes
+
+
 def _ok(outcome: RepairOutcome) -> bool:
     return outcome.now.verdict is Verdict.MATCH
 
 
 def _repair(workspace: Workspace, name: str, day: date, revision: int, *, glance: bool) -> RepairOutcome:
     """Repair what is not good now. A glance goes by the provider's checksum where one is known to have been right."""
-    before = workspace.ledger.newest(day, day).get(day, {}).get(name)
-    if glance and before is not None and (before.revision, before.verdict) == (revision, Verdict.MATCH):
+    standing = workspace.ledger.standing(day, day).get((day, revision), {}).get(name)
+    if glance and standing is not None and standing.verdict is Verdict.MATCH:
         looked = workspace.verify_or_unreachable(name, day, revision, Level.DIGEST)
         if looked.verdict is Verdict.MATCH:
             return RepairOutcome(looked)
-    return workspace.repaired(workspace.verify_or_unreachable(name, day, revision, Level.BYTES))
+    return workspace.repaired(workspace.look_closely(name, day, revision))
 
 
 def _as_json(outcome: RepairOutcome) -> dict[str, object]:
@@ -97,7 +113,7 @@ def _print(outcomes: list[RepairOutcome]) -> None:
     console.print(table)
     for outcome in touched:
         kept = outcome.repair.set_aside if outcome.repair else ()
-        said = outcome.problem or "; ".join(f"what was there is kept as {key}" for key in kept)
+        said = "; ".join(filter(None, (outcome.problem, *(f"what was there is kept as {key}" for key in kept))))
         if said:
             where = f"{outcome.before.day} r{outcome.before.revision} at {outcome.before.destination}"
             console.print(f"{where}: {said}", soft_wrap=True, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def restore(
     revision = chosen or known.newest[day]
     stores = _candidates(workspace, source)
     console = Console(stderr=True, quiet=as_json)
+    if chosen is None:
+        for name, why in known.silent.items():
+            console.print(
+                f"[yellow]{name} did not answer, and may hold a newer revision than r{revision}[/]: {why}",
+                soft_wrap=True,
+                highlight=False,
+            )
     passed_over: dict[str, str] = {}
     for store in stores:
         try:
@@ -57,7 +65,7 @@ def restore(
             passed_over[store.name] = str(error)
             console.print(f"[yellow]passed over {store.name}[/]: {error}", soft_wrap=True, highlight=False)
             continue
-        _say(restored, day, folder, passed_over, as_json=as_json)
+        _say(restored, day, folder, passed_over, known.silent, as_json=as_json)
         return
     raise PermanentError(
         action="restore",
@@ -88,7 +96,15 @@ def _restore(
     return restore_replica(store, manifest, workspace.keyring, folder, paths)
 
 
-def _say(restored: Restored, day: date, folder: Path, passed_over: dict[str, str], *, as_json: bool) -> None:
+def _say(
+    restored: Restored,
+    day: date,
+    folder: Path,
+    passed_over: Mapping[str, str],
+    silent: Mapping[str, str],
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         print_json(
             {
@@ -99,7 +115,8 @@ def _say(restored: Restored, day: date, folder: Path, passed_over: dict[str, str
                 "to": str(folder),
                 "files": restored.files,
                 "bytes": restored.bytes,
-                "passed_over": passed_over,
+                "passed_over": dict(passed_over),
+                "silent": dict(silent),
             }
         )
         return

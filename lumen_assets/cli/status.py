@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lumen_assets.archive import Manifest
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
-from lumen_assets.days import days_between, yesterday
+from lumen_assets.days import KST, days_between, yesterday
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
 from lumen_assets.verification import Verdict, Verification
@@ -53,7 +53,7 @@ class DayStatus:
 def status(first: date | None, last: date | None, as_json: bool) -> None:
     """Per day: report, archive revision, verdict per destination, attestation; and a calendar.
 
-    Exits 1 if a day is below policy.
+    Exits 1 if a day is below policy, or if a place that may have a missing day did not answer.
     """
     settings = load_settings()
     workspace = Workspace(settings)
@@ -68,30 +68,44 @@ def status(first: date | None, last: date | None, as_json: bool) -> None:
             error_class="configuration",
             hint=f"days go from {start} (start_date) to {yesterday()}",
         )
-    days = _statuses(workspace, first, last)
+    manifests, silent = workspace.newest_manifests(first, last)
+    days = _statuses(workspace, first, last, manifests)
+    old = _older_that_are_bad(workspace, days)
     if as_json:
-        print_json(_as_json(days))
+        print_json(_as_json(days, silent, old))
     else:
         _print(days, list(workspace.stores), Console())
-    if any(day.attestation is not None and not day.attested for day in days):
+        _print_problems(days, silent, old, Console())
+    if silent or old or any(day.attestation is not None and not day.attested for day in days):
         raise SystemExit(PROBLEM)
 
 
 def _print(days: Sequence[DayStatus], destinations: Sequence[str], console: Console) -> None:
     _print_calendar(days, console)
     _print_table([day for day in days if day.manifest or day.report], destinations, console)
+
+
+def _print_problems(
+    days: Sequence[DayStatus], silent: Mapping[str, str], old: Sequence[Verification], console: Console
+) -> None:
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
     missing = [day for day in days if day.manifest is None]
     if missing:
-        console.print(
-            f"\n[yellow]{len(missing)} of {len(days)} days are missing[/]: {_ranges(missing)}", soft_wrap=True
-        )
+        what = "were not found" if silent else "are missing"
+        say(f"\n[yellow]{len(missing)} of {len(days)} days {what}[/]: {_ranges(missing)}")
+    for name, why in silent.items():
+        say(f"[red]not asked: {name}[/], which may have them: {why}")
+    for found in old:
+        where = f"{found.day} r{found.revision} at {found.destination}"
+        say(f"[red]{found.verdict}: older revision {where}[/]: {found.detail}")
 
 
-def _statuses(workspace: Workspace, first: date, last: date) -> list[DayStatus]:
+def _statuses(workspace: Workspace, first: date, last: date, manifests: Mapping[date, Manifest]) -> list[DayStatus]:
     settings = workspace.settings
     verdicts = workspace.ledger.newest(first, last)
     attestations = workspace.ledger.newest_attestations(first, last)
-    manifests = workspace.newest_manifests(first, last)
     statuses = []
     for day in days_between(first, last):
         report = settings.reports_folder / f"report_{day}.md"
@@ -108,10 +122,22 @@ def _statuses(workspace: Workspace, first: date, last: date) -> list[DayStatus]:
     return statuses
 
 
-def _as_json(days: Sequence[DayStatus]) -> dict[str, Any]:
+def _older_that_are_bad(workspace: Workspace, days: Sequence[DayStatus]) -> list[Verification]:
+    newest = {day.day: day.manifest.revision for day in days if day.manifest}
+    return [
+        found
+        for (day, revision), replicas in workspace.ledger.standing(days[0].day, days[-1].day).items()
+        for name, found in replicas.items()
+        if revision < newest.get(day, 0) and found.verdict is not Verdict.MATCH and name in workspace.stores
+    ]
+
+
+def _as_json(days: Sequence[DayStatus], silent: Mapping[str, str], old: Sequence[Verification]) -> dict[str, Any]:
     return {
         "days": {day.day.isoformat(): _day_json(day) for day in days if day.manifest or day.report},
         "missing": [day.day.isoformat() for day in days if day.manifest is None],
+        "silent": dict(silent),
+        "older_revisions_not_good": [found.as_json() for found in old],
     }
 
 
@@ -131,6 +157,7 @@ def _day_json(day: DayStatus) -> dict[str, Any]:
                 "verdict": found.verdict.value,
                 "level": found.level.value,
                 "at": found.at.isoformat(timespec="seconds"),
+                "bytes_read": found.bytes_read,
             }
             for name, found in day.verdicts.items()
         },
@@ -190,7 +217,7 @@ def _verdict(found: Verification | None, revision: int | None) -> str:
     if found.revision != revision:
         return f"[yellow]r{found.revision} only[/]"
     colour = "green" if found.verdict is Verdict.MATCH else "red"
-    return f"[{colour}]{found.verdict}[/] {found.level}"
+    return f"[{colour}]{found.verdict}[/] {found.level} [dim]{found.at.astimezone(KST):%m-%d %H:%M}[/]"
 
 
 def _attested(day: DayStatus) -> str:

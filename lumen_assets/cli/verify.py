@@ -13,7 +13,6 @@ from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
 from lumen_assets.verification import Attestation, Level, Verdict, Verification
-from lumen_assets.verification.history import broken_history
 from lumen_assets.workspace import Workspace
 
 
@@ -46,10 +45,19 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
                 progress.advance(task)
     broken = [str(item) for item in known.planted]
     if not days:
-        broken += [gap.what for gap in broken_history(known.held)]
-    attestations = [workspace.attest(day, revision) for day, revision in known.newest.items()]
+        broken += workspace.broken_history(known)
+    first, last = known.revisions[0][0], known.revisions[-1][0]
+    standing = workspace.ledger.standing(first, last)
+    worse = [
+        stands
+        for found in verdicts
+        if (stands := standing[found.day, found.revision][found.destination]).verdict is not Verdict.MATCH
+        and found.verdict is Verdict.MATCH
+    ]
+    counted = [workspace.attest_if_known(day, revision) for day, revision in known.newest.items()]
+    attestations = [found for found in counted if found is not None]
     ok = (
-        all(found.verdict is Verdict.MATCH for found in verdicts)
+        all(found.verdict is Verdict.MATCH for found in (*verdicts, *worse))
         and all(found.ok for found in attestations)
         and not broken
         and not known.silent
@@ -59,6 +67,7 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
             {
                 "ok": ok,
                 "verdicts": [found.as_json() for found in verdicts],
+                "standing": [found.as_json() for found in worse],
                 "attestations": {
                     found.day.isoformat(): {"good": found.good, "required": found.required, "ok": found.ok}
                     for found in attestations
@@ -69,6 +78,10 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
         )
     else:
         _print(verdicts, attestations)
+        for found in worse:
+            where = f"{found.day} r{found.revision} at {found.destination}"
+            what = f"{found.verdict} at level {found.level} of {found.at:%Y-%m-%d %H:%M} UTC: {found.detail}"
+            click.echo(f"{click.style('still stands:', fg='red', bold=True)} {where}: {what}")
         for what in broken:
             click.echo(f"{click.style('history broken:', fg='red', bold=True)} {what}")
         for name, why in known.silent.items():

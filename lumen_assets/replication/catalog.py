@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from lumen_assets.archive import parse_manifest_key
-from lumen_assets.replication.store import Store
+from lumen_assets.replication.store import ASIDE, Store
 
 
 def revisions_held(store: Store, day: date | None = None) -> dict[date, set[int]]:
@@ -20,3 +20,14 @@ def revisions_held(store: Store, day: date | None = None) -> dict[date, set[int]
         if parsed:
             held.setdefault(parsed[0], set()).add(parsed[1])
     return held
+
+
+def manifests_set_aside(store: Store) -> dict[str, tuple[date, int]]:
+    """The manifests that gave way to another one and are kept: day and revision by key.
+
+    Raises:
+        LumenError: as ``Store.list``.
+    """
+    keys = [stored.key for stored in store.list() if ASIDE in stored.key]
+    parsed = {key: parse_manifest_key(key.partition(ASIDE)[0]) for key in keys}
+    return {key: revision for key, revision in parsed.items() if revision is not None}

@@ -109,6 +109,14 @@ def s3_error(error: Exception, action: str, subject: str) -> LumenError:
             error_class="configuration",
             hint="correct endpoint_url, or give the authority's certificate in AWS_CA_BUNDLE",
         )
+    if isinstance(error, exceptions.HTTPClientError) and isinstance(error.kwargs.get("error"), ValueError):
+        return PermanentError(  # its text shows the value: the session token goes into a header as it is
+            action=action,
+            subject=subject,
+            cause="a credential has characters that no HTTP header may have, such as the end of a line",
+            error_class="credentials",
+            hint=_FIX_KEYS,
+        )
     if isinstance(error, _CONNECTION):
         return TransientError(action=action, subject=subject, cause=_broken(error), error_class="network")
     if isinstance(error, BotoCoreError):

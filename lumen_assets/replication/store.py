@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Final, Protocol
 
 from lumen_assets.archive.digests import Digests
 
@@ -70,9 +70,13 @@ class Receipt:
     attempts: int = 1
 
 
+ASIDE: Final = ".aside-"
+"""What stands between the key of an object that was set aside and the time of it."""
+
+
 def aside_key(key: str, now: datetime) -> str:
     """The key that a damaged object gets when it is set aside at ``now``."""
-    return f"{key}.aside-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return f"{key}{ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 class Reader(Protocol):

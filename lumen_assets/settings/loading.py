@@ -288,12 +288,15 @@ def default_configuration_text() -> str:
     return files("lumen_assets").joinpath("lumen.yaml").read_text(encoding="utf-8")
 
 
-def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path | None = None) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, working_folder: Path | None = None, *, inputs_exist: bool = True
+) -> Settings:
     """Read and validate everything that can be set.
 
     Args:
         environ: the environment; default: the process's.
         working_folder: where ``lumen.yaml`` is looked for; default: the process's.
+        inputs_exist: whether ``LUMEN_DATA_ROOT`` must be there already.
 
     Raises:
         SettingsError: naming every wrong setting, the problem and the fix; never a secret.
@@ -315,7 +318,7 @@ def load_settings(environ: Mapping[str, str] | None = None, working_folder: Path
     home = working_folder / Path(values["LUMEN_HOME"] or Path(user_data) / "lumen").expanduser()
     root = values["LUMEN_DATA_ROOT"]
     data_root = working_folder / Path(root).expanduser() if root else home / "sample"
-    if root and not data_root.is_dir():
+    if root and inputs_exist and not data_root.is_dir():
         problems.append(
             f"LUMEN_DATA_ROOT: {data_root} is not a folder: create it, correct the path, or unset it for sample data"
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from lumen_assets.verification.verdicts import Verdict, Verification
+from lumen_assets.verification.verdicts import Level, Verdict, Verification
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Attestation:
     Attributes:
         day: the KST day.
         revision: the revision attested; None if the day is not frozen.
-        good: destinations whose newest verdict on that revision is MATCH.
+        good: destinations whose verdict on that revision is MATCH, by a level that counts.
         destinations: how many are configured.
         required: what the policy asks for.
-        verdicts: the newest verdict by destination; None where there is none.
+        verdicts: the verdict that stands by destination; None where there is none that counts.
     """
 
     day: date
@@ -45,12 +45,27 @@ def attest(
     *,
     destinations: Sequence[str],
     required: int,
+    level: Level = Level.BYTES,
 ) -> Attestation:
-    """Count verdicts. Only verdicts on ``revision`` count; a destination without one is not good."""
-    verdicts = {
-        name: newest[name].verdict if name in newest and newest[name].revision == revision else None
-        for name in destinations
-    }
+    """Count verdicts. Only verdicts on ``revision`` count; a destination without one is not good.
+
+    Args:
+        day: the KST day.
+        revision: the one that is attested.
+        newest: the verdict that stands by destination.
+        destinations: those that are configured.
+        required: good replicas that the policy asks for.
+        level: a MATCH at a weaker level does not count: a provider's checksum can be forged, bytes that were read not.
+    """
+
+    def counted(name: str) -> Verdict | None:
+        found = newest.get(name)
+        if found is None or found.revision != revision:
+            return None
+        weaker = list(Level).index(found.level) < list(Level).index(level)
+        return None if found.verdict is Verdict.MATCH and weaker else found.verdict
+
+    verdicts = {name: counted(name) for name in destinations}
     return Attestation(
         day=day,
         revision=revision,

@@ -6,16 +6,17 @@ Whoever can write to a destination can make a name there; only somebody with the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from lumen_assets.archive import Keyring, Manifest
-from lumen_assets.errors import LumenError
-from lumen_assets.replication.catalog import revisions_held
+from lumen_assets.errors import LumenError, TransientError
+from lumen_assets.replication.catalog import manifests_set_aside, revisions_held
 from lumen_assets.replication.store import Store
 from lumen_assets.verification.history import Held, Revision
-from lumen_assets.verification.verify import read_held
+from lumen_assets.verification.verify import read_held, read_held_at
 
 _FEW: Final = 3
 """Up to so many days are listed one by one; for more, one listing of everything costs less."""
@@ -23,11 +24,16 @@ _FEW: Final = 3
 
 @dataclass(frozen=True)
 class Refused:
-    """A manifest that was not believed: where it lies, the revision that its name claims, and why not."""
+    """A manifest that was not believed: where it lies, the revision that its name claims, and why not.
+
+    Attributes:
+        unknown_key: whether it names a key that we do not have; it may be genuine.
+    """
 
     place: str
     revision: Revision
     why: str
+    unknown_key: bool = False
 
     def __str__(self) -> str:
         day, number = self.revision
@@ -42,13 +48,15 @@ class Known:
         held: the authentic manifests, by the name of the place.
         remembered: revisions that this machine froze at some time, whatever has become of them.
         refused: manifests that are not authentic or cannot be read with our keys.
-        silent: why a place was not asked, by its name.
+        silent: why a place, or some of it, was not asked, by its name.
+        between: the first and the last day that can be.
     """
 
     held: Mapping[str, Sequence[Held]]
     remembered: frozenset[Revision]
     refused: Sequence[Refused]
     silent: Mapping[str, str]
+    between: tuple[date, date] = (date.min, date.max)
 
     @property
     def manifests(self) -> dict[Revision, Manifest]:
@@ -63,11 +71,14 @@ class Known:
     def revisions(self) -> list[Revision]:
         """Every revision there is, sorted.
 
-        A day of which nothing at all can be believed has what its names claim, so that verifying it says why.
+        A day of which nothing at all can be believed has what its names claim, so that verifying it says why; but not a
+        day that cannot be.
         """
         believed = {*self.manifests, *self.remembered}
         days = {day for day, _ in believed}
-        return sorted(believed | {item.revision for item in self.refused if item.revision[0] not in days})
+        first, last = self.between
+        claimed = {item.revision for item in self.refused if first <= item.revision[0] <= last}
+        return sorted(believed | {(day, number) for day, number in claimed if day not in days})
 
     @property
     def newest(self) -> dict[date, int]:
@@ -82,13 +93,21 @@ class Known:
 
 
 def look_around(
-    places: Iterable[Store], keyring: Keyring, *, remembered: Iterable[Revision] = (), days: Sequence[date] = ()
+    places: Iterable[Store],
+    keyring: Keyring,
+    *,
+    remembered: Iterable[Revision] = (),
+    days: Sequence[date] = (),
+    between: tuple[date, date] = (date.min, date.max),
 ) -> Known:
     """Read every manifest that these places hold, of the given days or of all.
 
     Args:
         places: the local archive and destinations, the most trusted first.
+        keyring: the keys that make a manifest authentic.
         remembered: see ``Known``.
+        days: only of these; none: of all.
+        between: see ``Known``.
     """
     held: dict[str, list[Held]] = {}
     refused: list[Refused] = []
@@ -104,7 +123,42 @@ def look_around(
         for day, number in sorted(revision for revision in listed if not days or revision[0] in days):
             try:
                 found.append(read_held(place, day, number, keyring))
+            except TransientError as error:  # what could not be read may well be authentic
+                silent[place.name] = str(error)
             except LumenError as error:
-                refused.append(Refused(place.name, (day, number), error.cause))
+                refused.append(Refused(place.name, (day, number), error.cause, error.error_class == "unknown-key"))
     wanted = frozenset(revision for revision in remembered if not days or revision[0] in days)
-    return Known(held, wanted, refused, silent)
+    return Known(held, wanted, refused, silent, between)
+
+
+def displaced_manifests(places: Iterable[Store], keyring: Keyring) -> list[Held]:
+    """The authentic manifests that gave way to another one and are kept aside, at the places that answer."""
+    found = []
+    for place in places:
+        with suppress(LumenError):
+            for key, (day, number) in manifests_set_aside(place).items():
+                with suppress(LumenError):
+                    found.append(read_held_at(place, key, day, number, keyring))
+    return found
+
+
+def key_fits(place: Store, keyring: Keyring) -> bool | None:
+    """Whether one of our keys made anything that a place holds; None if it holds nothing made with any key.
+
+    Newest first, up to the first manifest that is authentic: where the key is right, one is read.
+
+    Raises:
+        LumenError: if the place does not answer.
+    """
+    foreign = False
+    held = revisions_held(place)
+    for day, number in sorted(((day, n) for day, numbers in held.items() for n in numbers), reverse=True):
+        try:
+            read_held(place, day, number, keyring)
+        except TransientError:
+            raise
+        except LumenError as error:
+            foreign = foreign or error.error_class == "unknown-key"
+        else:
+            return True
+    return False if foreign else None

@@ -62,16 +62,31 @@ WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN ? AND ? GROUP BY 
 def weigh(verdicts: Sequence[Verification]) -> Verification:
     """The verdict that stands, of all that were made on one replica, oldest first and at least one.
 
-    What was read in full stands until it is read again. A look at a checksum, or no answer at all, that came later can
-    only make it worse: a checksum that is right says nothing of bytes that were read and found wrong.
+    What was read in full stands until it is read again, and what was found wrong until it is found right at that level
+    or a stronger one: bytes that are those of the manifest say nothing of files that were not those of the bag. A look
+    at a checksum, or no answer at all, that came later can only make it worse: a checksum that is right says nothing of
+    bytes that were read and found wrong.
     """
-    read = [found for found in verdicts if _conclusive(found)]
+    read: Verification | None = None
+    for found in filter(_conclusive, verdicts):
+        if (
+            read is None
+            or found.verdict is not Verdict.MATCH
+            or read.verdict is Verdict.MATCH
+            or _as_strong(found, read)
+        ):
+            read = found
     looked = [found for found in verdicts if not _conclusive(found) and found.finding is not Finding.NO_CHECKSUM]
-    if not read:
+    if read is None:
         return looked[-1] if looked else verdicts[-1]
-    if looked and looked[-1].at > read[-1].at and looked[-1].verdict is not Verdict.MATCH:
+    if looked and looked[-1].at > read.at and looked[-1].verdict is not Verdict.MATCH:
         return looked[-1]
-    return read[-1]
+    return read
+
+
+def _as_strong(found: Verification, other: Verification) -> bool:
+    levels = list(Level)
+    return levels.index(found.level) >= levels.index(other.level)
 
 
 def _conclusive(found: Verification) -> bool:
@@ -108,8 +123,8 @@ class VerdictLedger:
                 ),
             )
 
-    def newest(self, first: date, last: date) -> dict[date, dict[str, Verification]]:
-        """What is known of the newest verified revision of every replica in the range, by day and destination.
+    def standing(self, first: date, last: date) -> dict[tuple[date, int], dict[str, Verification]]:
+        """The verdict that stands on every replica in the range, by day and revision, then by destination.
 
         See ``weigh``: weaker evidence never makes a verdict better.
         """
@@ -117,7 +132,7 @@ class VerdictLedger:
             return {}
         with self._connected() as connection:
             rows = connection.execute(_ALL, (first.isoformat(), last.isoformat())).fetchall()
-        of_replica: dict[tuple[date, str, int], list[Verification]] = {}
+        of_replica: dict[tuple[date, int, str], list[Verification]] = {}
         for day, revision, destination, level, verdict, finding, detail, bytes_read, at in rows:
             found = Verification(
                 day=date.fromisoformat(day),
@@ -130,10 +145,17 @@ class VerdictLedger:
                 bytes_read=bytes_read,
                 at=datetime.fromisoformat(at),
             )
-            of_replica.setdefault((found.day, destination, revision), []).append(found)
+            of_replica.setdefault((found.day, revision, destination), []).append(found)
+        standing: dict[tuple[date, int], dict[str, Verification]] = {}
+        for (of_day, number, name), verdicts in sorted(of_replica.items(), key=lambda item: item[0]):
+            standing.setdefault((of_day, number), {})[name] = weigh(verdicts)
+        return standing
+
+    def newest(self, first: date, last: date) -> dict[date, dict[str, Verification]]:
+        """The same of the newest verified revision of every replica only, by day and destination."""
         days: dict[date, dict[str, Verification]] = {}
-        for (day, destination, _), verdicts in sorted(of_replica.items(), key=lambda item: item[0]):
-            days.setdefault(day, {})[destination] = weigh(verdicts)  # the highest revision comes last
+        for (day, _), replicas in self.standing(first, last).items():
+            days.setdefault(day, {}).update(replicas)  # the highest revision comes last
         return days
 
     def last_read(self, destination: str) -> dict[tuple[date, int], datetime]:

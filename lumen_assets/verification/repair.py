@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Repair:
         source: the name of the copy that it was put again from.
         set_aside: keys that hold what was there before; nothing is deleted.
         before: the verdict that made it necessary.
-        after: the verdict at level bytes on what is there now.
+        after: the verdict on what is there now, at level bytes or the stronger one that it failed at.
     """
 
     source: str
@@ -60,13 +60,16 @@ def repair_replica(
     keyring: Keyring,
     scratch: Path,
     identify: Identify = lambda _sha256, _size: None,
+    *,
+    displace: bool = False,
 ) -> Repair:
-    """Put a replica again from the first source that is good at level bytes.
+    """Put a replica again from the first source that is good at the level at which the replica is not.
 
     Args:
         before: the verdict on the replica; anything but MATCH.
         sources: where good copies may be, the best first; ``store`` itself is passed over.
         scratch: a folder with room for one archive.
+        displace: put it again also where it is itself intact, but of another freezing of the same day.
 
     Raises:
         IntegrityError: with ``error_class="no-good-copy"`` if no source is good; with ``"conflict"`` if the replica is
@@ -74,35 +77,59 @@ def repair_replica(
         TransientError, PermanentError: if a destination could not be used.
     """
     day, revision = before.day, before.revision
-    source, manifest = _good_source(store, day_revision=before, sources=sources, keyring=keyring)
-    if before.finding is Finding.MANIFEST_DIFFERS:
-        own = verify_replica(store, day, revision, Level.BYTES, keyring, identify=identify)
+    level = at_least_bytes(before.level)
+    source, manifest = _good_source(store, day_revision=before, level=level, sources=sources, keyring=keyring)
+    if before.finding is Finding.MANIFEST_DIFFERS and not displace:
+        own = verify_replica(store, day, revision, level, keyring, identify=identify)
         if own.verdict is Verdict.MATCH:
             raise IntegrityError(
                 action="repair",
                 subject=f"{day} r{revision} at {store.name}",
                 cause=f"it is intact, but frozen another time than the one at {source.name}",
                 error_class="conflict",
-                hint="two installations froze the same day with the same key; keep one of them",
+                hint="two machines froze other content of the same day: see which one is right, then "
+                f"`lumen repair {day} --keep NAME`",
             )
-    prefix = revision_prefix(day, revision)
     set_aside: list[str] = []
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=scratch) as folder:
-        for name in (archive_name(day, revision), MANIFEST_NAME):
-            local = Path(folder) / name
-            fetch_object(source, prefix + name, local, None if name == MANIFEST_NAME else manifest.archive.sha256)
-            if name in _known_bad(
-                before
-            ):  # a provider's checksum may say that it is identical: bytes were read that are not
-                set_aside += _moved_away(store, prefix + name)
-            set_aside += _put(store, prefix + name, local, digest_file(local))
-    after = verify_replica(store, day, revision, Level.BYTES, keyring, expected=manifest, identify=identify)
+        copies = _fetched(source, manifest, Path(folder))
+        after = before
+        for _ in range(2):  # a manifest that is not good hides what the archive is
+            set_aside += _put_again(store, copies, _known_bad(after))
+            after = verify_replica(store, day, revision, level, keyring, expected=manifest, identify=identify)
+            if after.verdict is not Verdict.MISMATCH:
+                break
     return Repair(source.name, tuple(set_aside), before, after)
 
 
+def at_least_bytes(level: Level) -> Level:
+    """The level itself, or bytes where it is weaker: a repair goes by what was read."""
+    return max(level, Level.BYTES, key=list(Level).index)
+
+
+def _fetched(source: Store, manifest: Manifest, folder: Path) -> dict[str, Path]:
+    """Copies of the archive and its manifest, by their keys."""
+    prefix = revision_prefix(manifest.day, manifest.revision)
+    archive = archive_name(manifest.day, manifest.revision)
+    fetch_object(source, prefix + archive, folder / archive, manifest.archive.sha256)
+    fetch_object(source, prefix + MANIFEST_NAME, folder / MANIFEST_NAME)
+    return {prefix + name: folder / name for name in (archive, MANIFEST_NAME)}
+
+
+def _put_again(store: Store, copies: Mapping[str, Path], known_bad: str | None) -> list[str]:
+    """Put the objects that are missing or different; returns the keys of what was set aside for them."""
+    set_aside: list[str] = []
+    for key, local in copies.items():
+        if key == known_bad and store.stat(key):
+            # a provider's checksum may say that it is identical, but bytes were read that are not
+            set_aside.append(store.set_aside(key))
+        set_aside += _put(store, key, local, digest_file(local))
+    return set_aside
+
+
 def _good_source(
-    store: Store, *, day_revision: Verification, sources: Sequence[Store], keyring: Keyring
+    store: Store, *, day_revision: Verification, level: Level, sources: Sequence[Store], keyring: Keyring
 ) -> tuple[Store, Manifest]:
     day, revision = day_revision.day, day_revision.revision
     found: list[str] = []
@@ -110,7 +137,7 @@ def _good_source(
         if source.name == store.name:
             continue
         try:
-            verdict = verify_replica(source, day, revision, Level.BYTES, keyring)
+            verdict = verify_replica(source, day, revision, level, keyring)
             if verdict.verdict is Verdict.MATCH:
                 return source, read_manifest(source, day, revision, keyring)
             found.append(f"{source.name}: {verdict.verdict}, {verdict.detail}")
@@ -125,17 +152,14 @@ def _good_source(
     )
 
 
-def _known_bad(before: Verification) -> Sequence[str]:
-    """The objects whose bytes were read and found wrong."""
+def _known_bad(before: Verification) -> str | None:
+    """The key of the object whose bytes were read and found wrong."""
+    prefix = revision_prefix(before.day, before.revision)
     if before.finding in (Finding.MANIFEST_REJECTED, Finding.MANIFEST_DIFFERS):
-        return (MANIFEST_NAME,)
+        return prefix + MANIFEST_NAME
     if before.bytes_read and before.verdict is Verdict.MISMATCH:
-        return (archive_name(before.day, before.revision),)
-    return ()
-
-
-def _moved_away(store: Store, key: str) -> list[str]:
-    return [store.set_aside(key)] if store.stat(key) else []
+        return prefix + archive_name(before.day, before.revision)
+    return None
 
 
 def _put(store: Store, key: str, local: Path, digests: Digests) -> list[str]:

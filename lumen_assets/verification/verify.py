@@ -47,7 +47,8 @@ def verify_replica(
     """The verdict on one replica. A mismatch is read once more before it is called damage.
 
     Args:
-        expected: the manifest that the replica must have, where another copy of it is known.
+        expected: the manifest of another copy, where one is known. The replica's own may differ from it, where two
+            machines froze the day at once, but must name the same content.
         identify: names an archive that is found where it does not belong.
 
     Raises:
@@ -97,7 +98,11 @@ def read_manifest(store: Store, day: date, revision: int, keyring: Keyring) -> M
 
 def read_held(store: Store, day: date, revision: int, keyring: Keyring) -> Held:
     """The same with the digest that other manifests name it by."""
-    key = revision_prefix(day, revision) + MANIFEST_NAME
+    return read_held_at(store, revision_prefix(day, revision) + MANIFEST_NAME, day, revision, keyring)
+
+
+def read_held_at(store: Store, key: str, day: date, revision: int, keyring: Keyring) -> Held:
+    """The same from any key."""
     with store.read(key) as reader:
         data = _read_bounded(reader, MANIFEST_LIMIT)
     manifest = Manifest.parse(data, keyring)
@@ -140,9 +145,11 @@ def _verify(
         manifest = read_manifest(store, day, revision, keyring)
     except (IntegrityError, PermanentError) as error:
         return _without_manifest(error, stored, expected)
-    if expected is not None and manifest != expected:
+    if expected is not None and manifest.content.digest != expected.content.digest:
         return _Found(
-            Verdict.MISMATCH, Finding.MANIFEST_DIFFERS, "its manifest is authentic but not the one known elsewhere"
+            Verdict.MISMATCH,
+            Finding.MANIFEST_DIFFERS,
+            "its manifest is authentic, but of other content than the one known elsewhere",
         )
     if stored is None:
         return _Found(Verdict.MISSING, Finding.MISSING, "the manifest is there, the archive is not")

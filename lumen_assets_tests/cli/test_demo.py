@@ -64,3 +64,9 @@ def test_refuses_a_folder_with_real_data(run, tmp_path):
 @pytest.mark.parametrize("arguments", [("--days", "0"), ("--rate", "0"), ("--last-day", "22 November")])
 def test_wrong_options_are_usage_errors(run, arguments):
     assert run(*arguments).exit_code == 2
+
+
+def test_a_data_root_that_does_not_exist_yet_is_made(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("LUMEN_DATA_ROOT", str(tmp_path / "new"))
+    assert run("--days", "1").exit_code == 0
+    assert (tmp_path / "new" / "logs" / "metrics.csv").is_file()

@@ -17,7 +17,7 @@ import dagster as dg
 from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 from dagster._core.event_api import RunStatusChangeEventType
 from dagster._core.storage.tags import WILL_RETRY_TAG
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.errors import TransientError
