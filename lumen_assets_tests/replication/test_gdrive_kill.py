@@ -62,6 +62,7 @@ def uploading(emulator: DriveEmulator, folder: Path) -> subprocess.Popen[str]:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
+    assert process.poll() is None, "it ended before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -150,7 +151,7 @@ def test_a_gigabyte_killed_twenty_times(emulator: DriveEmulator, tmp_path: Path,
     size = 1 << 30
     digests = written(tmp_path / "source", size)
     generator = random.Random()  # noqa: S311 - moments, not secrets
-    for moment in sorted(generator.random() for _ in range(20)):
+    for moment in sorted(generator.uniform(0, 0.98) for _ in range(20)):
         process = uploading(emulator, tmp_path)
         wait_for(emulator, process, int(moment * size))
         kill(process)

@@ -333,12 +333,12 @@ class Uploader:
         process.stdin = None  # so that communicate() leaves it alone
         return process
 
-    def killed_after(self, size: int) -> None:
-        """Start it, and kill -9 when this many bytes more went up."""
-        before = self.proxy.bytes_up
+    def killed_at(self, size: int) -> None:
+        """Start it, and kill -9 when this many bytes in all went up."""
         process = self.start()
-        while self.proxy.bytes_up - before < size and process.poll() is None:
+        while self.proxy.bytes_up < size and process.poll() is None:
             time.sleep(0.001)
+        assert process.poll() is None, "it ended before it could be killed"
         process.send_signal(signal.SIGKILL)
         process.communicate()
 
@@ -362,12 +362,12 @@ class Uploader:
         assert list(self.sessions.glob("*.json")) == []
 
 
-def campaign(uploader: Uploader, kills: int, seed: int = 7) -> float:
+def campaign(uploader: Uploader, kills: int) -> float:
     """Kill it at random moments, then let it finish; how often the whole size went up."""
     size = uploader.digests.size
-    generator = random.Random(seed)  # noqa: S311 - test data
-    for _ in range(kills):
-        uploader.killed_after(generator.randrange(1, 2 * size // kills))
+    generator = random.Random()  # noqa: S311 - moments, not secrets
+    for moment in sorted(generator.uniform(0, 0.98) for _ in range(kills)):
+        uploader.killed_at(int(moment * size))
     uploader.finish()
     uploader.require_right()
     return uploader.proxy.bytes_up / size
