@@ -24,6 +24,7 @@ from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.fetch import fetch_revision
 from lumen_assets.replication.local import LocalStore
+from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
 from lumen_assets.verification import (
@@ -105,7 +106,7 @@ class Workspace:
 
     def anything_frozen(self) -> bool:
         """Whether any archive exists here or at a destination that answers."""
-        for store in (self.archive_store, *self.stores.values()):
+        for store in (self.archive_store, *self.remembering_stores.values()):
             with suppress(LumenError):
                 if revisions_held(store):
                     return True
@@ -115,6 +116,14 @@ class Workspace:
     def stores(self) -> Mapping[str, Store]:
         """A store a destination, by name, in the settings' order."""
         return self._given_stores or replication.open_stores(self.settings)
+
+    @cached_property
+    def remembering_stores(self) -> Mapping[str, Store]:
+        """The same, but asked no more once they could not be reached: for whatever asks about many days.
+
+        The steps that put and verify use ``stores``, so that their retry, some time later, asks again.
+        """
+        return {name: RememberingStore(store) for name, store in self.stores.items()}
 
     @cached_property
     def archive_store(self) -> Store:
@@ -194,7 +203,7 @@ class Workspace:
         Returns the newest revision that any destination has an authentic manifest of, 0 if none. A copy that is not
         good, or a destination that does not answer, is passed over with a warning: freezing goes on without it.
         """
-        known = look_around(self.stores.values(), self.keyring, days=(day,))
+        known = look_around(self.remembering_stores.values(), self.keyring, days=(day,))
         for name, why in known.silent.items():
             _log.warning("%s was not asked for %s: %s", name, day, why)
         for item in known.refused:
@@ -204,7 +213,7 @@ class Workspace:
             if not any(item.manifest.revision == newest for item in items):
                 continue
             try:
-                fetch_revision(self.stores[name], day, newest, self.settings.archive_folder, self.keyring)
+                fetch_revision(self.remembering_stores[name], day, newest, self.settings.archive_folder, self.keyring)
             except LumenError as error:
                 _log.warning("%s r%d was not brought from %s: %s", day, newest, name, error)
             else:
@@ -218,7 +227,7 @@ class Workspace:
             PermanentError: if a day that was asked for is nowhere, or there is none at all.
         """
         known = look_around(
-            (self.archive_store, *self.stores.values()),
+            (self.archive_store, *self.remembering_stores.values()),
             self.keyring,
             remembered=((entry.day, entry.revision) for entry in archive.read_index(self.settings.archive_folder)),
             days=days,
@@ -241,7 +250,7 @@ class Workspace:
         if (day, revision) not in self._manifests:
             found = look_around((self.archive_store,), self.keyring, days=(day,)).manifests
             if (day, revision) not in found:
-                found |= look_around(self.stores.values(), self.keyring, days=(day,)).manifests
+                found |= look_around(self.remembering_stores.values(), self.keyring, days=(day,)).manifests
             self._manifests |= found
         return self._manifests.get((day, revision))
 
@@ -252,9 +261,22 @@ class Workspace:
             TransientError, PermanentError: if there is none; that it is unknown is recorded, so that no earlier MATCH
                 stands.
         """
+        return self._verified(self.stores[destination], day, revision, level)
+
+    def verify_or_unreachable(self, destination: str, day: date, revision: int, level: Level) -> Verification:
+        """The same, where a destination that gives no answer is a verdict too: UNVERIFIABLE, with the reason.
+
+        A destination that could not be reached is not asked again.
+        """
+        try:
+            return self._verified(self.remembering_stores[destination], day, revision, level)
+        except LumenError as error:
+            return unreachable(destination, day, revision, level, error)
+
+    def _verified(self, store: Store, day: date, revision: int, level: Level) -> Verification:
         try:
             found = verify_replica(
-                self.stores[destination],
+                store,
                 day,
                 revision,
                 level,
@@ -263,17 +285,10 @@ class Workspace:
                 identify=self.identify_archive,
             )
         except LumenError as error:
-            self.ledger.record(unreachable(destination, day, revision, level, error))
+            self.ledger.record(unreachable(store.name, day, revision, level, error))
             raise
         self.ledger.record(found)
         return found
-
-    def verify_or_unreachable(self, destination: str, day: date, revision: int, level: Level) -> Verification:
-        """The same, where a destination that gives no answer is a verdict too: UNVERIFIABLE, with the reason."""
-        try:
-            return self.verify(destination, day, revision, level)
-        except LumenError as error:
-            return unreachable(destination, day, revision, level, error)
 
     def note_failed_put(self, destination: str, manifest: Manifest, error: LumenError) -> None:
         """Record what a failed put says of the replica: what else is in its place, or that it is unknown."""
@@ -315,9 +330,9 @@ class Workspace:
             LumenError: as ``repair_replica``.
         """
         repair = repair_replica(
-            self.stores[before.destination],
+            self.remembering_stores[before.destination],
             before,
-            [self.archive_store, *self.stores.values()],
+            [self.archive_store, *self.remembering_stores.values()],
             self.keyring,
             self.settings.home / "repair",
             self.identify_archive,
@@ -365,7 +380,7 @@ class Workspace:
         The local archive is read first, then the destinations for days that it lacks, as on a fresh machine.
         """
         found: dict[date, Manifest] = {}
-        for place in (self.archive_store, *self.stores.values()):
+        for place in (self.archive_store, *self.remembering_stores.values()):
             lacking = [day for day in days_between(first, last) if day not in found]
             if not lacking:
                 break
@@ -380,7 +395,7 @@ class Workspace:
         for entry in archive.read_index(self.settings.archive_folder):
             if entry.archive_sha256 == sha256:
                 return f"{entry.day} r{entry.revision}"
-        for store in self.stores.values():
+        for store in self.remembering_stores.values():
             with suppress(LumenError):
                 for stored in store.list():
                     named = archive.parse_archive_key(stored.key) if stored.size == size else None

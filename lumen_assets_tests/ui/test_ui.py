@@ -140,7 +140,7 @@ def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) 
 
     with watched_arguments() as arguments:
         wait_until(ended, "the run to end", 150)
-    assert any(b"execute_run" in line for line in arguments)  # the run is a process below the daemon's
+    assert any(b"lumen_assets.definitions" in line for line in arguments)  # those of the daemon and its servers
     secrets = [PUBLIC_TEST_KEY, *TOKENS.values()]
     assert not [secret for secret in secrets for line in arguments if secret.encode() in line]
     day = str(yesterday())
