@@ -340,12 +340,12 @@ class Workspace:
         self.ledger.record(repair.after)
         return repair
 
-    def repair_day(self, day: date) -> list[RepairOutcome]:
-        """Read every replica of every revision of a day back and put again what is missing or bad."""
+    def repair_day(self, day: date, destinations: Sequence[str] = ()) -> list[RepairOutcome]:
+        """Read the replicas of every revision of a day back, everywhere or there, and put again what is not good."""
         return [
             self.repaired(self.verify_or_unreachable(name, day, revision, Level.BYTES))
             for _, revision in self.known((day,)).revisions
-            for name in self.stores
+            for name in destinations or self.stores
         ]
 
     def repaired(self, before: Verification) -> RepairOutcome:
