@@ -36,7 +36,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
             attestation_asset(partitions, list(destinations)),
         ],
-        jobs=[daily, attest, rolling, repair_job(partitions)],
+        jobs=[daily, attest, rolling, repair_job(partitions, destinations)],
         schedules=[daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)],
         sensors=[attestation_sensor(attest)],
         resources={"lumen": workspace},

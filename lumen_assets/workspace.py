@@ -6,6 +6,7 @@ Everything is opened when it is first asked for, so that loading definitions tou
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import shutil
 import subprocess
@@ -19,11 +20,13 @@ from pathlib import Path
 from lumen_assets import __version__, archive, replication, telemetry
 from lumen_assets.archive import FrozenDay, Keyring, Manifest
 from lumen_assets.days import days_between, yesterday
+from lumen_assets.durable import replace_bytes
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.fetch import fetch_revision
 from lumen_assets.replication.local import LocalStore
+from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
 from lumen_assets.verification import (
@@ -113,7 +116,7 @@ class Workspace:
             PermanentError: if there are archives, here or at a destination that answers, and none is of our keys.
         """
         keyring, foreign = self.keyring, []
-        for place in (self.archive_store, *self.stores.values()):
+        for place in (self.archive_store, *self.remembering_stores.values()):
             with suppress(LumenError):
                 fits = key_fits(place, keyring)
                 if fits:
@@ -132,7 +135,7 @@ class Workspace:
 
     def anything_frozen(self) -> bool:
         """Whether any archive exists here or at a destination that answers."""
-        for store in (self.archive_store, *self.stores.values()):
+        for store in (self.archive_store, *self.remembering_stores.values()):
             with suppress(LumenError):
                 if revisions_held(store):
                     return True
@@ -142,6 +145,14 @@ class Workspace:
     def stores(self) -> Mapping[str, Store]:
         """A store a destination, by name, in the settings' order."""
         return self._given_stores or replication.open_stores(self.settings)
+
+    @cached_property
+    def remembering_stores(self) -> Mapping[str, Store]:
+        """The same, but asked no more once they could not be reached: for whatever asks about many days.
+
+        The steps that put and verify use ``stores``, so that their retry, some time later, asks again.
+        """
+        return {name: RememberingStore(store) for name, store in self.stores.items()}
 
     @cached_property
     def archive_store(self) -> Store:
@@ -221,7 +232,7 @@ class Workspace:
         Returns the newest revision that any destination has an authentic manifest of, 0 if none. A copy that is not
         good, or a destination that does not answer, is passed over with a warning: freezing goes on without it.
         """
-        known = look_around(self.stores.values(), self.keyring, days=(day,))
+        known = look_around(self.remembering_stores.values(), self.keyring, days=(day,))
         for name, why in known.silent.items():
             _log.warning("%s was not asked for %s: %s", name, day, why)
         for item in known.refused:
@@ -231,7 +242,7 @@ class Workspace:
             if not any(item.manifest.revision == newest for item in items):
                 continue
             try:
-                fetch_revision(self.stores[name], day, newest, self.settings.archive_folder, self.keyring)
+                fetch_revision(self.remembering_stores[name], day, newest, self.settings.archive_folder, self.keyring)
             except LumenError as error:
                 _log.warning("%s r%d was not brought from %s: %s", day, newest, name, error)
             else:
@@ -246,13 +257,15 @@ class Workspace:
             PermanentError: if it is nowhere, or there is none at all.
         """
         known = look_around(
-            (self.archive_store, *self.stores.values()),
+            (self.archive_store, *self.remembering_stores.values()),
             self.keyring,
             remembered=((entry.day, entry.revision) for entry in archive.read_index(self.settings.archive_folder)),
             days=days,
             between=(self.settings.configuration.start_date, yesterday()),
         )
         self._manifests |= known.manifests
+        if not days:
+            self._note_existing(known.newest)
         absent = [str(day) for day in days if day not in known.newest]
         if absent or not known.newest:
             subject = ", ".join(absent) or "any day"
@@ -273,11 +286,32 @@ class Workspace:
             )
         return known
 
+    @property
+    def _existing_file(self) -> Path:
+        return self.settings.home / "verification" / "existing.json"
+
+    def _note_existing(self, newest: Mapping[date, int]) -> None:
+        days = {day.isoformat(): revision for day, revision in newest.items()}
+        replace_bytes(self._existing_file, json.dumps(days, indent=1).encode())
+
+    def existing_days(self) -> set[date]:
+        """The days that are frozen, by what this machine knows, without asking anybody.
+
+        That is the index of its own archive, its attestations, and what the last look at all places found, which the
+        job `rolling_verification` takes every day.
+        """
+        days = {entry.day for entry in archive.read_index(self.settings.archive_folder)}
+        attestations = self.ledger.newest_attestations(date.min, date.max)
+        days |= {day for day, (good, _) in attestations.items() if good}
+        with suppress(FileNotFoundError):
+            days |= {date.fromisoformat(day) for day in json.loads(self._existing_file.read_text("utf-8"))}
+        return days
+
     def broken_history(self, known: Known) -> list[str]:
         """What the manifests of every day show to be removed or rewritten, for people."""
         gaps = broken_history(known.held)
         if gaps:  # rarely: then what a repair displaced is looked for too
-            places = (self.archive_store, *self.stores.values())
+            places = (self.archive_store, *self.remembering_stores.values())
             gaps = broken_history(known.held, displaced_manifests(places, self.keyring))
         return [gap.what for gap in gaps]
 
@@ -286,7 +320,7 @@ class Workspace:
         if (day, revision) not in self._manifests:
             found = look_around((self.archive_store,), self.keyring, days=(day,)).manifests
             if (day, revision) not in found:
-                found |= look_around(self.stores.values(), self.keyring, days=(day,)).manifests
+                found |= look_around(self.remembering_stores.values(), self.keyring, days=(day,)).manifests
             self._manifests |= found
         return self._manifests.get((day, revision))
 
@@ -297,9 +331,22 @@ class Workspace:
             TransientError, PermanentError: if there is none; that it is unknown is recorded, so that no earlier MATCH
                 stands.
         """
+        return self._verified(self.stores[destination], day, revision, level)
+
+    def verify_or_unreachable(self, destination: str, day: date, revision: int, level: Level) -> Verification:
+        """The same, where a destination that gives no answer is a verdict too: UNVERIFIABLE, with the reason.
+
+        A destination that could not be reached is not asked again.
+        """
+        try:
+            return self._verified(self.remembering_stores[destination], day, revision, level)
+        except LumenError as error:
+            return unreachable(destination, day, revision, level, error)
+
+    def _verified(self, store: Store, day: date, revision: int, level: Level) -> Verification:
         try:
             found = verify_replica(
-                self.stores[destination],
+                store,
                 day,
                 revision,
                 level,
@@ -308,17 +355,10 @@ class Workspace:
                 identify=self.identify_archive,
             )
         except LumenError as error:
-            self.ledger.record(unreachable(destination, day, revision, level, error))
+            self.ledger.record(unreachable(store.name, day, revision, level, error))
             raise
         self.ledger.record(found)
         return found
-
-    def verify_or_unreachable(self, destination: str, day: date, revision: int, level: Level) -> Verification:
-        """The same, where a destination that gives no answer is a verdict too: UNVERIFIABLE, with the reason."""
-        try:
-            return self.verify(destination, day, revision, level)
-        except LumenError as error:
-            return unreachable(destination, day, revision, level, error)
 
     def note_failed_put(self, destination: str, manifest: Manifest, error: LumenError) -> None:
         """Record what a failed put says of the replica: what else is in its place, or that it is unknown."""
@@ -360,9 +400,9 @@ class Workspace:
             LumenError: as ``repair_replica``.
         """
         repair = repair_replica(
-            self.stores[before.destination],
+            self.remembering_stores[before.destination],
             before,
-            [self.archive_store, *self.stores.values()],
+            [self.archive_store, *self.remembering_stores.values()],
             self.keyring,
             self.settings.home / "repair",
             self.identify_archive,
@@ -370,13 +410,13 @@ class Workspace:
         self.ledger.record(repair.after)
         return repair
 
-    def repair_day(self, day: date) -> list[RepairOutcome]:
-        """Read every replica of every revision of a day back and put again what is missing or bad."""
+    def repair_day(self, day: date, destinations: Sequence[str] = ()) -> list[RepairOutcome]:
+        """Read the replicas of every revision of a day back, everywhere or there, and put again what is not good."""
         known = self.known((day,))
         outcomes = [
             self.repaired(self.look_closely(name, day, revision))
             for _, revision in known.revisions
-            for name in self.stores
+            for name in destinations or self.stores
         ]
         self.attest(day, known.newest[day])
         return outcomes
@@ -396,7 +436,7 @@ class Workspace:
         Raises:
             LumenError: if what is to be kept is not good itself.
         """
-        kept = verify_replica(self.stores[destination], day, revision, Level.MEMBERS, self.keyring)
+        kept = verify_replica(self.remembering_stores[destination], day, revision, Level.MEMBERS, self.keyring)
         if kept.verdict is not Verdict.MATCH:
             raise IntegrityError(
                 action="keep",
@@ -404,10 +444,10 @@ class Workspace:
                 cause=f"it is not good itself: {kept.detail}",
                 error_class="no-good-copy",
             )
-        source = self.stores[destination]
+        source = self.remembering_stores[destination]
         manifest = self._manifests[day, revision] = read_manifest(source, day, revision, self.keyring)
         outcomes = []
-        for store in (self.archive_store, *self.stores.values()):
+        for store in (self.archive_store, *self.remembering_stores.values()):
             before = verify_replica(store, day, revision, Level.BYTES, self.keyring, expected=manifest)
             absent_here = store is self.archive_store and before.verdict is Verdict.MISSING
             if before.verdict is Verdict.MATCH or absent_here:
@@ -428,7 +468,7 @@ class Workspace:
         if before.verdict is Verdict.UNVERIFIABLE:
             return RepairOutcome(before, problem=before.detail)
         try:
-            if key_fits(self.stores[before.destination], self.keyring) is False:
+            if key_fits(self.remembering_stores[before.destination], self.keyring) is False:
                 where = f"everything at {before.destination} was made with another key"
                 return RepairOutcome(before, problem=f"{where}: is LUMEN_ARCHIVE_KEY the right one?")
             done = self.repair(before)
@@ -469,7 +509,7 @@ class Workspace:
         """
         found: dict[date, Manifest] = {}
         silent: dict[str, str] = {}
-        for place in (self.archive_store, *self.stores.values()):
+        for place in (self.archive_store, *self.remembering_stores.values()):
             lacking = [day for day in days_between(first, last) if day not in found]
             if not lacking:
                 break
@@ -485,7 +525,7 @@ class Workspace:
         for entry in archive.read_index(self.settings.archive_folder):
             if entry.archive_sha256 == sha256:
                 return f"{entry.day} r{entry.revision}"
-        for store in self.stores.values():
+        for store in self.remembering_stores.values():
             with suppress(LumenError):
                 for stored in store.list():
                     named = archive.parse_archive_key(stored.key) if stored.size == size else None

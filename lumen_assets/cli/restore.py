@@ -77,7 +77,7 @@ def restore(
 
 def _candidates(workspace: Workspace, source: str | None) -> list[Store]:
     if source is None:
-        return [workspace.archive_store, *workspace.stores.values()]
+        return [workspace.archive_store, *workspace.remembering_stores.values()]
     if source not in workspace.stores:
         raise PermanentError(
             action="restore from",
@@ -86,7 +86,7 @@ def _candidates(workspace: Workspace, source: str | None) -> list[Store]:
             error_class="configuration",
             hint=f"choose from {', '.join(workspace.stores)}",
         )
-    return [workspace.stores[source]]
+    return [workspace.remembering_stores[source]]
 
 
 def _restore(

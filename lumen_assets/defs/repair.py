@@ -1,16 +1,24 @@
 """The ``repair`` job: a day's missing or bad replicas put again."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from lumen_assets.days import parse_day
 from lumen_assets.defs.failures import STORE_RETRIES, translated
+from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.verification import observation
 from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
 
 
-def repair_job(partitions: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
-    """The repair of a day, to be launched for any partition."""
+def repair_job(partitions: dg.PartitionsDefinition[str], destinations: Mapping[str, str]) -> dg.JobDefinition:
+    """The repair of a day, to be launched for any partition: a step a destination, in the pool of its kind.
+
+    Args:
+        destinations: the kind of each, by name.
+    """
+    steps = [_repair_at(name, kind) for name, kind in destinations.items()]
 
     @dg.job(
         name="repair",
@@ -20,26 +28,29 @@ def repair_job(partitions: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
         "What was in the place of a damaged replica is kept beside it under another name.",
     )
     def repair() -> None:
-        repair_day()
+        for step in steps:
+            step()
 
     return repair
 
 
-@dg.op(retry_policy=STORE_RETRIES)
-def repair_day(context: dg.OpExecutionContext, lumen: dg.ResourceParam[Workspace]) -> None:
-    """See the job."""
-    with translated():
-        outcomes = lumen.repair_day(parse_day(context.partition_key))
-    for outcome in outcomes:
-        context.log_event(observation(outcome.now))
-        if outcome.repair:
-            kept = ", ".join(outcome.repair.set_aside) or "nothing"
-            done = f"put again from {outcome.repair.source}, set aside: {kept}"
-            context.log.info("%s: %s", outcome.now.destination, done)
-    bad = [outcome for outcome in outcomes if outcome.now.verdict is not Verdict.MATCH]
-    if bad:
-        raise dg.Failure(
-            description=f"{len(bad)} of {len(outcomes)} replicas of {context.partition_key} are still not good: "
-            + "; ".join(f"{item.now.destination}: {item.problem or item.now.detail}" for item in bad),
-            allow_retries=False,
-        )
+def _repair_at(destination: str, kind: str) -> dg.OpDefinition:
+    @dg.op(name=f"repair_at_{destination}", retry_policy=STORE_RETRIES, pool=kind, tags=order_tags(kind))
+    def repair_at(context: dg.OpExecutionContext, lumen: dg.ResourceParam[Workspace]) -> None:
+        with translated():
+            outcomes = lumen.repair_day(parse_day(context.partition_key), [destination])
+        for outcome in outcomes:
+            context.log_event(observation(outcome.now))
+            if outcome.repair:
+                kept = ", ".join(outcome.repair.set_aside) or "nothing"
+                context.log.info("put again from %s, set aside: %s", outcome.repair.source, kept)
+        bad = [outcome for outcome in outcomes if outcome.now.verdict is not Verdict.MATCH]
+        if bad:
+            raise dg.Failure(
+                description=f"{len(bad)} of {len(outcomes)} replicas of {context.partition_key} at {destination} are "
+                "still not good: "
+                + "; ".join(f"r{item.now.revision}: {item.problem or item.now.detail}" for item in bad),
+                allow_retries=False,
+            )
+
+    return repair_at

@@ -5,6 +5,7 @@ import time
 import dagster as dg
 
 from lumen_assets.defs.failures import STORE_RETRIES, translated
+from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.errors import LumenError
 from lumen_assets.replication import replicate
@@ -26,6 +27,7 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
         owners=["team:operators"],
         retry_policy=STORE_RETRIES,
         pool=kind,
+        op_tags=order_tags(kind),
         deps=["archive"],
         description=f"The day's archive and manifest at destination {destination}, write-once.",
     )

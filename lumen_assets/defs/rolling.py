@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from lumen_assets.defs.failures import STORE_RETRIES, translated
+from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.verification import observation
 from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
@@ -32,7 +33,7 @@ def rolling_job(destinations: Mapping[str, str]) -> dg.JobDefinition:
 
 
 def _read_due(destination: str, kind: str) -> dg.OpDefinition:
-    @dg.op(name=f"read_due_at_{destination}", retry_policy=STORE_RETRIES, pool=kind)
+    @dg.op(name=f"read_due_at_{destination}", retry_policy=STORE_RETRIES, pool=kind, tags=order_tags(kind))
     def read_due(context: dg.OpExecutionContext, lumen: dg.ResourceParam[Workspace]) -> None:
         with translated():
             found = lumen.verify_due(destination)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from lumen_assets.defs.failures import STORE_RETRIES, translated
+from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.verification import Level, Verdict, Verification
 from lumen_assets.workspace import Workspace
@@ -19,6 +20,7 @@ def verification_asset(partitions: dg.PartitionsDefinition[str], destination: st
         owners=["team:operators"],
         retry_policy=STORE_RETRIES,
         pool=kind,
+        op_tags=order_tags(kind),
         deps=[dg.AssetKey(["replica", destination])],
         description=f"Whether the replica at {destination} can be restored: read back and compared. "
         "Anything but MATCH fails, with the verdict in the failure's metadata.",

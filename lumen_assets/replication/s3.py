@@ -391,7 +391,14 @@ def new_client(destination: S3Destination) -> Any:
 
 def _prepared(client: Any) -> Any:
     client.meta.events.register("before-send.s3.UploadPart", note_signed_digest, unique_id="lumen-signed-digest")
+    for name in ("botocore.auth", "botocore.endpoint"):
+        logging.getLogger(name).addFilter(_without_requests)
     return client
+
+
+def _without_requests(record: logging.LogRecord) -> bool:
+    """A filter for loggers whose debug lines show whole requests, a session token in their headers."""
+    return record.levelno > logging.DEBUG
 
 
 def _whole_object_checksums(answer: dict[str, Any]) -> dict[str, str]:

@@ -109,6 +109,17 @@ class BreakAnswer:
 
 
 @dataclass(frozen=True)
+class First:
+    """Something happens at the server, then the request goes on."""
+
+    happens: Callable[[], object]
+
+    def play(self, exchange: Exchange) -> None:
+        self.happens()
+        exchange.answer(*exchange.forward())
+
+
+@dataclass(frozen=True)
 class Stall:
     """Nothing happens for this long, then all goes on."""
 

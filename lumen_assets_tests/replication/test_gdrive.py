@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import random
 import re
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,15 +16,35 @@ import requests
 import urllib3
 from google.auth import _helpers
 
-from lumen_assets.archive import Digests, digest_file
+from lumen_assets.archive import digest_file
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.replication import gdrive_api
-from lumen_assets.replication.gdrive import GoogleDriveStore
 from lumen_assets.replication.gdrive_errors import Refusal, Translator
 from lumen_assets.replication.retrying import Backoff, RetryingStore
-from lumen_assets.replication.store import Receipt
 from lumen_assets_tests.replication.drive_account import DRIVE_FILE, GRAIN
-from lumen_assets_tests.replication.drive_emulator import FOLDER, DriveEmulator, drive_emulator, store_at
+from lumen_assets_tests.replication.drive_bench import (
+    BIG,
+    CHUNK,
+    JSON,
+    KEY,
+    MIB,
+    PATH,
+    RATE,
+    SMALL,
+    Bench,
+    asking,
+    chunk,
+    closing,
+    download,
+    drive_bench,
+    folder,
+    generate,
+    listing,
+    refusal,
+    start,
+    token,
+)
+from lumen_assets_tests.replication.drive_emulator import FOLDER, store_at
 from lumen_assets_tests.replication.fault_proxy import (
     Answer,
     BreakAnswer,
@@ -36,106 +52,22 @@ from lumen_assets_tests.replication.fault_proxy import (
     CorruptRequest,
     Exchange,
     Fault,
-    FaultProxy,
+    First,
     LoseAnswer,
-    Request,
     Reset,
     Stall,
     Twice,
     When,
-    fault_proxy,
     method,
 )
-
-KEY = "2026-11-21/lumen-2026-11-21-r1.tar.zst.tink"
-PATH = f"{FOLDER}/{KEY}"
-MIB = 1 << 20
-JSON = {"Content-Type": "application/json"}
-CHUNK = MIB
-SMALL, BIG = MIB - 5, 2 * MIB + 5
-
-start = method("POST", "/upload/drive/v3/files")
-listing = method("GET", "/drive/v3/files?")
-generate = method("GET", "/generateIds")
-folder = method("POST", "/drive/v3/files?")
-download = method("GET", "alt=media")
-token = method("POST", "/token")
-
-
-def chunk(request: Request) -> bool:
-    return request.method == "PUT" and request.size > 0
-
-
-def closing(request: Request) -> bool:
-    """The last chunk."""
-    found = re.fullmatch(r"bytes \d+-(\d+)/(\d+)", request.headers.get("Content-Range", ""))
-    return bool(found) and int(found[1]) + 1 == int(found[2])
-
-
-def asking(request: Request) -> bool:
-    return request.method == "PUT" and request.headers.get("Content-Range", "").startswith("bytes */")
-
-
-@dataclass(frozen=True)
-class First:
-    """Something happens at the account, then the request goes on."""
-
-    happens: Callable[[], object]
-
-    def play(self, exchange: Exchange) -> None:
-        self.happens()
-        exchange.answer(*exchange.forward())
-
-
-@dataclass
-class Bench:
-    """A store with retries, the proxy before the emulator behind it, and what was waited for."""
-
-    emulator: DriveEmulator
-    proxy: FaultProxy
-    folder: Path
-    waits: list[float] = field(default_factory=list)
-
-    def raw(self, token: str | Mapping[str, str] | None = None, drive_id: str | None = None) -> GoogleDriveStore:
-        return store_at(
-            self.proxy.url, token or self.emulator.new_token(), self.folder / "uploads", drive_id=drive_id, chunk=CHUNK
-        )
-
-    def store(self, token: str | Mapping[str, str] | None = None, drive_id: str | None = None) -> RetryingStore:
-        return RetryingStore(self.raw(token, drive_id), Backoff(attempts=4, base=0.5, cap=60), self.waits.append)
-
-    def source(self, size: int, name: str = "archive") -> tuple[Path, Digests]:
-        path = self.folder / name
-        path.write_bytes(random.Random(size).randbytes(size))  # noqa: S311 - the same every time
-        return path, digest_file(path)
-
-    def put(self, size: int, token: str | Mapping[str, str] | None = None) -> Receipt:
-        return self.store(token).put(KEY, *self.source(size))
-
-    def require_stored(self, size: int) -> None:
-        """Exactly one file, and it is this one; no folder twice."""
-        [item] = self.emulator.account.live()
-        _, digests = self.source(size, "again")
-        assert self.emulator.account.path_of(item) == PATH
-        assert item.path
-        assert hashlib.sha256(item.path.read_bytes()).hexdigest() == digests.sha256
-        folders = self.emulator.account.folders()
-        assert len(folders) == len(set(folders))
-        assert not list((self.folder / "uploads").glob("*"))
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    with drive_emulator(tmp_path / "account") as emulator, fault_proxy(emulator.port) as proxy:
-        yield Bench(emulator, proxy, tmp_path)
+    with drive_bench(tmp_path) as running:
+        yield running
 
 
-def refusal(status: int, reason: str, message: str = "said so", headers: dict[str, str] | None = None) -> Answer:
-    error = {"code": status, "message": message, "errors": [{"domain": "usageLimits", "reason": reason}]}
-    return Answer(status, {**JSON, **(headers or {})}, json.dumps({"error": error}).encode())
-
-
-RATE = refusal(403, "userRateLimitExceeded", "User Rate Limit Exceeded", {"Retry-After": "7"})
 PASSING = {
     "connection reset": (Reset(100_000), "network"),
     "HTTP 500": (Answer(500, {}, b"oops"), "provider"),

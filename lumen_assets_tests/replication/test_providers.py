@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from dagster_aws.s3 import S3Resource
 from pydantic import SecretStr
 from rich.console import Console
@@ -26,6 +34,7 @@ from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.settings import DropboxDestination, GoogleDriveDestination, S3Destination
 from lumen_assets.verification import Level, Verdict
 from lumen_assets.workspace import Workspace
+from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import LAST_DAY, Installation
 from lumen_assets_tests.replication.drive_emulator import DriveEmulator
 from lumen_assets_tests.replication.drive_emulator import store_at as drive_at
@@ -251,15 +260,84 @@ def test_the_rolling_job_reads_all_of_an_unread_month_and_then_only_a_share(clou
     assert bad in (["read_due_at_drive"], [])  # a share is read; the damaged one is in it today or on the next day
 
 
-CANARIES = {
-    "archive key": "c2VjcmV0LWNhbmFyeS1vZi0zMi1ieXRlcy1sZW4hISE=",
-    "s3": "canarySECRETcanarySECRETcanarySECRET0001",
-    "drive": "ya29.canary-drive-token-canary-drive-token",
-    "dropbox": "sl.canary-dropbox-token-canary-dropbox-tok",
+ARCHIVE_KEY = "c2VjcmV0LWNhbmFyeS1vZi0zMi1ieXRlcy1sZW4hISE="
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Credentials that nobody accepts, and what of them must not be seen anywhere.
+
+    Attributes:
+        drive: ``GDRIVE_TOKEN``.
+        dropbox: ``DROPBOX_TOKEN``.
+        canaries: by what they are.
+    """
+
+    drive: str
+    dropbox: str
+    canaries: dict[str, str]
+
+    @property
+    def all(self) -> dict[str, str]:
+        return {"archive key": ARCHIVE_KEY, "S3 secret key": S3_SECRET, "S3 session": S3_SESSION, **self.canaries}
+
+
+S3_SECRET = "canarySECRETcanarySECRETcanarySECRET0001"  # noqa: S105
+S3_SESSION = "FwoGZXIvYXdzEcanarySESSIONcanarySESSIONcanary0002"
+DROPBOX_JSON = {
+    "refresh_token": "canaryREFRESHofDropbox-canaryREFRESHofDropbox-00000000000000003",
+    "app_key": "abc123def456ghi",
+    "app_secret": "canaryAPPSEC004",
 }
 
 
-def refused(clouds: Clouds) -> dict[str, Store]:
+def bare_tokens(_: str) -> Secrets:
+    drive, dropbox = "ya29.canary-drive-token-canary-drive-token", "sl.canary-dropbox-token-canary-dropbox-tok"
+    return Secrets(drive, dropbox, {"Drive access token": drive, "Dropbox access token": dropbox})
+
+
+def refresh_tokens(token_uri: str) -> Secrets:
+    drive = {
+        "type": "authorized_user",
+        "refresh_token": "1//0gcanaryREFRESHofDrive-canaryREFRESHofDrive-005",
+        "client_id": "1234567890.apps.googleusercontent.com",
+        "client_secret": "GOCSPX-canaryCLIENTSECRET006",
+        "token_uri": token_uri,
+    }
+    return Secrets(
+        json.dumps(drive),
+        json.dumps(DROPBOX_JSON),
+        {
+            "Drive refresh token": drive["refresh_token"],
+            "Drive client secret": drive["client_secret"],
+            "Dropbox refresh token": DROPBOX_JSON["refresh_token"],
+            "Dropbox app secret": DROPBOX_JSON["app_secret"],
+        },
+    )
+
+
+def service_account(token_uri: str) -> Secrets:
+    """Its key is a real one, of another account; every line of it is a secret."""
+    pem = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    drive = {
+        "type": "service_account",
+        "project_id": "lumen",
+        "private_key_id": "0123456789abcdef0123456789abcdef01234567",
+        "private_key": pem.decode(),
+        "client_email": "lumen@lumen.iam.gserviceaccount.com",
+        "token_uri": token_uri,
+    }
+    lines = {f"private key, line {number}": line for number, line in enumerate(pem.decode().split()) if len(line) == 64}
+    assert len(lines) > 20
+    return Secrets(json.dumps(drive), json.dumps(DROPBOX_JSON), lines)
+
+
+FORMS = [bare_tokens, refresh_tokens, service_account]
+
+
+def refused(clouds: Clouds, secrets: Secrets) -> dict[str, Store]:
     """The destinations with credentials that nobody accepts."""
     import boto3
     from botocore.config import Config
@@ -273,53 +351,105 @@ def refused(clouds: Clouds) -> dict[str, Store]:
         endpoint_url=clouds.server.endpoint_url,
         region_name="us-east-1",
         aws_access_key_id="AKIACANARY0000000001",
-        aws_secret_access_key=CANARIES["s3"],
+        aws_secret_access_key=S3_SECRET,
+        aws_session_token=S3_SESSION,
         config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
     )
     s3 = S3Destination(type="s3", bucket=clouds.bucket, endpoint_url=clouds.server.endpoint_url, path_style=True)
     drive = GoogleDriveDestination(type="gdrive", folder="FDO-AGI/Archive")
     box = DropboxDestination(type="dropbox", folder="/FDO-AGI/Archive")
-    token = SecretStr(CANARIES["dropbox"])
+    token = SecretStr(secrets.dropbox)
     dropbox_client = open_client(parse_credentials(token), redirected_session(clouds.dropbox.port))
     return {
         "cloud": S3Store("cloud", s3, uploads, client),
-        "drive": GoogleDriveStore("drive", drive, SecretStr(CANARIES["drive"]), uploads, base_url=clouds.drive.url),
+        "drive": GoogleDriveStore("drive", drive, SecretStr(secrets.drive), uploads, base_url=clouds.drive.url),
         "box": DropboxStore("box", box, token, uploads, client=dropbox_client),
     }
 
 
-def test_no_secret_is_in_any_file_that_failing_runs_leave(
-    clouds: Clouds, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def require_unseen(secrets: Secrets, root: Path, *texts: str | bytes) -> None:
+    """No canary in what was said, nor in any file under ``root``."""
+    said = [text.encode() if isinstance(text, str) else text for text in texts]
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert any("dagster" in path.parts for path in files)
+    held = {path: path.read_bytes() for path in files}
+    for name, canary in secrets.all.items():
+        assert not [text for text in said if canary.encode() in text], name
+        assert not [path for path, content in held.items() if canary.encode() in content], name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_secret_is_in_any_file_that_failing_runs_leave_nor_in_any_argument(
+    clouds: Clouds, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], form: Callable[[str], Secrets]
 ) -> None:
-    key_file = clouds.installation.root / "key"
-    key_file.write_text(CANARIES["archive key"])
-    settings = clouds.installation.settings.model_copy(update={"archive_key": SecretStr(CANARIES["archive key"])})
-    workspace = Workspace(settings, {**clouds.stores, **refused(clouds)})
-    key_file.unlink()
+    secrets = form(f"{clouds.drive.url}/token")
+    caplog.set_level(logging.DEBUG)
+    settings = clouds.installation.settings.model_copy(update={"archive_key": SecretStr(ARCHIVE_KEY)})
+    workspace = Workspace(settings, {**clouds.stores, **refused(clouds, secrets)})
     said = io.StringIO()
-    outcome = run_day(workspace, DAY, verbose=True, console=Console(file=said))
+    with watched_arguments() as arguments:
+        outcome = run_day(workspace, DAY, verbose=True, console=Console(file=said))
+        for name in REMOTE:
+            workspace.verify_or_unreachable(name, DAY, 1, Level.BYTES)
     assert sorted(outcome.failures) == sorted(f"replica/{name}" for name in REMOTE)
     for name in REMOTE:
         assert "Trying again does not help" in outcome.failures[f"replica/{name}"]
-        workspace.verify_or_unreachable(name, DAY, 1, Level.BYTES)
     captured = capfd.readouterr()
     texts = [said.getvalue(), captured.out, captured.err, caplog.text, str(outcome)]
-    files = [path for path in clouds.installation.root.rglob("*") if path.is_file()]
-    assert any("dagster" in path.parts for path in files)
-    for name, canary in CANARIES.items():
-        assert not [text for text in texts if canary in text], name
-        assert not [path for path in files if canary.encode() in path.read_bytes()], name
+    require_unseen(secrets, clouds.installation.root, *texts, *arguments)
+
+
+@pytest.mark.parametrize("form", [refresh_tokens, service_account])
+def test_no_secret_is_in_what_a_failing_command_leaves(
+    clouds: Clouds, tmp_path: Path, form: Callable[[str], Secrets]
+) -> None:
+    """The same from the environment, as operators give them. Dropbox is left out: its hosts cannot be redirected."""
+    configuration = f"""
+destinations:
+  here: {{type: local, path: copies/here}}
+  cloud: {{type: s3, bucket: {clouds.bucket}, endpoint_url: "{clouds.server.endpoint_url}", path_style: true}}
+  drive: {{type: gdrive, folder: FDO-AGI/Archive}}
+"""
+    installation = Installation.make(tmp_path / "command", configuration=configuration)
+    secrets = form(f"{clouds.drive.url}/token")
+    environment = {
+        **os.environ,
+        **installation.environment,
+        "LUMEN_ARCHIVE_KEY": ARCHIVE_KEY,
+        "GDRIVE_TOKEN": secrets.drive,
+        "DROPBOX_TOKEN": secrets.dropbox,
+        **clouds.server.environment(),
+        "AWS_ACCESS_KEY_ID": "AKIACANARY0000000001",
+        "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+        "AWS_SESSION_TOKEN": S3_SESSION,
+    }
+    command = [sys.executable, "-m", "lumen_assets.cli", "daily", "--day", str(DAY), "--verbose", "--json"]
+    with watched_arguments() as arguments:
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    failures = json.loads(done.stdout)["failures"]
+    assert sorted(failures) == ["replica/cloud", "replica/drive"]
+    assert all("Trying again does not help" in cause for cause in failures.values())
+    assert any(b"lumen_assets.cli" in line for line in arguments)
+    require_unseen(secrets, installation.root, done.stdout, done.stderr, *arguments)
 
 
 def test_what_a_test_looks_for_would_be_found(tmp_path: Path) -> None:
-    """The search above finds a canary in a file of the kind that an instance keeps."""
+    """The search above finds a canary in a file of the kind that an instance keeps, and in a child's arguments."""
     import sqlite3
 
     with sqlite3.connect(tmp_path / "events.db") as connection:
         connection.execute("CREATE TABLE event (body TEXT)")
-        connection.execute("INSERT INTO event VALUES (?)", (f'{{"message": "{CANARIES["drive"]}"}}',))
+        connection.execute("INSERT INTO event VALUES (?)", (f'{{"message": "{S3_SECRET}"}}',))
     connection.close()
-    assert CANARIES["drive"].encode() in (tmp_path / "events.db").read_bytes()
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "log").write_text("")
+    with pytest.raises(AssertionError, match="S3 secret key"):
+        require_unseen(bare_tokens(""), tmp_path)
+    with watched_arguments() as arguments:
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)", S3_SESSION], check=True)
+    (tmp_path / "events.db").unlink()
+    with pytest.raises(AssertionError, match="S3 session"):
+        require_unseen(bare_tokens(""), tmp_path, *arguments)
 
 
 def test_a_client_of_dagster_aws_serves_too(seaweedfs: S3Server, tmp_path: Path) -> None:

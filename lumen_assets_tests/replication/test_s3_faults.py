@@ -14,8 +14,6 @@ import pytest
 
 from lumen_assets.archive import digest_file
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
-from lumen_assets.replication.retrying import RetryingStore
-from lumen_assets.replication.s3 import S3Store
 from lumen_assets_tests.replication.fault_proxy import (
     Answer,
     BreakAnswer,
@@ -30,22 +28,22 @@ from lumen_assets_tests.replication.fault_proxy import (
     fault_proxy,
     method,
 )
+from lumen_assets_tests.replication.s3_bench import (
+    BEGIN,
+    FINISH,
+    KEY,
+    MIB,
+    PARTS,
+    PUT,
+    PUT_PART,
+    SIZE,
+    Bench,
+    changed,
+    s3_bench,
+    xml,
+)
 from lumen_assets_tests.replication.s3_stores import PREFIX, s3_store
 from lumen_assets_tests.replication.seaweedfs import S3Server
-
-KEY = "2026-11-21/lumen-2026-11-21-r1.tar.zst.tink"
-MIB = 1 << 20
-PARTS = 3
-SIZE = (PARTS - 1) * 5 * MIB + 77
-
-PUT_PART = method("PUT", "partNumber=2")
-BEGIN = method("POST", "uploads")
-FINISH = method("POST", "uploadId=")
-PUT = method("PUT")
-
-
-def xml(code: str, message: str = "said the server") -> bytes:
-    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
 
 
 @pytest.fixture
@@ -54,38 +52,9 @@ def proxy(seaweedfs: S3Server) -> Iterator[FaultProxy]:
         yield running
 
 
-@dataclass
-class Bench:
-    """A store behind the proxy, with its retries, and the waits that they made."""
-
-    store: S3Store
-    proxy: FaultProxy
-    waits: list[float]
-    bucket: str
-    server: S3Server
-
-    @property
-    def retrying(self) -> RetryingStore:
-        return RetryingStore(self.store, sleep=self.waits.append)
-
-    def content(self) -> bytes:
-        answer = self.server.client().get_object(Bucket=self.bucket, Key=f"{PREFIX}/{KEY}")
-        return bytes(answer["Body"].read())
-
-    def objects(self) -> list[str]:
-        answer = self.server.client().list_objects_v2(Bucket=self.bucket)
-        return [entry["Key"] for entry in answer.get("Contents", ())]
-
-    def unfinished(self) -> list[str]:
-        answer = self.server.client().list_multipart_uploads(Bucket=self.bucket)
-        return [entry["UploadId"] for entry in answer.get("Uploads", ())]
-
-
 @pytest.fixture
 def bench(seaweedfs: S3Server, proxy: FaultProxy, tmp_path: Path) -> Bench:
-    bucket = seaweedfs.new_bucket()
-    store = s3_store(seaweedfs, tmp_path / "uploads", bucket, endpoint_url=proxy.url)
-    return Bench(store, proxy, [], bucket, seaweedfs)
+    return s3_bench(seaweedfs, proxy, tmp_path)
 
 
 @pytest.fixture
@@ -93,17 +62,6 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "source"
     path.write_bytes(bytes(range(256)) * (SIZE // 256) + bytes(SIZE % 256))
     return path
-
-
-def changed(old: bytes, new: bytes) -> ChangeAnswer:
-    """The answer with some bytes replaced, in headers and body."""
-
-    def change(status: int, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-        swapped = {name: value.replace(old.decode(), new.decode()) for name, value in headers.items()}
-        swapped.pop("Content-Length", None)
-        return status, swapped, body.replace(old, new)
-
-    return ChangeAnswer(change)
 
 
 TRANSIENT: list[tuple[str, Fault, When, int, str]] = [

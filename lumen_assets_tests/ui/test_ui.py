@@ -18,7 +18,8 @@ import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
 from lumen_assets.days import yesterday
-from lumen_assets_tests.installation import Installation
+from lumen_assets_tests.arguments import watched_arguments
+from lumen_assets_tests.installation import PUBLIC_TEST_KEY, Installation
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
@@ -30,6 +31,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+TOKENS = {"GDRIVE_TOKEN": "ya29.canary-drive-token-canary", "DROPBOX_TOKEN": "sl.canary-dropbox-token-canary"}
 ASSETS = ["archive", "attestation", "here", "report", "report_pdf", "telemetry", "there"]
 
 
@@ -60,7 +62,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "lumen_assets.cli", "ui", "--port", str(port)],
-            env={**os.environ, **installation.environment},
+            env={**os.environ, **installation.environment, **TOKENS},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -136,7 +138,11 @@ def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) 
         runs = ui.graphql("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]["results"]
         return bool(runs) and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs)
 
-    wait_until(ended, "the run to end", 150)
+    with watched_arguments() as arguments:
+        wait_until(ended, "the run to end", 150)
+    assert any(b"lumen_assets.definitions" in line for line in arguments)  # those of the daemon and its servers
+    secrets = [PUBLIC_TEST_KEY, *TOKENS.values()]
+    assert not [secret for secret in secrets for line in arguments if secret.encode() in line]
     day = str(yesterday())
     status = ui.installation.json("status", "--from", day, "--to", day)["days"][day]
     assert {name: item["verdict"] for name, item in status["replicas"].items()} == {"here": "MATCH", "there": "MATCH"}
