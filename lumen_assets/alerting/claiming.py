@@ -116,7 +116,8 @@ class Counter:
     def _make_digest(self, state: Row[Any], members: Sequence[Waiting], now: datetime) -> int:
         m, d = schema.message.c, schema.delivery.c
         rows = [waiting.seq for waiting in members]
-        payloads = dict(self.connection.execute(select(m.seq, m.payload).where(m.seq.in_(rows))).tuples().all())
+        found = self.connection.execute(select(m.seq, m.payload).where(m.seq.in_(rows))).all()
+        payloads = {row.seq: row.payload for row in found}
         messages = [Message.from_payload(json.loads(payloads[row])) for row in rows]
         number = state.digests + 1
         seq = insert_message(
