@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -54,7 +55,7 @@ def reconcile_kind(connection: Connection, kind: Kind, firing: Iterable[Event], 
         if row is not None and row.severity >= event.severity.rank:
             continue
         known = _known(connection, event.id)
-        fresh = replace(event, id=event_id(event.id, "again", now.isoformat())) if known else event
+        fresh = replace(event, id=_unused_id(connection, event.id, now.isoformat())) if known else event
         _fire(connection, fresh, now, resolution=None, fired_at=max(now, event.at))
         changes += 1
     return changes + _close_others(connection, kind, wanted, now)
@@ -71,7 +72,7 @@ def _close_others(connection: Connection, kind: Kind, wanted: Collection[tuple[s
     gone = [row for row in rows if (row.key, row.subject) not in wanted]
     for row in gone:
         event = Event(
-            id=event_id("over", row.uid, row.subject, row.fired_at.isoformat()),
+            id=_unused_id(connection, "over", row.uid, row.subject, now.isoformat()),
             kind=kind,
             severity=list(Severity)[row.severity],
             state=State.RESOLVED,
@@ -215,6 +216,12 @@ def _insert(connection: Connection, event: Event, incident: int | None) -> None:
 
 def _known(connection: Connection, identity: str) -> bool:
     return bool(connection.scalar(select(exists().where(schema.event.c.id == identity))))
+
+
+def _unused_id(connection: Connection, *parts: object) -> str:
+    """An id of ``parts``; states may come and go within one instant."""
+    ids = (event_id(*parts, number) for number in count(1))
+    return next(identity for identity in ids if not _known(connection, identity))
 
 
 def _open_subject(connection: Connection, event: Event) -> Row[Any] | None:

@@ -264,7 +264,7 @@ class AnyOrder(RuleBasedStateMachine):
         }
 
 
-AnyOrder.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
+AnyOrder.TestCase.settings = settings(max_examples=25, stateful_step_count=30)
 TestAnyOrder = AnyOrder.TestCase
 
 
