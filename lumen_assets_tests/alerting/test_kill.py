@@ -19,19 +19,22 @@ from lumen_assets_tests.alerting.scenes import Clock, after, outbox_at
 
 ROOT = Path(__file__).parents[2]
 SOURCES = 5
+ROUNDS = 12
 LEASES_PASS = LEASE.total_seconds() / 60 + 1
 
 RECORDER = """
 import sys
 from lumen_assets_tests.alerting.scenes import after, event, outbox_at, over
-address, rounds = sys.argv[1], int(sys.argv[2])
-outbox = outbox_at(address, group_wait_seconds=0, group_interval_minutes=1, cap_per_hour=100_000)
-for number in range(rounds):
-    now = after(minutes=2 * number)
-    source = f"asset {number % 5}"
-    outbox.record([event(number, source=source, at=now)], now)
-    if number % 3 == 2:
-        outbox.record([over(number, source=source, subject="", at=now)], now)
+outbox = outbox_at(sys.argv[1], group_wait_seconds=0, group_interval_minutes=1, cap_per_hour=100_000)
+number = 0
+for line in sys.stdin:
+    for _ in range(int(line)):
+        now = after(minutes=2 * number)
+        source = f"asset {number % 5}"
+        outbox.record([event(number, source=source, at=now)], now)
+        if number % 3 == 2:
+            outbox.record([over(number, source=source, subject="", at=now)], now)
+        number += 1
     print(number, flush=True)
 """
 
@@ -54,6 +57,7 @@ while True:
 def started(program: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={"PYTHONPATH": str(ROOT)},
@@ -63,25 +67,29 @@ def started(program: str, *arguments: object) -> subprocess.Popen[str]:
 def killed_again_and_again(address: str, receiver: Receiver, kills: int) -> int:
     """The number of events that were recorded meanwhile."""
     generator = random.Random()  # noqa: S311 - moments, not secrets
-    rounds = 0
+    recorder = started(RECORDER, address)
+    assert recorder.stdin
+    assert recorder.stdout
     for kill in range(kills):
         # a sender starts later than the leases of the one before ended, as time does for people
         sender = started(SENDER, address, receiver.url, 100_000 + kill * LEASES_PASS)
         assert sender.stdout
         assert sender.stdout.readline() == "sending\n"
-        rounds += 9
-        recorder = started(RECORDER, address, rounds)  # what is known already is recorded again: nothing comes of it
-        arrived = len(receiver.requests)
-        time.sleep(generator.uniform(0, 1.0))
+        recorder.stdin.write(f"{ROUNDS}\n")
+        recorder.stdin.flush()
         if kill % 2:  # right in the middle of a delivery
-            while len(receiver.requests) < arrived + 1 and recorder.poll() is None:
+            arrived = len(receiver.requests)
+            while len(receiver.requests) <= arrived and sender.poll() is None:
                 time.sleep(0.001)
+        else:
+            time.sleep(generator.uniform(0, 0.5))
         assert sender.poll() is None, "it was alive when it was killed"
         sender.send_signal(signal.SIGKILL)
         sender.communicate()
-        out, _ = recorder.communicate(timeout=120)
-        assert (recorder.returncode, len(out.split())) == (0, rounds)
-    return rounds
+        assert recorder.stdout.readline() == f"{(kill + 1) * ROUNDS}\n"
+    recorder.communicate()
+    assert recorder.returncode == 0
+    return kills * ROUNDS
 
 
 def require_all_arrived(address: str, receiver: Receiver, kills: int) -> None:
