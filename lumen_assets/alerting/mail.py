@@ -120,7 +120,8 @@ class MailChannel:
                 else:
                     failure = self._refused(*next(iter(error.recipients.values())), hint="correct alerts.mail.to")
             except (OSError, smtplib.SMTPException, ValueError) as error:
-                failure = self._failed(error, in_time=not deadline.over)
+                late = deadline.over or isinstance(error, TimeoutError)
+                failure = self._transient("no answer in time", "network") if late else self._failed(error)
         raise failure  # out of the handler: nothing of the library's stays attached
 
     def _connected(self, deadline: Deadline) -> smtplib.SMTP:
@@ -142,7 +143,7 @@ class MailChannel:
     def _password(self) -> str:
         return self._server.password.get_secret_value() if self._server.password else ""
 
-    def _failed(self, error: Exception, *, in_time: bool) -> LumenError:
+    def _failed(self, error: Exception) -> LumenError:
         match error:
             case ssl.SSLCertVerificationError():
                 cause = f"its certificate cannot be verified ({error.verify_message})"
@@ -151,24 +152,21 @@ class MailChannel:
                 )
             case smtplib.SMTPAuthenticationError():
                 return self._refused(error.smtp_code, b"", hint="check SMTP_USER and SMTP_PASS", kind="credentials")
-            case smtplib.SMTPSenderRefused():
-                return self._refused(error.smtp_code, error.smtp_error, hint="correct SMTP_FROM")
             case smtplib.SMTPResponseException():
-                return self._refused(error.smtp_code, error.smtp_error)
+                hint = "correct SMTP_FROM" if isinstance(error, smtplib.SMTPSenderRefused) else ""
+                return self._refused(error.smtp_code, error.smtp_error, hint=hint)
             case smtplib.SMTPNotSupportedError():
                 cause = "the server does not offer what is needed: STARTTLS, login or non-ASCII addresses"
                 return self._permanent(cause, hint="use its port with TLS (587 or 465), or correct SMTP_HOST")
             case ValueError() if not isinstance(error, OSError):
                 cause = "an address, the user or the password has characters that mail cannot carry"
                 return self._permanent(cause, hint="correct alerts.mail.to, SMTP_FROM, SMTP_USER and SMTP_PASS")
-        in_time = in_time and not isinstance(error, TimeoutError)
-        cause = f"the connection broke ({type(error).__name__})" if in_time else "no answer in time"
-        return self._transient(cause, "network")
+        return self._transient(f"the connection broke ({type(error).__name__})", "network")
 
     def _refused(self, code: int, said: bytes | str, *, hint: str = "", kind: str = "configuration") -> LumenError:
         cause = f"SMTP {code}: {self._clean(said)}".rstrip(": ")
-        if code < 500:  # smtplib has -1 for a connection that broke
-            return self._transient(cause, "provider")
+        if code < 500:  # smtplib has -1 for what is no answer of SMTP
+            return self._transient(cause, "provider" if code >= 400 else "network")
         hint = hint or "see what the server says, and correct SMTP_HOST, SMTP_FROM or alerts.mail.to"
         return self._permanent(cause, hint=hint, kind=kind)
 
@@ -190,7 +188,7 @@ class MailChannel:
         return "; ".join(f"{address} (SMTP {code}: {self._clean(said)})" for address, (code, said) in refused.items())
 
     def _path(self, message: Message) -> Path:
-        return self._folder / f"{uuid.uuid5(_THREADS, message.id)}.json"
+        return self._folder / f"{_uuid(message.id)}.json"
 
     def _taken(self, message: Message) -> set[str]:
         try:
@@ -221,7 +219,7 @@ def mail_of(message: Message, sender: str, to: Sequence[str], now: datetime) -> 
     """
     author = _address(sender, "SMTP_FROM")
     domain = author.domain if author.domain.isascii() else "lumen.invalid"
-    root = f"<{uuid.uuid5(_THREADS, f'{message.incident}|{message.since.astimezone(UTC).isoformat()}')}@{domain}>"
+    root = f"<{_uuid(f'{message.incident}|{message.since.astimezone(UTC).isoformat()}')}@{domain}>"
     mail = EmailMessage(policy=SMTP)
     mail["From"] = author
     mail["To"] = [_address(one, "alerts.mail.to") for one in to]
@@ -230,7 +228,7 @@ def mail_of(message: Message, sender: str, to: Sequence[str], now: datetime) -> 
     if message.number == 1:
         mail["Message-ID"] = root
     else:
-        mail["Message-ID"] = f"<{uuid.uuid5(_THREADS, message.id)}@{domain}>"
+        mail["Message-ID"] = f"<{_uuid(message.id)}@{domain}>"
         mail["In-Reply-To"] = root
         mail["References"] = root
     mail["Auto-Submitted"] = "auto-generated"
@@ -238,14 +236,22 @@ def mail_of(message: Message, sender: str, to: Sequence[str], now: datetime) -> 
     text = f"{message.title}\n\n{message.text()}"
     if len(text) > LONGEST_TEXT:
         text = f"{text[:LONGEST_TEXT]}…\n"
-    mail.set_content(text.encode("utf-8", "replace").decode(), cte="base64")
+    mail.set_content(_encodable(text), cte="base64")
     return mail
+
+
+def _uuid(text: str) -> str:
+    return str(uuid.uuid5(_THREADS, _encodable(text)))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _one_line(text: str) -> str:
     """Without anything that could end a header."""
     text = "".join(sign if sign.isprintable() else " " for sign in text)
-    return " ".join(text.encode("utf-8", "replace").decode().split())
+    return " ".join(_encodable(text).split())
 
 
 def _bare(address: str) -> str:
