@@ -76,38 +76,48 @@ class MailChannel:
         Where the server refuses some of the recipients for good, that is in what is returned; where it refuses them for
         now, it is an error, and the next try of the same message goes to these alone.
         """
-        taken = self._taken(message)
-        recipients = [address for address in self._to if address not in taken]
+        had = self._taken(message)
+        recipients = [address for address in self._to if address not in had]
         mail = mail_of(message, self._server.sender, self._to, now)
         refused = self._transmitted(mail, recipients) if recipients else {}
-        later = {address: said for address, said in refused.items() if 400 <= said[0] < 500}
-        taken |= {address for address in self._to if address not in later}
+        later = {address: said for address, said in refused.items() if said[0] < 500}
+        for_good = {address: said for address, said in refused.items() if address not in later}
+        if for_good:
+            _log.warning("mail: %s refuses %s", self._server.host, self._list(for_good))
         if later:
-            self._remember(message, taken)
+            if done := {address for address in self._to if address not in later}:
+                self._remember(message, done)
             raise TransientError(
                 action="send to",
                 subject=f"{len(later)} of {len(self._to)} recipients by {self._server.host}",
                 cause=self._list(later),
                 error_class="provider",
             )
+        if for_good and len(for_good) == len(self._to):
+            raise PermanentError(
+                action="send to",
+                subject=f"any recipient by {self._server.host}",
+                cause=self._list(for_good),
+                error_class="configuration",
+                hint="correct alerts.mail.to",
+            )
         self._path(message).unlink(missing_ok=True)
-        if refused:
-            _log.warning("mail: %s refuses %s", self._server.host, self._list(refused))
+        if for_good:
             return (
-                f"{self._server.host} took it for {len(recipients) - len(refused)} of {len(recipients)}; "
-                f"refused for good: {self._list(refused)}: correct alerts.mail.to"
+                f"{self._server.host} took it, not for {len(for_good)} of {len(self._to)}; "
+                f"refused for good: {self._list(for_good)}: correct alerts.mail.to"
             )
         return f"{self._server.host} took it"
 
     def _transmitted(self, mail: EmailMessage, recipients: Sequence[str]) -> Mapping[str, tuple[int, bytes]]:
-        """Who was refused while another was not, with what was said."""
+        """Who was refused, with what was said."""
+        sender, to = _bare(self._server.sender), {_bare(address): address for address in recipients}
         with Deadline(self._total) as deadline:
             try:
                 smtp = self._connected(deadline)
                 try:
                     if self._server.user is not None:
                         smtp.login(self._server.user, self._password)
-                    sender, to = _bare(self._server.sender), {_bare(address): address for address in recipients}
                     refused = smtp.send_message(mail, sender, list(to))
                     return {to[address]: said for address, said in refused.items()}
                 finally:
@@ -115,10 +125,7 @@ class MailChannel:
                         smtp.quit()
                     smtp.close()
             except smtplib.SMTPRecipientsRefused as error:
-                if any(code < 500 for code, _ in error.recipients.values()):
-                    failure = self._refused(*next(said for said in error.recipients.values() if said[0] < 500))
-                else:
-                    failure = self._refused(*next(iter(error.recipients.values())), hint="correct alerts.mail.to")
+                return {to[address]: said for address, said in error.recipients.items()}
             except (OSError, smtplib.SMTPException, ValueError) as error:
                 late = deadline.over or isinstance(error, TimeoutError)
                 failure = self._transient("no answer in time", "network") if late else self._failed(error)

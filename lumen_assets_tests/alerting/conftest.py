@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lumen_assets_tests.alerting.authority import Authority
 from lumen_assets_tests.alerting.receiver import Server, server
 
 
@@ -20,6 +21,11 @@ def elsewhere() -> Iterator[Server]:
     """A second server, which must see nothing."""
     with server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(autouse=True)

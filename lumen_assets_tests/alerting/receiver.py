@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Say:
 class Server:
     """What it was sent is in ``received``; ``say`` is what it answers, or a function of the request."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.say: Say | Callable[[Received], Say] = Say()
         self.closing = threading.Event()
@@ -66,10 +67,16 @@ class Server:
 
             do_GET = do_POST = _any  # noqa: N815
 
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # a client that does not trust us, or has gone
+                    super().handle()
+
             def log_message(self, *_: object) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls:  # the handshake is the handler's, so that one that fails ends no server
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -110,8 +117,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    running = Server()
+def server(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    running = Server(tls)
     try:
         yield running
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from lumen_assets.alerting.http import LONGEST_WAIT, Limits, Receiver, origin, seconds_to_wait, send
 from lumen_assets.errors import LumenError, PermanentError, TransientError
-from lumen_assets_tests.alerting.receiver import NOW, Say, Server
+from lumen_assets_tests.alerting.receiver import NOW, Say, Server, server
 
 CANARY = "canary-7f3a9d"
 RECEIVER = Receiver("the webhook", "LUMEN_ALERT_URL", "LUMEN_ALERT_SECRET", (f"signing-{CANARY}",))
@@ -147,6 +148,35 @@ def test_a_connection_that_breaks_is_transient(receiver):
 def test_an_address_that_is_none_is_permanent(url):
     with pytest.raises(PermanentError, match="LUMEN_ALERT_URL"):
         send("POST", url, receiver=RECEIVER, now=NOW)
+
+
+def test_tls_is_verified(authority, monkeypatch):
+    with server(authority.server_context("127.0.0.1")) as running:
+        url = f"https://127.0.0.1:{running.port}{PATH}"
+        with pytest.raises(PermanentError, match="certificate cannot be verified") as caught:
+            send("POST", url, receiver=RECEIVER, now=NOW, body=b"secret")
+        assert CANARY not in str(caught.value)
+        assert running.received == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca))
+        assert send("POST", url, receiver=RECEIVER, now=NOW).status == 200
+        running.say = running.drip(b"HTTP/1.1 2")
+        with pytest.raises(TransientError, match="no answer in time"):
+            send("POST", url, receiver=RECEIVER, now=NOW, limits=SHORT)
+
+
+def test_a_certificate_of_another_name_is_refused(authority, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca))
+    with server(authority.server_context("other.example")) as running:
+        with pytest.raises(PermanentError, match="certificate"):
+            send("POST", f"https://127.0.0.1:{running.port}/", receiver=RECEIVER, now=NOW)
+        assert running.received == []
+
+
+def test_a_handshake_that_never_comes_ends_at_the_total_bound():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(TransientError, match="in time"):
+            send("POST", url, receiver=RECEIVER, now=NOW, limits=Limits(connect=30, read=30, total=0.3))
 
 
 def test_what_a_refusal_says_is_cut_and_has_no_secret(receiver):

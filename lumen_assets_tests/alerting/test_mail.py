@@ -21,24 +21,20 @@ from lumen_assets.alerting.mail import MailChannel, is_this_machine, mail_of
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 from lumen_assets.settings import MailServer as Where
 from lumen_assets_tests.alerting import mail_server
+from lumen_assets_tests.alerting.authority import Authority
 from lumen_assets_tests.alerting.receiver import NOW, message
 
 TO = ("운영자 <ops@example.org>", "second@example.org", "third@example.org")
 CANARY = "canary-mail-password"
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> mail_server.Authority:
-    return mail_server.Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
-def trusted(authority: mail_server.Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
 
 
 @pytest.fixture
-def starttls(authority: mail_server.Authority, trusted: None) -> Iterator[mail_server.MailServer]:
+def starttls(authority: Authority, trusted: None) -> Iterator[mail_server.MailServer]:
     context = authority.server_context("localhost")
     with mail_server.mail_server(tls_context=context, require_starttls=True) as running:
         yield running
@@ -139,7 +135,9 @@ def test_4xx_may_succeed_later_and_5xx_does_not(starttls, tmp_path, step, answer
 def test_who_is_refused_for_good_is_reported_and_the_rest_have_it(starttls, tmp_path):
     starttls.refuse = {"second@example.org": "550 5.1.1 no such user"}
     answer = channel(starttls, tmp_path).send(message(), NOW)
-    assert answer.startswith("localhost took it for 2 of 3; refused for good: second@example.org (SMTP 550: 5.1.1 no")
+    assert answer.startswith(
+        "localhost took it, not for 1 of 3; refused for good: second@example.org (SMTP 550: 5.1.1 n"
+    )
     assert starttls.recipients == [["ops@example.org", "third@example.org"]]
 
 
@@ -156,6 +154,15 @@ def test_who_is_refused_for_now_is_tried_again_alone_also_by_another_process(sta
     assert list(tmp_path.glob("*.json")) == []
     channel(starttls, tmp_path).send(message(2), NOW)
     assert len(starttls.recipients[-1]) == 3
+
+
+def test_where_the_last_one_is_refused_for_good_after_all_the_others_had_it(starttls, tmp_path):
+    starttls.refuse = {"second@example.org": "450 4.2.0 greylisted"}
+    with pytest.raises(TransientError):
+        channel(starttls, tmp_path).send(message(), NOW)
+    starttls.refuse = {"second@example.org": "550 5.1.1 no such user"}
+    assert "refused for good: second@example.org" in channel(starttls, tmp_path).send(message(), NOW)
+    assert starttls.recipients == [["ops@example.org", "third@example.org"]]
 
 
 def test_the_messages_of_an_incident_are_one_thread(starttls, tmp_path):
