@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,8 +13,12 @@ from typing import Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from lumen_assets import archive
+from lumen_assets.alerting.channels import message_about, open_channels
+from lumen_assets.alerting.events import Event, Kind, Severity, State
+from lumen_assets.cli.notify import deliveries
 from lumen_assets.cli.running import PROBLEM, USAGE, json_option, print_json
 from lumen_assets.days import yesterday
 from lumen_assets.errors import LumenError, SettingsError
@@ -26,19 +31,24 @@ LEAST_FREE: Final = 1 << 30
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found: its name, whether it is good, what was seen, and what to do where it is not."""
+    """What one look found: its name, whether it is good, what was seen, and what to do where it is not.
+
+    A warning is good enough for a day to succeed; ``fix`` says what would be better.
+    """
 
     name: str
     ok: bool
     detail: str
     fix: str = ""
+    warning: bool = False
 
 
 @click.command()
+@click.option("--send-test", is_flag=True, help="Send a test message through each channel, and say what it answered.")
 @json_option
-def doctor(as_json: bool) -> None:
-    """Look at configuration, key, inputs, disk, clock, destinations and instance; name the fix for what is wrong."""
-    findings = list(_look())
+def doctor(send_test: bool, as_json: bool) -> None:
+    """Look at configuration, key, inputs, disk, clock, destinations and alerts; name the fix for what is wrong."""
+    findings = list(_look(send_test=send_test))
     ok = all(finding.ok for finding in findings)
     if as_json:
         print_json({"ok": ok, "findings": [asdict(finding) for finding in findings]})
@@ -49,7 +59,7 @@ def doctor(as_json: bool) -> None:
         raise SystemExit(USAGE if wrong_setting else PROBLEM)
 
 
-def _look() -> Iterator[Finding]:
+def _look(*, send_test: bool) -> Iterator[Finding]:
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -67,6 +77,9 @@ def _look() -> Iterator[Finding]:
     yield _font(settings)
     for name in workspace.stores:
         yield _guarded(f"destination {name}", lambda name=name: _destination(workspace, name))  # type: ignore[misc]
+    yield from _alerts(settings)
+    if send_test:
+        yield from _tested(settings)
 
 
 def _guarded(name: str, look: Callable[[], Finding]) -> Finding:
@@ -158,10 +171,51 @@ def _destination(workspace: Workspace, name: str) -> Finding:
     return Finding(f"destination {name}", ok=True, detail=f"answers; {count} objects of yesterday")
 
 
+def _alerts(settings: Settings) -> Iterator[Finding]:
+    channels = open_channels(settings)
+    if not channels:
+        yield Finding(
+            "alerts",
+            ok=True,
+            detail="no channel is configured: nobody is told of a failure",
+            fix="set LUMEN_ALERT_URL, or see docs/alerts.md for the others",
+            warning=True,
+        )
+        return
+    yield Finding("alerts", ok=True, detail=f"by {', '.join(channels)}; `lumen doctor --send-test` tries them")
+    if "webhook" in channels and not settings.alert_secrets:
+        yield Finding(
+            "alert webhook",
+            ok=True,
+            detail="it is not signed: its receiver cannot tell our messages from others'",
+            fix="set LUMEN_ALERT_SECRET, here and at the receiver",
+            warning=True,
+        )
+
+
+def _tested(settings: Settings) -> Iterator[Finding]:
+    channels = open_channels(settings)
+    if not channels:
+        yield Finding("test message", ok=False, detail="there is no channel to send it through", fix="configure one")
+        return
+    event = Event(
+        id=str(uuid.uuid4()),
+        kind=Kind.TEST,
+        severity=Severity.INFO,
+        state=State.NOTICE,
+        source="lumen doctor",
+        at=datetime.now(UTC),
+        title="Test: alerts of Lumen arrive here (시험 알림)",
+        hint="nothing: somebody ran `lumen doctor --send-test`",
+    )
+    for result in deliveries(channels, message_about(event)):
+        yield Finding(f"test message {result.channel}", ok=result.ok, detail=result.answer, fix=result.fix)
+
+
 def _print(findings: list[Finding]) -> None:
     console = Console()
     for finding in findings:
-        mark = "[green]✓[/]" if finding.ok else "[red]✗[/]"
-        console.print(f"{mark} {finding.name}: {finding.detail}", soft_wrap=True, highlight=False)
-        if not finding.ok and finding.fix:
-            console.print(f"    fix: {finding.fix}", soft_wrap=True, highlight=False)
+        mark = "[yellow]![/]" if finding.warning else "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        console.print(f"{mark} {escape(finding.name)}: {escape(finding.detail)}", soft_wrap=True, highlight=False)
+        if finding.fix:
+            console.print(f"    fix: {escape(finding.fix)}", soft_wrap=True, highlight=False)

@@ -1,99 +1,173 @@
-"""A receiver on loopback that remembers ids, and the channel that posts to it."""
+"""An HTTP server on loopback that remembers what it was sent and answers as it is told; and messages to send."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import requests
-
+from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.alerting.messages import Message
-from lumen_assets.errors import TransientError
+
+NOW = datetime(2026, 3, 10, 3, 4, 5, tzinfo=UTC)
 
 
-class Receiver:
-    """What came in, in order; while it is down every request is answered with 503."""
+@dataclass(frozen=True)
+class Received:
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
 
-    def __init__(self) -> None:
-        self.down = False
-        self.requests: list[str] = []
-        """The ids of all requests, in order, those that were refused or came twice included."""
-        self.told: dict[str, dict[str, Any]] = {}
-        """By id, in order of the first arrival."""
-        self.url = ""
-        self._lock = threading.Lock()
 
-    def take(self, identity: str, payload: dict[str, Any]) -> int:
-        with self._lock:
-            self.requests.append(identity)
-            if self.down:
-                return 503
-            self.told.setdefault(identity, payload)
-            return 204
+@dataclass(frozen=True)
+class Say:
+    """An answer; ``play`` instead, where it is not one that HTTP knows."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b"ok"
+    play: Callable[[Any], None] | None = None
+
+
+class Server:
+    """What it was sent is in ``received``; ``say`` is what it answers, or a function of the request."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.received: list[Received] = []
+        self.say: Say | Callable[[Received], Say] = Say()
+        self.closing = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = Received(self.command, self.path, headers, body)
+                outer.received.append(request)
+                answer = outer.say(request) if callable(outer.say) else outer.say
+                with contextlib.suppress(OSError):
+                    if answer.play:
+                        self.close_connection = True
+                        answer.play(self)
+                        return
+                    self.send_response(answer.status)
+                    for name, value in answer.headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(answer.body)))
+                    self.end_headers()
+                    self.wfile.write(answer.body)
+
+            do_GET = do_POST = _any  # noqa: N815
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # a client that does not trust us, or has gone
+                    super().handle()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        if tls:  # the handshake is the handler's, so that one that fails ends no server
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
 
     @property
-    def messages(self) -> list[Message]:
-        with self._lock:
-            return [Message.from_payload(payload) for payload in self.told.values()]
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def drip(self, head: bytes) -> Say:
+        """A receiver that sends ``head``, and then a byte now and then, for ever."""
+
+        def play(handler: Any) -> None:
+            handler.wfile.write(head)
+            while not self.closing.wait(0.05):
+                handler.wfile.write(b"x")
+                handler.wfile.flush()
+
+        return Say(play=play)
+
+    def flood(self, head: bytes) -> Say:
+        """A receiver that sends ``head``, and then as much as is taken."""
+
+        def play(handler: Any) -> None:
+            handler.wfile.write(head)
+            while not self.closing.is_set():
+                handler.wfile.write(b"x" * 65536)
+
+        return Say(play=play)
 
 
-@contextmanager
-def running_receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(receiver.take(self.headers["webhook-id"], payload))
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+@contextlib.contextmanager
+def server(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    running = Server(tls)
     try:
-        yield receiver
+        yield running
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        running.close()
 
 
-class Poster:
-    """A channel that posts the payload with its id."""
+def event(number: int = 1, **changes: Any) -> Event:
+    return Event(
+        **{
+            "id": event_id("test", number),
+            "kind": Kind.MATERIALIZATION_FAILED,
+            "severity": Severity.CRITICAL,
+            "state": State.FIRING,
+            "source": "replica/cloud",
+            "at": NOW,
+            "title": f"복제본을 만들 수 없음 ({number})",
+            "subject": "2026-03-09",
+            "error_class": "credentials",
+            "cause": "ExpiredToken: the token has expired (HTTP 400)",
+            "retry_helps": False,
+            "hint": "renew the session",
+            "run_id": "0b9cf1b6-0d5f-4d3b-9b40-3f6b1c4d9d10",
+            "run_url": "http://127.0.0.1:3000/runs/0b9cf1b6-0d5f-4d3b-9b40-3f6b1c4d9d10",
+            "command": "lumen daily --day 2026-03-09",
+            **changes,
+        }
+    )
 
-    name = "hook"
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def send(self, message: Message, now: datetime) -> str:
-        try:
-            answer = requests.post(self._url, json=message.payload(), headers={"webhook-id": message.id}, timeout=20)
-            answer.raise_for_status()
-        except requests.RequestException as error:
-            raise TransientError(
-                action="post to", subject="the receiver", cause=type(error).__name__, error_class="network"
-            ) from error
-        return str(answer.status_code)
-
-
-def require_order(messages: list[Message]) -> None:
-    """Of every incident the numbers rise; where they begin at 1 again, the one before was over."""
-    last: dict[str, Message] = {}
-    for message in messages:
-        before = last.get(message.incident)
-        if before is None or message.number == 1:
-            assert message.number == 1, message
-            assert before is None or before.state.value == "resolved", (before, message)
-        else:
-            assert message.number == before.number + 1, (before, message)
-        last[message.incident] = message
+def message(number: int = 1, **changes: Any) -> Message:
+    events = changes.pop("events", (event(),))
+    return Message(
+        **{
+            "id": event_id("message", number),
+            "incident": "materialization_failed|replica/cloud|credentials",
+            "number": number,
+            "kind": Kind.MATERIALIZATION_FAILED,
+            "source": "replica/cloud",
+            "error_class": "credentials",
+            "severity": Severity.CRITICAL,
+            "state": State.FIRING,
+            "title": "replica/cloud: 자격 증명이 만료됨",
+            "since": NOW,
+            "at": NOW,
+            "count": len(events),
+            "subjects": ("2026-03-09",),
+            "subjects_total": 1,
+            "events": events,
+            "events_total": len(events),
+            **changes,
+        }
+    )

@@ -28,7 +28,7 @@ from lumen_assets.alerting.incidents import read_event
 from lumen_assets.alerting.messages import Message
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.errors import PermanentError
-from lumen_assets_tests.alerting.receiver import require_order
+from lumen_assets_tests.alerting.remembering import require_order
 from lumen_assets_tests.alerting.scenes import DOWN, START, Clock, event, outbox_at
 from lumen_assets_tests.postgres import Postgres
 

@@ -11,7 +11,7 @@ import pytest
 from lumen_assets.alerting.delivery import ChannelDelivered, deliver
 from lumen_assets.alerting.events import State
 from lumen_assets.alerting.messages import Message
-from lumen_assets_tests.alerting.receiver import Poster, require_order, running_receiver
+from lumen_assets_tests.alerting.remembering import Poster, require_order, running_receiver
 from lumen_assets_tests.alerting.scenes import DOWN, START, Clock, Remembering, event, outbox_at, over
 
 

@@ -14,7 +14,7 @@ import pytest
 from lumen_assets.alerting.claiming import LEASE
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.alerting.events import event_id
-from lumen_assets_tests.alerting.receiver import Poster, Receiver, require_order, running_receiver
+from lumen_assets_tests.alerting.remembering import Poster, Receiver, require_order, running_receiver
 from lumen_assets_tests.alerting.scenes import Clock, after, outbox_at
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ SENDER = """
 import sys
 from datetime import timedelta
 from lumen_assets.alerting.delivery import deliver
-from lumen_assets_tests.alerting.receiver import Poster
+from lumen_assets_tests.alerting.remembering import Poster
 from lumen_assets_tests.alerting.scenes import Clock, after, outbox_at
 address, url, minutes = sys.argv[1], sys.argv[2], float(sys.argv[3])
 outbox = outbox_at(address, group_wait_seconds=0, group_interval_minutes=1, cap_per_hour=100_000)

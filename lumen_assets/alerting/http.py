@@ -1,0 +1,326 @@
+"""The one place for HTTP that goes out with alerts: bounded in time and size, no redirects, no secret let out.
+
+Proxies and certificate authorities are those of the environment (``HTTPS_PROXY``, ``NO_PROXY``,
+``REQUESTS_CA_BUNDLE``). TLS is always verified.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import re
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from lumen_assets import __version__
+from lumen_assets.alerting.deadline import Deadline
+from lumen_assets.errors import LumenError, PermanentError, TransientError
+
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds: no receiver can make us wait longer than a day by a Retry-After."""
+
+EXCERPT: Final = 160
+"""Characters of a refusal's body that an error repeats."""
+
+FAILURES: Final = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
+"""What requests and what it stands on raise."""
+
+_LOOKS_SECRET: Final = re.compile(r"(?i)\b(bearer|basic)\s+\S+|whsec_\S+|[\w+/=.-]{24,}")
+_TRANSIENT: Final = {408: "provider", 425: "provider", 429: "throttle"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long and how large an exchange may be.
+
+    Attributes:
+        connect: seconds to connect, to each address of the host.
+        read: seconds between two bytes of the answer.
+        total: seconds from the first to the last.
+        body: bytes of the answer's body that are read.
+    """
+
+    connect: float = 10.0
+    read: float = 20.0
+    total: float = 30.0
+    body: int = 4096
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Who is asked, in the words of an error.
+
+    Attributes:
+        what: "the webhook", "Alertmanager".
+        address: where its address is set: the name of a variable or setting.
+        secret: where what it knows us by is set.
+        secrets: texts that no error may repeat, besides the address.
+    """
+
+    what: str
+    address: str
+    secret: str
+    secrets: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good answer: its status, 200 to 299, and the beginning of its body."""
+
+    status: int
+    body: bytes
+
+
+def send(
+    method: Literal["GET", "POST"],
+    url: str,
+    *,
+    receiver: Receiver,
+    now: datetime,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    limits: Limits = Limits(),
+) -> Answer:
+    """Ask once.
+
+    Args:
+        now: what a Retry-After that is a date is counted from.
+
+    Raises:
+        TransientError: if the network failed, or the receiver says that it may take it later.
+        PermanentError: if the address, the secret or the certificate has to be changed first.
+    """
+    with Deadline(limits.total) as deadline, _unlogged():
+        try:
+            status, given, beginning = _exchange(method, url, body, headers or {}, limits, deadline)
+        except FAILURES as error:
+            failure = _broken(error, url, receiver, in_time=not deadline.over)
+        else:
+            if 200 <= status < 300:
+                return Answer(status, beginning)
+            said = "" if "html" in given.get("Content-Type", "") else excerpt(beginning, url, receiver.secrets)
+            failure = refusal(
+                status,
+                given.get("Retry-After", ""),
+                receiver=receiver,
+                subject=named(receiver, url),
+                now=now,
+                said=said,
+            )
+    raise failure  # out of the handler: requests' exceptions hold the address, so none stays attached
+
+
+def refusal(
+    status: int, retry_after: str, *, receiver: Receiver, subject: str, now: datetime, said: str = ""
+) -> LumenError:
+    """The error that an HTTP status other than 2xx is."""
+    cause = f"HTTP {status}" + (f": {said}" if said else "")
+    if status in _TRANSIENT or status >= 500:
+        return TransientError(
+            action="send to",
+            subject=subject,
+            cause=cause,
+            error_class=_TRANSIENT.get(status, "provider"),
+            retry_after=seconds_to_wait(retry_after, now),
+        )
+    error_class, hint = "configuration", f"it refuses what is sent: check that {receiver.address} is an address for it"
+    if 300 <= status < 400:
+        cause = f"HTTP {status}: it redirects, which is not followed"
+        hint = f"set {receiver.address} to the address that it redirects to, if you trust that"
+    elif status in (401, 403):
+        error_class, hint = "credentials", f"check {receiver.secret}, and that the receiver has the same"
+    elif status in (404, 410):
+        hint = f"correct {receiver.address}: there is nothing at that address"
+    elif status == 407:
+        hint = "give the proxy's user and password in HTTPS_PROXY"
+    return PermanentError(action="send to", subject=subject, cause=cause, error_class=error_class, hint=hint)
+
+
+def seconds_to_wait(value: str, now: datetime) -> float | None:
+    """Seconds, from a ``Retry-After`` of either form (RFC 9110, 10.2.3); at most ``LONGEST_WAIT``; None if it is none.
+
+    Args:
+        now: with a zone.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), LONGEST_WAIT)
+    try:
+        then = parsedate_to_datetime(value)
+        seconds = (then - now).total_seconds() if then.tzinfo else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if seconds is None else min(max(0.0, seconds), LONGEST_WAIT)
+
+
+def origin(url: str) -> str:
+    """Scheme and host of an address, which is all that may be said of it."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "an address without a host"
+    except ValueError:
+        return "an address that is none"
+
+
+def named(receiver: Receiver, url: str) -> str:
+    """The receiver and where it is, for errors and logs."""
+    return f"{receiver.what} at {origin(url)}"
+
+
+def excerpt(body: bytes, url: str, secrets: Collection[str] = ()) -> str:
+    """The beginning of an answer on one line, without the secrets, the address and what looks like a secret."""
+    text = body.decode("utf-8", "replace")
+    for secret in sorted({*secrets, *_parts(url)}, key=len, reverse=True):
+        text = text.replace(secret, "[removed]")
+    text = "".join(sign if sign.isprintable() else " " for sign in _LOOKS_SECRET.sub("[removed]", text))
+    return " ".join(text.split())[:EXCERPT]
+
+
+def _parts(url: str) -> set[str]:
+    """Everything of an address that may be a secret, as it is and unquoted; short words of a path are none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return {url}
+    pieces = [url, parts.path, parts.query, parts.username or "", parts.password or ""]
+    pieces += [piece for piece in re.split(r"[/&=]", f"{parts.path}&{parts.query}") if len(piece) >= 6]
+    return {text for piece in pieces for text in (piece, unquote(piece)) if len(text) >= 3}
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - overrides
+        """None: else a redirect that is not followed is prepared all the same, and its whole body read for that."""
+        return None
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that a deadline ends."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> urllib3.HTTPConnectionPool:
+        """The pool for a request, whose connections are watched."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        deadline, kind = self._deadline, pool.ConnectionCls
+
+        def connect(self: Any) -> Any:
+            connection = kind._new_conn(self)
+            deadline.watch(connection)
+            return connection
+
+        pool.ConnectionCls = type("Watched", (kind,), {"_new_conn": connect})
+        return pool  # type: ignore[no-any-return]
+
+
+class _NoLogin(AuthBase):
+    """Nothing is added; without it requests looks for a password in ``~/.netrc``."""
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return r
+
+
+def _exchange(
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], limits: Limits, deadline: Deadline
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and the body's beginning; once there is a status, a body that breaks off is no failure."""
+    user, password = requests.utils.get_auth_from_url(url)
+    with _Session() as session:
+        session.mount("http://", _Adapter(deadline))
+        session.mount("https://", _Adapter(deadline))
+        with session.request(
+            method,
+            url,
+            data=body,
+            headers={"User-Agent": f"lumen-assets/{__version__}", "Accept-Encoding": "identity", **headers},
+            auth=HTTPBasicAuth(user, password) if user or password else _NoLogin(),
+            timeout=(limits.connect, limits.read),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            beginning = b""
+            with contextlib.suppress(*FAILURES):
+                while len(beginning) < limits.body and (
+                    piece := response.raw.read1(limits.body - len(beginning), decode_content=False)
+                ):
+                    beginning += piece
+            return response.status_code, response.headers, beginning
+
+
+def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) -> LumenError:
+    subject = named(receiver, url)
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return PermanentError(
+            action="send to",
+            subject=subject,
+            cause="its certificate cannot be verified",
+            error_class="configuration",
+            hint=f"correct {receiver.address}, renew the certificate, or give its authority in REQUESTS_CA_BUNDLE",
+        )
+    if isinstance(error, ValueError):  # requests' errors about an address are
+        return PermanentError(
+            action="send to",
+            subject=subject,
+            cause="its address is not one that can be used",
+            error_class="configuration",
+            hint=f"correct {receiver.address}: it must be an http or https address",
+        )
+    if not in_time:
+        cause = "no answer in time"
+    else:
+        match error:
+            case requests.exceptions.ProxyError():
+                cause = "no connection to the proxy"
+            case requests.exceptions.ConnectTimeout():
+                cause = "no connection in time"
+            case requests.exceptions.ReadTimeout():
+                cause = "no answer in time"
+            case requests.exceptions.SSLError():
+                cause = "TLS could not be agreed on"
+            case _ if "NewConnectionError" in str(error) or "NameResolutionError" in str(error):
+                cause = "no connection"
+            case _:
+                cause = f"the connection broke ({type(error).__name__})"
+    return TransientError(action="send to", subject=subject, cause=cause, error_class="network")
+
+
+class _Unlogged(logging.Filter):
+    """Drops what urllib3 logs of our requests, and of ours only: it logs paths and queries, which hold secrets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ours = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - overrides
+        return not getattr(self.ours, "sending", False)
+
+
+_UNLOGGED: Final = _Unlogged()
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    logging.getLogger("urllib3.connectionpool").addFilter(_UNLOGGED)  # once is enough, and again changes nothing
+    _UNLOGGED.ours.sending = True
+    try:
+        yield
+    finally:
+        _UNLOGGED.ours.sending = False

@@ -1,0 +1,210 @@
+"""A real Alertmanager: grouped, deduplicated, resolved; seen through its API and by a receiver of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from pydantic import SecretStr
+
+from lumen_assets.alerting.alertmanager import AlertmanagerChannel
+from lumen_assets.alerting.events import Kind, Severity, State
+from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets_tests.alerting.receiver import Say, Server, event, message
+
+PROGRAM = "/usr/bin/prometheus-alertmanager"
+CONFIGURATION = """
+route:
+  receiver: told
+  group_by: [alertname]
+  group_wait: 300ms
+  group_interval: 500ms
+  repeat_interval: 4h
+receivers:
+  - name: told
+    webhook_configs:
+      - url: {url}/told
+        send_resolved: true
+"""
+
+
+class Alertmanager:
+    def __init__(self, port: int, told: Server) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.told = told
+
+    def alerts(self) -> list[dict[str, Any]]:
+        found = requests.get(f"{self.url}/api/v2/alerts", timeout=10).json()
+        return sorted(found, key=lambda alert: sorted(alert["labels"].items()))
+
+    def notifications(self) -> list[dict[str, Any]]:
+        return [json.loads(request.body) for request in list(self.told.received)]
+
+    def send(self, **changes: Any) -> str:
+        now = datetime.now(UTC)
+        since = changes.pop("since", now - timedelta(minutes=5))
+        sending = AlertmanagerChannel(SecretStr(self.url), timedelta(hours=24))
+        return sending.send(message(**{"since": since, "at": now, **changes}), now)
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """What ``condition`` gives as soon as that is something."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+    return value
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path, receiver: Server) -> Iterator[Alertmanager]:
+    (tmp_path / "alertmanager.yml").write_text(CONFIGURATION.format(url=receiver.url))
+    port = free_port()
+    command = [
+        PROGRAM,
+        f"--config.file={tmp_path / 'alertmanager.yml'}",
+        f"--storage.path={tmp_path / 'storage'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        running = Alertmanager(port, receiver)
+
+        def ready() -> bool:
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            with contextlib.suppress(requests.RequestException):
+                return requests.get(f"{running.url}/-/ready", timeout=5).ok
+            return False
+
+        try:
+            until(ready)
+            yield running
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_fires_once_however_often_it_is_said_and_is_resolved(alertmanager):
+    since = datetime.now(UTC) - timedelta(hours=1)
+    assert alertmanager.send(since=since) == "HTTP 200"
+    first = until(alertmanager.notifications)[0]
+    assert first["status"] == "firing"
+    (alert,) = first["alerts"]
+    assert alert["labels"] == {
+        "alertname": "materialization_failed",
+        "service": "lumen",
+        "source": "replica/cloud",
+        "error_class": "credentials",
+        "severity": "critical",
+    }
+    assert alert["annotations"] == {
+        "title": message().title,
+        "text": alert["annotations"]["text"],
+        "command": "lumen daily --day 2026-03-09",
+        "run": event().run_url,
+    }
+    assert "renew the session" in alert["annotations"]["text"]
+    assert alert["generatorURL"] == event().run_url
+    assert datetime.fromisoformat(alert["startsAt"]) - since < timedelta(seconds=1)
+    (stored,) = alertmanager.alerts()
+    assert datetime.fromisoformat(stored["endsAt"]) > datetime.now(UTC) + timedelta(hours=47)
+
+    alertmanager.send(number=2, since=since, count=7)
+    alertmanager.send(number=3, since=since, count=9)
+    assert len(alertmanager.alerts()) == 1
+    alertmanager.send(number=4, since=since, state=State.RESOLVED)
+    resolved = until(lambda: [told for told in alertmanager.notifications() if told["status"] == "resolved"])[0]
+    assert [alert["labels"] for alert in resolved["alerts"]] == [alert["labels"]]
+    assert alertmanager.alerts() == []
+    assert [told["status"] for told in alertmanager.notifications()] == ["firing", "resolved"]
+
+
+def test_a_severity_that_rises_replaces_the_lower_one(alertmanager):
+    alertmanager.send(severity=Severity.WARNING)
+    until(alertmanager.notifications)
+    alertmanager.send(number=2, severity=Severity.CRITICAL)
+    assert [alert["labels"]["severity"] for alert in alertmanager.alerts()] == ["critical"]
+    alertmanager.send(number=3, severity=Severity.INFO, state=State.RESOLVED)
+    assert alertmanager.alerts() == []
+    last = until(lambda: [told for told in alertmanager.notifications() if told["status"] == "resolved"])[-1]
+    assert {alert["labels"]["severity"] for alert in last["alerts"]} <= {"warning", "critical"}
+
+
+def test_incidents_of_one_kind_are_one_notification_and_stay_apart(alertmanager):
+    sources = ["replica/cloud", "replica/drive", 'odd "source" \\ 한글\n']
+    for source in sources:
+        alertmanager.send(source=source)
+    told = until(lambda: [told for told in alertmanager.notifications() if len(told["alerts"]) == len(sources)])[0]
+    assert told["groupLabels"] == {"alertname": "materialization_failed"}
+    alertmanager.send(number=2, source=sources[2], severity=Severity.WARNING)  # found by its label
+    alertmanager.send(number=3, source=sources[2], severity=Severity.WARNING, state=State.RESOLVED)
+    alertmanager.send(number=2, source=sources[0], state=State.RESOLVED)
+    assert [alert["labels"]["source"] for alert in alertmanager.alerts()] == ["replica/drive"]
+
+
+def test_an_incident_without_an_error_class_leaves_those_with_one_alone(alertmanager):
+    alertmanager.send()
+    alertmanager.send(error_class="", severity=Severity.WARNING)
+    assert len(alertmanager.alerts()) == 2
+
+
+def test_notices_are_alerts_of_their_own_that_end_after_a_day(alertmanager):
+    for number in (1, 2):
+        alertmanager.send(number=number, state=State.NOTICE, kind=Kind.NOTICE, events=(event(run_url=""),))
+    alerts = alertmanager.alerts()
+    assert len({alert["labels"]["notice"] for alert in alerts}) == 2
+    for alert in alerts:
+        left = datetime.fromisoformat(alert["endsAt"]) - datetime.now(UTC)
+        assert timedelta(hours=23) < left <= timedelta(hours=24)
+
+
+@pytest.mark.parametrize("run_url", ["", "not a url", "http://host/a b\ud55c", "javascript:alert(1)"])
+def test_any_run_address_is_taken(alertmanager, run_url):
+    alertmanager.send(events=(event(run_url=run_url),))
+    assert len(alertmanager.alerts()) == 1
+
+
+def test_what_it_refuses_is_said(alertmanager):
+    with pytest.raises(PermanentError, match=r"HTTP 400.*start time"):
+        alertmanager.send(since=datetime.now(UTC) + timedelta(days=900))
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"status": "success"}', b'[{"labels": {}}]', b"[1]", b"\xff"])
+def test_something_else_that_answers_is_permanent(receiver, body):
+    receiver.say = Say(body=body)
+    channel = AlertmanagerChannel(SecretStr(f"{receiver.url}/base/"), timedelta(hours=1))
+    with pytest.raises(PermanentError, match="API v2"):
+        channel.send(message(), datetime.now(UTC))
+    assert receiver.received[0].target.startswith("/base/api/v2/alerts?filter=alertname%3D%22mat")
+
+
+def test_a_password_in_the_address_is_used_and_never_said(receiver, elsewhere, caplog):
+    caplog.set_level(logging.DEBUG)
+    receiver.say = Say(body=b"[]")
+    url = f"http://me:canary-password@127.0.0.1:{receiver.port}/canary-path"
+    channel = AlertmanagerChannel(SecretStr(url), timedelta(hours=1))
+    channel.send(message(), datetime.now(UTC))
+    assert [request.method for request in receiver.received] == ["GET", "POST"]
+    assert all(request.headers["authorization"].startswith("Basic ") for request in receiver.received)
+    for answer in (Say(401), Say(500, body=url.encode()), Say(302, {"Location": elsewhere.url})):
+        receiver.say = answer
+        with pytest.raises(LumenError) as caught:
+            channel.send(message(), datetime.now(UTC))
+        assert "canary" not in str(caught.value)
+    assert "canary" not in caplog.text
+    assert elsewhere.received == []
