@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lumen_assets.defs.alerts.sensors import alert_sensors
 from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
 from lumen_assets.defs.jobs import attestation_job, daily_job
@@ -26,6 +27,11 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
+    schedules: list[dg.ScheduleDefinition] = [
+        daily_schedule(configuration.schedule, daily),
+        rolling_schedule(configuration.schedule, rolling),
+    ]
+    attests = attestation_sensor(attest)
     return dg.Definitions(
         assets=[
             telemetry_asset(partitions),
@@ -37,8 +43,8 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             attestation_asset(partitions, list(destinations)),
         ],
         jobs=[daily, attest, rolling, repair_job(partitions, destinations)],
-        schedules=[daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)],
-        sensors=[attestation_sensor(attest)],
+        schedules=schedules,
+        sensors=[attests, *alert_sensors([item.name for item in (*schedules, attests)])],
         resources={"lumen": workspace},
         executor=dg.in_process_executor,
     )

@@ -17,7 +17,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from lumen_assets import __version__, archive, replication, telemetry
+from lumen_assets.alerting.channels import open_channels
+from lumen_assets.alerting.clean import Cleaner
+from lumen_assets.alerting.messages import Channel
+from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.archive import FrozenDay, Keyring, Manifest
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.durable import replace_bytes
@@ -65,6 +71,7 @@ class Workspace:
         self.settings = settings
         self._given_stores = stores
         self._manifests: dict[tuple[date, int], Manifest] = {}
+        self._outboxes: dict[sa.URL, Outbox] = {}
 
     @property
     def key_file(self) -> Path:
@@ -153,6 +160,23 @@ class Workspace:
         The steps that put and verify use ``stores``, so that their retry, some time later, asks again.
         """
         return {name: RememberingStore(store) for name, store in self.stores.items()}
+
+    @cached_property
+    def channels(self) -> Mapping[str, Channel]:
+        """The ways to people that are configured, by name."""
+        return open_channels(self.settings)
+
+    def outbox(self, url: sa.URL | None = None) -> Outbox:
+        """The outbox of the alerts: at ``url``, or a SQLite file under ``LUMEN_HOME``."""
+        where = url or sa.URL.create("sqlite", database=str(self.settings.home / "alerts" / "outbox.sqlite"))
+        if where not in self._outboxes:
+            self._outboxes[where] = Outbox(
+                where,
+                alerts=self.settings.configuration.alerts,
+                channels=list(self.channels),
+                cleaner=Cleaner(secret.get_secret_value() for secret in self.settings.secrets),
+            )
+        return self._outboxes[where]
 
     @cached_property
     def archive_store(self) -> Store:

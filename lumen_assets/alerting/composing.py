@@ -19,20 +19,22 @@ EVENTS_SHOWN: Final = 20
 SUBJECTS_SHOWN: Final = 50
 
 
-def compose_messages(connection: Connection, alerts: Alerts, channels: Iterable[str], now: datetime) -> int:
+def compose_messages(
+    connection: Connection, alerts: Alerts, channels: Iterable[str], now: datetime, *, at_once: bool = False
+) -> int:
     """Say of every incident what is due, as rows of messages and deliveries; returns how many messages.
 
     Alertmanager's timing: the first message comes ``group_wait`` after the first event was recorded, a further one at
     least ``group_interval`` after the last if there were new events, or that it is over, and a repeat after
     ``repeat_interval`` if it lasts. An incident that ended before its first message is settled in silence, one that
-    fires again before the end was told goes on.
+    fires again before the end was told goes on. ``at_once`` leaves out ``group_wait``: nothing more is to come.
     """
     composed = 0
     i = schema.incident.c
     for incident in connection.execute(select(schema.incident).where(~i.settled).order_by(i.id)).all():
         over = incident.ended_at is not None
         silent = over and not incident.messages and incident.state == State.FIRING
-        due = not silent and _due(connection, incident, alerts, now)
+        due = not silent and _due(connection, incident, alerts, now, at_once=at_once)
         if due:
             message = _message(connection, incident, now)
             _store(connection, incident, message, channels)
@@ -69,11 +71,11 @@ def insert_delivery(connection: Connection, message: int, channel: str) -> None:
     )
 
 
-def _due(connection: Connection, incident: Row[Any], alerts: Alerts, now: datetime) -> bool:
+def _due(connection: Connection, incident: Row[Any], alerts: Alerts, now: datetime, *, at_once: bool) -> bool:
     if incident.state == State.NOTICE:
         return True
     if not incident.messages:
-        return bool(now >= incident.opened_at + timedelta(seconds=alerts.group_wait_seconds))
+        return at_once or bool(now >= incident.opened_at + timedelta(seconds=alerts.group_wait_seconds))
     since_last = now - incident.last_message_at
     if since_last >= timedelta(hours=alerts.repeat_hours):
         return True

@@ -36,6 +36,10 @@ class Delivered:
     composed: int
     channels: Mapping[str, ChannelDelivered]
 
+    def __str__(self) -> str:
+        said = [f"{name}: {one.sent} sent, {one.failed} failed" for name, one in self.channels.items()]
+        return "; ".join(said) or "no channel is configured"
+
     @property
     def sent(self) -> int:
         """By all channels."""
@@ -48,7 +52,12 @@ class Delivered:
 
 
 def deliver(
-    outbox: Outbox, channels: Mapping[str, Channel], clock: Callable[[], datetime], *, seconds: float
+    outbox: Outbox,
+    channels: Mapping[str, Channel],
+    clock: Callable[[], datetime],
+    *,
+    seconds: float,
+    at_once: bool = False,
 ) -> Delivered:
     """Compose what is due and send what may go.
 
@@ -60,12 +69,13 @@ def deliver(
         channels: by their names in the outbox.
         clock: the time, with a zone.
         seconds: the time for it.
+        at_once: whether a new incident does not wait for more of its kind, since nothing more is to come.
 
     Raises:
         TransientError, PermanentError: of the outbox; those of channels are kept there and never raised.
     """
     end = clock() + timedelta(seconds=seconds)
-    composed = outbox.compose(clock())
+    composed = outbox.compose(clock(), at_once=at_once)
     if not channels:
         return Delivered(composed, {})
     with ThreadPoolExecutor(len(channels), thread_name_prefix="alerts") as pool:

@@ -96,10 +96,10 @@ class Outbox:
         with self._database.writing() as connection:
             return reconcile_kind(connection, kind, cleaned, now)
 
-    def compose(self, now: datetime) -> int:
+    def compose(self, now: datetime, *, at_once: bool = False) -> int:
         """Turn what is due to be said into messages; returns how many. See ``compose_messages`` for the timing."""
         with self._database.writing() as connection:
-            return compose_messages(connection, self._alerts, self._channels, now)
+            return compose_messages(connection, self._alerts, self._channels, now, at_once=at_once)
 
     def claim(self, channel: str, now: datetime) -> Message | None:
         """The message that is to be sent next, for as long as ``claiming.LEASE``; None where none may be sent now.

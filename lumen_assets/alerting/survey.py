@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
@@ -69,34 +69,39 @@ def days_below_policy(attestations: Mapping[date, tuple[int, int]], now: datetim
 _SEVERITY = {Verdict.MISMATCH: Severity.CRITICAL, Verdict.MISSING: Severity.CRITICAL}
 
 
-def replicas_not_good(newest: Mapping[date, Mapping[str, Verification]], destinations: Collection[str]) -> list[Event]:
-    """A replica whose verdict, as it stands, is not MATCH. What is no longer configured is not told.
+def replicas_not_good(standing: Iterable[Verification], destinations: Collection[str]) -> list[Event]:
+    """A replica whose verdict is not MATCH, of any revision. What is no longer configured is not told.
 
     Args:
-        newest: the verdict that stands, by day and destination.
+        standing: the verdict that stands on each replica.
         destinations: those that are configured.
     """
     return [
         Event(
-            id=event_id(Kind.REPLICA_NOT_GOOD, name, day, found.revision, found.at, found.finding),
+            id=event_id(Kind.REPLICA_NOT_GOOD, found.destination, found.day, found.revision, found.at, found.finding),
             kind=Kind.REPLICA_NOT_GOOD,
             severity=_SEVERITY.get(found.verdict, Severity.WARNING),
             state=State.FIRING,
-            source=name,
-            subject=str(day),
+            source=found.destination,
+            subject=str(found.day),
             at=found.at,
-            title=f"{found.verdict}: replica of {day} r{found.revision} at {name}",
+            title=f"{found.verdict}: replica of {found.day} r{found.revision} at {found.destination}",
             error_class=found.finding.value,
             cause=found.detail,
             retry_helps=found.finding is Finding.UNREACHABLE,
             hint=_hint(found),
-            command=f"lumen repair {day}" if found.verdict in _SEVERITY else f"lumen verify {day} --destination {name}",
+            command=_command(found),
             facts={"level": found.level.value, "revision": str(found.revision)},
         )
-        for day, of_day in sorted(newest.items())
-        for name, found in of_day.items()
-        if found.verdict is not Verdict.MATCH and name in destinations
+        for found in standing
+        if found.verdict is not Verdict.MATCH and found.destination in destinations
     ]
+
+
+def _command(found: Verification) -> str:
+    if found.verdict in _SEVERITY:
+        return f"lumen repair {found.day}"
+    return f"lumen verify {found.day} --destination {found.destination}"
 
 
 def _hint(found: Verification) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import yesterday
+from lumen_assets.errors import LumenError
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.verification import Verification
 from lumen_assets.workspace import Workspace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import dagster as dg
     from dagster._core.execution.plan.objects import StepFailureData
 
+TELLING_SECONDS: Final = 20.0
 STEPS: Final = ("report", "pdf", "freeze", "upload", "verify")
 
 
@@ -33,6 +35,7 @@ class Outcome:
         materialized: metadata by asset, for those that succeeded.
         failures: why, by asset, for those that failed.
         verdicts: the newest verdict by destination, of those that this run came to.
+        told: by channel, what became of the alerts that were due; empty where there is no channel.
     """
 
     day: date
@@ -40,6 +43,7 @@ class Outcome:
     materialized: dict[str, dict[str, Any]]
     failures: dict[str, str]
     verdicts: dict[str, Verification]
+    told: dict[str, str]
 
     @property
     def ok(self) -> bool:
@@ -106,9 +110,27 @@ def run_day(
                 run_config={} if verbose else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
             _collect(result.all_events, materialized, failures)
+        told = _tell(workspace, instance, list(runs.values()), console)
     newest = workspace.ledger.newest(day, day).get(day, {})
     verdicts = {name: found for name, found in newest.items() if found.at >= started}  # what this run proved
-    return Outcome(day, runs, materialized, failures, verdicts)
+    return Outcome(day, runs, materialized, failures, verdicts, told)
+
+
+def _tell(
+    workspace: Workspace, instance: dg.DagsterInstance, run_ids: Sequence[str], console: Console
+) -> dict[str, str]:
+    """Put what happened into the outbox and send it; what is not taken now stays there for the next time."""
+    from lumen_assets.defs.alerts.telling import tell
+
+    try:
+        done = tell(workspace, instance, run_ids, seconds=TELLING_SECONDS)
+    except LumenError as error:  # the day is what counts
+        console.print(f"[yellow]alerts[/]: {error}", soft_wrap=True, highlight=False)
+        return {"outbox": str(error)}
+    return {
+        name: f"{one.sent} sent" + (f", {one.failed} tries failed: {one.last}" if one.failed else "")
+        for name, one in done.channels.items()
+    }
 
 
 def dg_run_id() -> str:
@@ -205,6 +227,7 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
         "attestation": attestation and {key: attestation[key] for key in ("good", "required", "destinations", "ok")},
         "failures": outcome.failures,
         "runs": outcome.runs,
+        "alerts": outcome.told,
     }
 
 
@@ -233,6 +256,8 @@ def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
         found = made["attestation"]
         colour = "green" if found["ok"] else "red"
         line("attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)")
+    for channel, what in outcome.told.items():
+        line(f"alerts {channel}", what)
     for asset, cause in outcome.failures.items():
         console.print(f"[red]✗ {asset}[/]: {cause}", soft_wrap=True, highlight=False)
 

@@ -40,7 +40,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Every test of the outbox runs on SQLite and on Postgres: of a database that is empty, or that nobody has made yet."""
+    """Of an empty database, on SQLite and on Postgres."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'alerts' / 'outbox.db'}"
     server: Postgres = request.getfixturevalue("postgres")

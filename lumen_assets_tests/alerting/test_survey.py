@@ -67,20 +67,18 @@ def verification(verdict: Verdict, finding: Finding, **more: object) -> Verifica
 
 
 def test_only_what_is_not_good_and_configured_is_told() -> None:
-    newest = {
-        START: {
-            "cloud": verification(Verdict.MISMATCH, Finding.DAMAGED),
-            "box": verification(Verdict.UNVERIFIABLE, Finding.UNREACHABLE, destination="box"),
-            "here": verification(Verdict.MATCH, Finding.INTACT, destination="here"),
-            "gone": verification(Verdict.MISSING, Finding.MISSING, destination="gone"),
-        }
-    }
-    bad, silent = survey.replicas_not_good(newest, ["cloud", "box", "here"])
+    standing = [
+        verification(Verdict.MISMATCH, Finding.DAMAGED),
+        verification(Verdict.UNVERIFIABLE, Finding.UNREACHABLE, destination="box"),
+        verification(Verdict.MATCH, Finding.INTACT, destination="here"),
+        verification(Verdict.MISSING, Finding.MISSING, destination="gone"),
+    ]
+    bad, silent = survey.replicas_not_good(standing, ["cloud", "box", "here"])
     assert (bad.source, bad.subject, bad.severity) == ("cloud", str(START), Severity.CRITICAL)
     assert bad.command == f"lumen repair {START}"
     assert bad.retry_helps is False
     assert (silent.source, silent.severity, silent.retry_helps) == ("box", Severity.WARNING, True)
-    assert survey.replicas_not_good(newest, ["cloud", "box", "here"]) == [bad, silent]
+    assert survey.replicas_not_good(standing, ["cloud", "box", "here"]) == [bad, silent]
 
 
 def test_the_summary_is_said_once_for_a_day() -> None:

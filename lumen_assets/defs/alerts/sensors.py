@@ -1,0 +1,65 @@
+"""The sensors that tell: one reads the runs that ended, one looks at the state of things, one delivers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+from lumen_assets.defs.alerts.runs import read_ended_runs
+from lumen_assets.defs.alerts.telling import look, open_outbox, send
+from lumen_assets.workspace import Workspace
+
+RUNS_A_TICK: Final = 100
+SECONDS_A_TICK: Final = 30.0
+"""Dagster gives a sensor 60 s for a tick."""
+
+
+def alert_sensors(watched: Sequence[str]) -> list[dg.SensorDefinition]:
+    """The three sensors.
+
+    Args:
+        watched: names of the other sensors and schedules, which must tick.
+    """
+
+    @dg.sensor(
+        name="alerts_runs",
+        minimum_interval_seconds=15,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Puts what failed, and what is good again, of every ended run into the outbox.",
+    )
+    def alerts_runs(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
+        now = datetime.now(UTC)
+        read = read_ended_runs(
+            context.instance,
+            context.cursor,
+            ui_url=lumen.settings.configuration.alerts.ui_url,
+            limit=RUNS_A_TICK,
+            now=now,
+        )
+        new = open_outbox(context.instance, lumen).record(read.events, now)
+        context.update_cursor(read.cursor)  # only now: a crash before this line reads the same runs again
+        return dg.SkipReason(f"{new} new events from {len(read.events)}{', more to read' if read.more else ''}")
+
+    @dg.sensor(
+        name="alerts_survey",
+        minimum_interval_seconds=120,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Compares the state of days, replicas, runs, ticks and tokens with what is being told.",
+    )
+    def alerts_survey(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
+        outbox = open_outbox(context.instance, lumen)
+        look(lumen, context.instance, outbox, frozenset((*watched, "alerts_runs", "alerts_deliver")))
+        return dg.SkipReason(f"{len(outbox.open_incidents())} incidents are open")
+
+    @dg.sensor(
+        name="alerts_deliver",
+        minimum_interval_seconds=15,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Sends what the outbox holds, with backoff, until each channel has taken it.",
+    )
+    def alerts_deliver(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
+        done = send(lumen, open_outbox(context.instance, lumen), seconds=SECONDS_A_TICK)
+        return dg.SkipReason(str(done))
+
+    return [alerts_runs, alerts_survey, alerts_deliver]
