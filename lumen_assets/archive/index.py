@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from lumen_assets.archive.keys import Keyring
-from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders, revision_prefix
+from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders
 from lumen_assets.archive.manifest import Manifest
 from lumen_assets.days import parse_day
 from lumen_assets.durable import fsync_folder, replaced_file
-from lumen_assets.errors import IntegrityError
 
 INDEX_NAME: Final = "index.jsonl"
 _LOCKS: Final = ".locks"
@@ -109,16 +108,8 @@ def read_manifest(folder: Path, keyring: Keyring) -> Manifest:
         IntegrityError: if it is not.
         PermanentError: if its key is not in the keyring.
     """
-    path = folder / MANIFEST_NAME
-    manifest = Manifest.parse(path.read_bytes(), keyring, str(path))
-    if not f"/{folder.absolute().as_posix()}/".endswith(f"/{revision_prefix(manifest.day, manifest.revision)}"):
-        raise IntegrityError(
-            action="use",
-            subject=str(path),
-            cause=f"it is the manifest of {manifest.day} r{manifest.revision}, which does not belong there",
-            error_class="manifest",
-        )
-    return manifest
+    path = folder.absolute() / MANIFEST_NAME
+    return Manifest.parse_at(path.read_bytes(), keyring, path.as_posix())
 
 
 def heads(entries: Iterable[IndexEntry]) -> tuple[str, ...]:

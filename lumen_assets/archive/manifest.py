@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, NoReturn
 
 from lumen_assets.archive.keys import Key, Keyring
+from lumen_assets.archive.layout import MANIFEST_NAME, revision_prefix
 from lumen_assets.days import parse_day
 from lumen_assets.errors import IntegrityError
 
@@ -119,6 +120,24 @@ class Manifest:
                 _fail("its MAC is wrong, or it is not in canonical form: it was changed after it was made")
         except _NotAManifestError as error:
             raise IntegrityError(action="use", subject=name, cause=str(error), error_class="manifest") from None
+        return manifest
+
+    @classmethod
+    def parse_at(cls, data: bytes, keyring: Keyring, place: str) -> Manifest:
+        """The same for a manifest found at ``place``, a key or a path: it must be of that day and revision.
+
+        Raises:
+            IntegrityError: as ``parse``, or if it is an authentic manifest of another one.
+            PermanentError: as ``parse``.
+        """
+        manifest = cls.parse(data, keyring, place)
+        if not f"/{place}".endswith(f"/{revision_prefix(manifest.day, manifest.revision)}{MANIFEST_NAME}"):
+            raise IntegrityError(
+                action="use",
+                subject=place,
+                cause=f"it is the manifest of {manifest.day} r{manifest.revision}, which does not belong there",
+                error_class="manifest",
+            )
         return manifest
 
     def _content(self) -> dict[str, Any]:

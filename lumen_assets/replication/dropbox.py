@@ -22,7 +22,16 @@ from lumen_assets.replication.dropbox_errors import attempt, tags
 from lumen_assets.replication.dropbox_upload import BLOCK, NameTakenError, SessionLostError, SessionUpload, Upload
 from lumen_assets.replication.local import folder_error
 from lumen_assets.replication.sessions import UploadSessions
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key, checked_key
+from lumen_assets.replication.store import (
+    LEFT_ALONE,
+    Progress,
+    Reader,
+    Receipt,
+    StoredObject,
+    aside_key,
+    checked_key,
+    other_content,
+)
 from lumen_assets.settings import DropboxDestination
 
 SINGLE: Final = 2 * BLOCK
@@ -231,13 +240,7 @@ class DropboxStore:
 
     def _identical(self, found: StoredObject, digests: Digests, sent: int) -> Receipt:
         if found.checksums.get("dropbox_content_hash") != digests.dropbox_content_hash:
-            raise IntegrityError(
-                action="upload an archive to",
-                subject=found.uri,
-                cause="it exists with other content",
-                error_class="conflict",
-                hint="it was left as it is; `lumen verify` tells what it holds",
-            )
+            raise other_content(found.uri)
         self._sessions.forget(found.key, digests)
         return Receipt(found, created=False, bytes_sent=sent)
 
@@ -250,7 +253,7 @@ class DropboxStore:
                 subject=upload.subject,
                 cause=f"Dropbox's content hash is {answered}, the manifest says {upload.digests.dropbox_content_hash}",
                 error_class="digest",
-                hint="it was left as it is; `lumen verify` tells what it holds",
+                hint=LEFT_ALONE,
             )
         return Receipt(stored, created=True, bytes_sent=sent)
 

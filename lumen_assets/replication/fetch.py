@@ -54,14 +54,8 @@ def fetch_revision(source: Store, day: date, revision: int, archive_folder: Path
         staging = Path(temporary) / "revision"
         staging.mkdir()
         fetch_object(source, prefix + MANIFEST_NAME, staging / MANIFEST_NAME)
-        manifest = Manifest.parse((staging / MANIFEST_NAME).read_bytes(), keyring)
-        if (manifest.day, manifest.revision) != (day, revision):
-            raise IntegrityError(
-                action="fetch",
-                subject=f"{prefix}{MANIFEST_NAME} from {source.name}",
-                cause=f"it is the manifest of {manifest.day} r{manifest.revision}",
-                error_class="manifest",
-            )
+        place = f"{source.name}/{prefix}{MANIFEST_NAME}"
+        manifest = Manifest.parse_at((staging / MANIFEST_NAME).read_bytes(), keyring, place)
         name = archive_name(day, revision)
         fetch_object(source, prefix + name, staging / name, manifest.archive.sha256)
         fsync_folder(staging)

@@ -21,7 +21,16 @@ from lumen_assets.replication.gdrive_errors import FAILURES, Translator
 from lumen_assets.replication.gdrive_folders import Folders
 from lumen_assets.replication.gdrive_upload import CHUNK, FolderLostError, ResumableUpload, SessionLostError, Upload
 from lumen_assets.replication.sessions import UploadSessions
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key, checked_key
+from lumen_assets.replication.store import (
+    LEFT_ALONE,
+    Progress,
+    Reader,
+    Receipt,
+    StoredObject,
+    aside_key,
+    checked_key,
+    other_content,
+)
 from lumen_assets.settings import GoogleDriveDestination
 
 _LISTERS: Final = 4
@@ -176,20 +185,14 @@ class GoogleDriveStore:
                 cause=f"Drive has {file.size} bytes with {_told(file)}, the manifest says {digests.size} with SHA-256 "
                 f"{digests.sha256}",
                 error_class="digest",
-                hint="it was left as it is; `lumen verify` tells what it holds",
+                hint=LEFT_ALONE,
             )
 
     def _identical(self, key: str, files: Sequence[DriveFile], digests: Digests, sent: int | None = None) -> Receipt:
         """The receipt where these files, one at least, have the key; ``sent`` if one of them was just made."""
         for file in {file.id: file for file in files}.values():
             if not self._is_same(key, file, digests):
-                raise IntegrityError(
-                    action="upload an archive to",
-                    subject=self._subject(key),
-                    cause=f"a file of that name has other content ({_link(file)})",
-                    error_class="conflict",
-                    hint="it was left as it is; `lumen verify` tells what it holds",
-                )
+                raise other_content(f"{self._subject(key)} ({_link(file)})")
         self._sessions.forget(key, digests)
         stored = self._stored(key, min(files, key=lambda file: file.age))
         return Receipt(stored, created=sent is not None, bytes_sent=sent or 0)

@@ -24,6 +24,7 @@ from lumen_assets.replication.store import (
     StoredObject,
     aside_key,
     checked_key,
+    other_content,
 )
 
 CHUNK: Final = 1 << 20
@@ -191,13 +192,7 @@ class LocalStore:
                 and hashlib.file_digest(file, "sha256").hexdigest() == digests.sha256
             )
         if not same:
-            raise IntegrityError(
-                action="copy an archive to",
-                subject=str(path),
-                cause="it exists with other content",
-                error_class="conflict",
-                hint="it was left as it is; `lumen verify` tells what it holds",
-            )
+            raise other_content(str(path))
         return Receipt(self._stored(key, path), created=False, bytes_sent=0)
 
 

@@ -31,7 +31,16 @@ from lumen_assets.replication.s3_upload import (
     put_small,
 )
 from lumen_assets.replication.sessions import UploadSessions
-from lumen_assets.replication.store import Progress, Reader, Receipt, StoredObject, aside_key, checked_key
+from lumen_assets.replication.store import (
+    LEFT_ALONE,
+    Progress,
+    Reader,
+    Receipt,
+    StoredObject,
+    aside_key,
+    checked_key,
+    other_content,
+)
 from lumen_assets.settings import S3Destination
 
 _log = logging.getLogger(__name__)
@@ -279,7 +288,7 @@ class S3Store:
                 subject=self._uri(key),
                 cause=f"the service has another {wrong[0] if wrong else 'size'} than was sent",
                 error_class="digest",
-                hint="it was left as it is; `lumen verify` tells what it holds",
+                hint=LEFT_ALONE,
             )
         return stored
 
@@ -291,13 +300,7 @@ class S3Store:
         elif same:
             same = self._sha256(existing.key) == digests.sha256
         if not same:
-            raise IntegrityError(
-                action="upload to",
-                subject=existing.uri,
-                cause="it exists with other content",
-                error_class="conflict",
-                hint="it was left as it is; `lumen verify` tells what it holds",
-            )
+            raise other_content(existing.uri)
 
     def _clean_up(self, key: str, digests: Digests) -> None:
         """Abort what a crash left of uploads to ``key``, which is written now.

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
 from lumen_assets.archive.digests import Digests
+from lumen_assets.errors import IntegrityError
 
 Progress = Callable[[int], None]
 """Called with the number of bytes that were just sent."""
@@ -77,6 +78,17 @@ ASIDE: Final = ".aside-"
 def aside_key(key: str, now: datetime) -> str:
     """The key that a damaged object gets when it is set aside at ``now``."""
     return f"{key}{ASIDE}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+LEFT_ALONE: Final = "it was left as it is; `lumen verify` tells what it holds"
+"""The hint where something that is not right is in the place of an object."""
+
+
+def other_content(uri: str) -> IntegrityError:
+    """Why a put is refused where something else has the key."""
+    return IntegrityError(
+        action="store", subject=uri, cause="it exists with other content", error_class="conflict", hint=LEFT_ALONE
+    )
 
 
 class Reader(Protocol):

@@ -102,17 +102,10 @@ def read_held(store: Store, day: date, revision: int, keyring: Keyring) -> Held:
 
 
 def read_held_at(store: Store, key: str, day: date, revision: int, keyring: Keyring) -> Held:
-    """The same from any key."""
+    """The same from any key: what is set aside has another than its own."""
     with store.read(key) as reader:
         data = _read_bounded(reader, MANIFEST_LIMIT)
-    manifest = Manifest.parse(data, keyring)
-    if (manifest.day, manifest.revision) != (day, revision):
-        raise IntegrityError(
-            action="use",
-            subject=f"{store.name}:{key}",
-            cause=f"it is the manifest of {manifest.day} r{manifest.revision}",
-            error_class="manifest",
-        )
+    manifest = Manifest.parse_at(data, keyring, f"{store.name}/{revision_prefix(day, revision)}{MANIFEST_NAME}")
     return Held(manifest, hashlib.sha256(data).hexdigest())
 
 
