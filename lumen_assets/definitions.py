@@ -6,6 +6,7 @@ import dagster as dg
 
 from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
+from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.partitions import daily_partitions
 from lumen_assets.defs.repair import repair_job
@@ -36,6 +37,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
             attestation_asset(partitions, list(destinations)),
         ],
+        asset_checks=[health_check()],
         jobs=[daily, attest, rolling, repair_job(partitions)],
         schedules=[daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)],
         sensors=[attestation_sensor(attest)],
