@@ -7,6 +7,7 @@ import dagster as dg
 from lumen_assets.defs.alerts.sensors import alert_sensors
 from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
+from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.partitions import daily_partitions
 from lumen_assets.defs.repair import repair_job
@@ -27,11 +28,9 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
-    schedules: list[dg.ScheduleDefinition] = [
-        daily_schedule(configuration.schedule, daily),
-        rolling_schedule(configuration.schedule, rolling),
-    ]
+    schedules = [daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)]
     attests = attestation_sensor(attest)
+    watched = [*(schedule.name for schedule in schedules), attests.name]
     return dg.Definitions(
         assets=[
             telemetry_asset(partitions),
@@ -42,9 +41,10 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
             attestation_asset(partitions, list(destinations)),
         ],
+        asset_checks=[health_check()],
         jobs=[daily, attest, rolling, repair_job(partitions, destinations)],
         schedules=schedules,
-        sensors=[attests, *alert_sensors([item.name for item in (*schedules, attests)])],
+        sensors=[attests, *alert_sensors(watched)],
         resources={"lumen": workspace},
         executor=dg.in_process_executor,
     )

@@ -33,6 +33,7 @@ from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.fetch import fetch_revision
 from lumen_assets.replication.local import LocalStore
 from lumen_assets.replication.remembering import RememberingStore
+from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
 from lumen_assets.verification import (
@@ -152,6 +153,15 @@ class Workspace:
     def stores(self) -> Mapping[str, Store]:
         """A store a destination, by name, in the settings' order."""
         return self._given_stores or replication.open_stores(self.settings)
+
+    def trying_once(self) -> Workspace:
+        """The same installation, whose destinations are asked once and not again: for a look that may not wait.
+
+        Raises:
+            LumenError: if a store cannot be opened.
+        """
+        stores = self.stores.items()
+        return Workspace(self.settings, {name: _once(store) for name, store in stores})
 
     @cached_property
     def remembering_stores(self) -> Mapping[str, Store]:
@@ -584,6 +594,10 @@ class Workspace:
         with (folder / name).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _once(store: Store) -> Store:
+    return store.once if isinstance(store, RetryingStore) else store
 
 
 def git_revision() -> str | None:

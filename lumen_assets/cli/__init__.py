@@ -19,6 +19,8 @@ from lumen_assets.cli.running import LumenGroup
         "daily": "daily",
         "demo": "demo",
         "doctor": "doctor",
+        "gauges": "gauges",
+        "healthcheck": "healthcheck",
         "key": "key",
         "notify": "notify",
         "repair": "repair",

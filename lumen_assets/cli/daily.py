@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import yesterday
@@ -192,6 +193,10 @@ def _show(entry: dg.EventLogEntry, console: Console) -> None:
         console.print(f"[green]✓[/] {step} [dim]{event.step_success_data.duration_ms / 1000:.1f} s[/]")
     elif event.is_step_failure:
         console.print(f"[red]✗[/] {step}")
+    elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+        check = event.asset_check_evaluation_data
+        if not check.passed:
+            console.print(f"[yellow]![/] {check.check_name}: {escape(check.description or '')}", highlight=False)
     elif event.is_step_up_for_retry:
         console.print(f"[yellow]↻[/] {step}: trying again")
 

@@ -68,6 +68,11 @@ class RetryingStore:
         """The destination's name in ``lumen.yaml``."""
         return self._store.name
 
+    @property
+    def once(self) -> Store:
+        """The store itself, for a look that tries once and says at once what it saw."""
+        return self._store
+
     def put(self, key: str, source: Path, digests: Digests, progress: Progress | None = None) -> Receipt:
         """See ``Store.put``; the receipt counts attempts and bytes over all of them."""
         sent = 0

@@ -58,6 +58,11 @@ SELECT day, good, required FROM attestation
 WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN ? AND ? GROUP BY day)
 """
 
+_LAST_SUCCESS: Final = """
+SELECT min(at) FROM attestation WHERE good >= required
+AND day = (SELECT max(day) FROM attestation WHERE good >= required)
+"""
+
 
 def weigh(verdicts: Sequence[Verification]) -> Verification:
     """The verdict that stands, of all that were made on one replica, oldest first and at least one.
@@ -182,6 +187,17 @@ class VerdictLedger:
         with self._connected() as connection:
             rows = connection.execute(_NEWEST_ATTESTATION, (first.isoformat(), last.isoformat())).fetchall()
         return {date.fromisoformat(day): (good, required) for day, good, required in rows}
+
+    def last_success(self) -> datetime | None:
+        """When the newest day that ever met the policy first did; None if no day has.
+
+        Neither a backfill of older days nor attesting a day again moves it: both go on while the newest days fail.
+        """
+        if not self._path.exists():
+            return None
+        with self._connected() as connection:
+            (at,) = connection.execute(_LAST_SUCCESS).fetchone()
+        return datetime.fromisoformat(at) if at else None
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -1,14 +1,19 @@
 """The sensors that tell: one reads the runs that ended, one looks at the state of things, one delivers."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from lumen_assets.defs.alerts.runs import read_ended_runs
 from lumen_assets.defs.alerts.telling import look, open_outbox, send
+from lumen_assets.health import exposition, vitals
+from lumen_assets.health.textfile import write_textfile
 from lumen_assets.workspace import Workspace
+
+KEPT: Final = timedelta(days=90)
+"""How long what was delivered stays in the outbox."""
 
 RUNS_A_TICK: Final = 100
 SECONDS_A_TICK: Final = 30.0
@@ -45,11 +50,14 @@ def alert_sensors(watched: Sequence[str]) -> list[dg.SensorDefinition]:
         name="alerts_survey",
         minimum_interval_seconds=120,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Compares the state of days, replicas, runs, ticks and tokens with what is being told.",
+        description="Compares the state of days, replicas, runs, ticks and tokens with what is being told; writes the "
+        "gauges to metrics/lumen.prom under LUMEN_HOME.",
     )
     def alerts_survey(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
         outbox = open_outbox(context.instance, lumen)
         look(lumen, context.instance, outbox, frozenset((*watched, "alerts_runs", "alerts_deliver")))
+        write_textfile(lumen.settings.home / "metrics" / "lumen.prom", exposition(vitals(lumen, outbox=outbox)))
+        outbox.forget(datetime.now(UTC) - KEPT)
         return dg.SkipReason(f"{len(outbox.open_incidents())} incidents are open")
 
     @dg.sensor(

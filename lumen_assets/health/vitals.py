@@ -1,0 +1,80 @@
+"""The numbers behind the gauges, from the ledger and the index of this machine: no destination is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Final
+
+from lumen_assets import __version__, archive
+from lumen_assets.days import days_between, yesterday
+from lumen_assets.health.due import newest_due
+from lumen_assets.health.gauges import Vitals
+from lumen_assets.health.proofs import Installation
+from lumen_assets.verification import Verdict, Verification
+
+UNVERIFIED: Final = "UNVERIFIED"
+"""What a replica counts as that no verdict was made on: no verdict at all, so none of the four."""
+
+
+def vitals(
+    installation: Installation,
+    *,
+    now: datetime | None = None,
+    outbox: Outbox | None = None,
+) -> Vitals:
+    """Gather the numbers.
+
+    Args:
+        now: with a zone; default: the clock.
+        outbox: the outbox of the alerts; None leaves its gauges out.
+
+    Raises:
+        LumenError: if the ledger or the outbox cannot be read.
+    """
+    now = now or datetime.now(UTC)
+    configuration, ledger = installation.settings.configuration, installation.ledger
+    first, last = configuration.start_date, yesterday(now)
+    attested = ledger.newest_attestations(first, last)
+    revisions: dict[date, int] = {}
+    for entry in archive.read_index(installation.settings.archive_folder):
+        revisions[entry.day] = max(entry.revision, revisions.get(entry.day, 0))
+    due_last = newest_due(configuration, now)
+    due = list(days_between(first, due_last)) if due_last else []
+    existing = installation.existing_days()
+    depth = outbox.depth(now) if outbox else None
+    met = {day for day, (good, required) in attested.items() if good >= required}
+    return Vitals(
+        version=__version__,
+        last_success=ledger.last_success(),
+        days_below_policy=len(attested.keys() - met),
+        days_missing=sum(day not in existing for day in due),
+        backfill_backlog_days=sum(day not in met for day in due),
+        replicas=_replicas(list(configuration.destinations), revisions, ledger.newest(first, last)),
+        outbox_depth={name: waiting.messages for name, waiting in depth.items()} if depth else None,
+        outbox_oldest_age_seconds={name: waiting.oldest.total_seconds() for name, waiting in depth.items()}
+        if depth
+        else None,
+        incidents_open=Counter(incident.severity for incident in outbox.open_incidents()) if outbox else None,
+        drill_age_seconds=None,  # the drill's record goes here
+    )
+
+
+def _replicas(
+    destinations: list[str], revisions: Mapping[date, int], newest: Mapping[date, Mapping[str, Verification]]
+) -> dict[str, dict[str, int]]:
+    """Every verdict is counted, 0 too, so that an alert on one ends."""
+    days = revisions.keys() | newest.keys()
+    counted = {}
+    for name in destinations:
+        counts = Counter(_verdict(newest.get(day, {}).get(name), revisions.get(day)) for day in days)
+        counted[name] = {kind: counts[kind] for kind in (*(verdict.value for verdict in Verdict), UNVERIFIED)}
+    return counted
+
+
+def _verdict(found: Verification | None, revision: int | None) -> str:
+    """The verdict that stands on the day's newest revision; one on an older revision says nothing of it."""
+    if found is None or (revision is not None and found.revision < revision):
+        return UNVERIFIED
+    return found.verdict.value
