@@ -6,19 +6,19 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
-from lumen_assets.days import KST, day_of, days_between
+from lumen_assets.days import KST, days_between
 from lumen_assets.verification import Finding, Verdict, Verification
 
 
-def newest_due(now: datetime, deadline: time) -> date:
-    """The newest KST day that must be attested at ``now``: yesterday, and before the deadline the day before."""
-    yesterday = day_of(now) - timedelta(days=1)
-    return yesterday if now.astimezone(KST).time() >= deadline else yesterday - timedelta(days=1)
+def days_missing(start: date, due: date | None, existing: Collection[date], deadline: time) -> list[Event]:
+    """A day that is due and not frozen.
 
-
-def days_missing(start: date, existing: Collection[date], now: datetime, deadline: time) -> list[Event]:
-    """A day that is over, and due, and not frozen."""
-    due = newest_due(now, deadline)
+    Args:
+        start: the first day there is.
+        due: the newest day that is due; None if none is.
+        existing: the days that are frozen.
+        deadline: the time of day, KST, at which a day is due on the next.
+    """
     return [
         Event(
             id=event_id(Kind.DAY_MISSING, day),
@@ -34,7 +34,7 @@ def days_missing(start: date, existing: Collection[date], now: datetime, deadlin
             hint="run it; if it failed before, its own alert says why",
             command=f"lumen daily --day {day}",
         )
-        for day in days_between(start, due)
+        for day in (days_between(start, due) if due else ())
         if day not in existing
     ]
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from lumen_assets import __version__, archive
+from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.health.due import newest_due
 from lumen_assets.health.gauges import Vitals

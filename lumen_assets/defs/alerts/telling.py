@@ -15,6 +15,7 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import yesterday
 from lumen_assets.defs.alerts.instance import backfills_failed, not_ticking, runs_stuck
 from lumen_assets.defs.alerts.runs import events_of_run
+from lumen_assets.health.due import newest_due
 from lumen_assets.workspace import Workspace
 
 
@@ -39,7 +40,7 @@ def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox, nam
     deadline = time.fromisoformat(alerts.deadline)
     start, last = configuration.start_date, yesterday(now)
     attestations = workspace.ledger.newest_attestations(start, last)
-    missing = survey.days_missing(start, workspace.existing_days(), now, deadline)
+    missing = survey.days_missing(start, newest_due(configuration, now), workspace.existing_days(), deadline)
     below = survey.days_below_policy(attestations, now)
     standing = [found for of_day in workspace.ledger.standing(start, last).values() for found in of_day.values()]
     replicas = survey.replicas_not_good(standing, list(configuration.destinations))
