@@ -41,6 +41,7 @@ class Server:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.say: Say | Callable[[Received], Say] = Say()
+        self.flooded = 0
         self.closing = threading.Event()
         outer = self
 
@@ -112,6 +113,7 @@ class Server:
             handler.wfile.write(head)
             while not self.closing.is_set():
                 handler.wfile.write(b"x" * 65536)
+                self.flooded += 65536
 
         return Say(play=play)
 

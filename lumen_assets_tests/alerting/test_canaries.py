@@ -32,8 +32,8 @@ def said_again(request: Received, status: int) -> Say:
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 429, 500, 0, -1])
 def test_no_canary_gets_out(receiver: Server, tmp_path: Path, caplog, capfd, status: int) -> None:
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.CRITICAL, "mail.log")  # the server's own
+    caplog.set_level(logging.DEBUG)  # second: it sets the level of the handler too
     broken = {0: Say(play=lambda handler: None), -1: Say(play=lambda handler: handler.wfile.write(b"canary\r\n\r\n"))}
     receiver.say = lambda request: broken.get(status) or said_again(request, status)
     at = f"me:canary-password@127.0.0.1:{receiver.port}/canary-path/canary%2Dquoted"

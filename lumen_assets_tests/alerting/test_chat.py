@@ -137,6 +137,24 @@ def test_the_address_is_not_among_the_arguments_of_the_program(receiver):
     assert not any(CANARY in line for line in seen)
 
 
+FOLLOWING = """
+import runpy, sys, requests
+program, url = sys.argv[1:]
+runpy.run_path(program)["_watch_requests"](seen := {})
+try:
+    requests.post(url, allow_redirects=True)
+except requests.TooManyRedirects:
+    print(seen["status"])
+"""
+
+
+def test_a_plugin_of_apprise_that_follows_redirects_does_not_either(receiver, elsewhere):
+    receiver.say = Say(308, {"Location": f"{elsewhere.url}/taken"})
+    command = [sys.executable, "-c", FOLLOWING, chat_sender.__file__, receiver.url]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "308\n"
+    assert elsewhere.received == []
+
+
 def test_the_program_answers_alone_and_without_our_package():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]

@@ -101,8 +101,8 @@ def test_login(starttls, tmp_path):
 
 
 def test_a_wrong_password_is_permanent_and_never_said(starttls, tmp_path, caplog):
-    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.CRITICAL, "mail.log")  # the server's own
+    caplog.set_level(logging.DEBUG)  # second: it sets the level of the handler too
     with pytest.raises(PermanentError) as caught:
         channel(starttls, tmp_path, user="me", password=SecretStr(CANARY)).send(message(), NOW)
     assert caught.value.error_class == "credentials"

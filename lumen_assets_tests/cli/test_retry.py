@@ -167,20 +167,22 @@ def test_the_command_has_the_signals_and_the_mask_of_the_caller():
 
 
 COUNTING = """
-import signal, sys
-print("ready", flush=True)
+import os, signal, sys
+if sys.argv[1] == "apart":
+    os.setpgid(0, 0)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 print("really", flush=True)
-signal.sigwait([signal.SIGINT])
-again = signal.sigtimedwait([signal.SIGINT], 1)
-print("twice" if again else "once", sys.stdin.isatty(), flush=True)
+first = signal.sigtimedwait([signal.SIGINT], 60 if sys.argv[1] == "together" else 1)
+print("got", first and first.si_code > 0, flush=True)
 """
 
 
-def test_a_ctrl_c_of_the_terminal_reaches_the_command_once():
+@pytest.mark.parametrize(("group", "got"), [("together", b"got True"), ("apart", b"got None")])
+def test_a_ctrl_c_of_the_terminal_is_not_sent_a_second_time(group, got):
+    """A command in a group of its own would get only what is sent to it: the terminal sends to its foreground group."""
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
-        [*LUMEN, "retry", "1", "0", "--", sys.executable, "-c", COUNTING],
+        [*LUMEN, "retry", "1", "0", "--", sys.executable, "-c", COUNTING, group],
         stdin=inside,
         stdout=inside,
         stderr=inside,
@@ -197,7 +199,7 @@ def test_a_ctrl_c_of_the_terminal_reaches_the_command_once():
             seen += piece
     os.close(terminal)
     assert process.wait() == 128 + signal.SIGINT
-    assert b"once True" in seen
+    assert got in seen
 
 
 @pytest.mark.parametrize("module", ["retry", "notify"])
