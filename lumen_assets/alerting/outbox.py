@@ -23,10 +23,12 @@ from lumen_assets.alerting.reading import (
     Depth,
     OpenIncident,
     Recent,
+    Sent,
     read_depth,
     read_error,
     read_open_incidents,
     read_recent,
+    read_sent,
 )
 from lumen_assets.errors import LumenError
 from lumen_assets.settings import Alerts
@@ -147,6 +149,11 @@ class Outbox:
         """The newest messages, newest first, and how they fare."""
         with self._database.reading() as connection:
             return read_recent(connection, self._channels, limit)
+
+    def sent(self, event_id: str) -> Mapping[str, Sent]:
+        """How the message that first told an event fares, by channel; empty where it was not told yet."""
+        with self._database.reading() as connection:
+            return read_sent(connection, self._channels, event_id)
 
     def last_error(self, channel: str) -> ChannelError | None:
         """Why the channel does not take messages; None where nothing failed since it last took one."""

@@ -136,22 +136,39 @@ def read_open_incidents(connection: Connection) -> tuple[OpenIncident, ...]:
 
 def read_recent(connection: Connection, channels: Iterable[str], limit: int) -> tuple[Recent, ...]:
     """See ``Outbox.recent``."""
-    d, m = schema.delivery.c, schema.message.c
+    m = schema.message.c
     messages = connection.execute(select(m.seq, m.payload).order_by(m.seq.desc()).limit(limit)).all()
-    rows = connection.execute(
-        select(schema.delivery)
-        .where(d.message.in_([message.seq for message in messages]), d.channel.in_(list(channels)))
-        .order_by(d.channel)
-    )
-    of_message: dict[int, dict[str, Sent]] = {}
-    for row in rows:
-        of_message.setdefault(row.message, {})[row.channel] = Sent(
-            row.status, row.attempts, row.done_at, row.next_at, row.answer or "", row.error or ""
-        )
+    of_message = _deliveries(connection, channels, [message.seq for message in messages])
     return tuple(
         Recent(Message.from_payload(json.loads(message.payload)), of_message.get(message.seq, {}))
         for message in messages
     )
+
+
+def read_sent(connection: Connection, channels: Iterable[str], event_id: str) -> Mapping[str, Sent]:
+    """See ``Outbox.sent``."""
+    e, m = schema.event.c, schema.message.c
+    seq = connection.scalar(
+        select(m.seq)
+        .join_from(schema.event, schema.message, (m.incident == e.incident) & (m.number == e.message))
+        .where(e.id == event_id)
+    )
+    return {} if seq is None else _deliveries(connection, channels, [seq]).get(seq, {})
+
+
+def _deliveries(
+    connection: Connection, channels: Iterable[str], messages: Sequence[int]
+) -> Mapping[int, Mapping[str, Sent]]:
+    d = schema.delivery.c
+    rows = connection.execute(
+        select(schema.delivery).where(d.message.in_(messages), d.channel.in_(list(channels))).order_by(d.channel)
+    )
+    found: dict[int, dict[str, Sent]] = {}
+    for row in rows:
+        found.setdefault(row.message, {})[row.channel] = Sent(
+            row.status, row.attempts, row.done_at, row.next_at, row.answer or "", row.error or ""
+        )
+    return found
 
 
 def read_error(connection: Connection, channel: str) -> ChannelError | None:

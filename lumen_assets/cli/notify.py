@@ -12,12 +12,19 @@ from typing import Any, Final
 
 import click
 
-from lumen_assets.alerting.channels import message_about, open_channels
+from lumen_assets.alerting.delivery import deliver
 from lumen_assets.alerting.events import Event, Kind, Severity, State
 from lumen_assets.alerting.messages import Channel, Message
+from lumen_assets.alerting.reading import ChannelError, Sent
+from lumen_assets.alerting.schema import DELIVERED
+from lumen_assets.cli.outbox import outbox_of
 from lumen_assets.cli.running import PROBLEM, json_option, print_json
 from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.settings import load_settings
+from lumen_assets.workspace import Workspace
+
+SECONDS: Final = 20.0
+"""No message is begun after so long: others may wait too."""
 
 LARGEST: Final = 1 << 20
 """Characters of JSON that are taken."""
@@ -71,18 +78,32 @@ def notify(title: str, facts: str | None, severity: str, as_json: bool) -> None:
 
 
 def send_now(event: Event) -> Sequence[Delivery]:
-    """Send an event through every channel that is configured, once, and say what each answered.
+    """Put an event into the outbox, send it through every channel, and say what each answered.
+
+    What a channel does not take now stays in the outbox, for the sensor or the next command that sends.
 
     Raises:
         SettingsError: if the settings are wrong, or no channel is configured.
+        LumenError: if the outbox cannot be used.
     """
-    channels = open_channels(load_settings())
-    if not channels:
+    workspace = Workspace(load_settings())
+    if not workspace.channels:
         raise SettingsError(
             subject="the channels of alerts",
             problems=["alerts: no channel is configured: set LUMEN_ALERT_URL, or see docs/alerts.md for the others"],
         )
-    return list(deliveries(channels, message_about(event)))
+    outbox = outbox_of(workspace)
+    outbox.record([event], datetime.now(UTC))
+    deliver(outbox, workspace.channels, lambda: datetime.now(UTC), seconds=SECONDS, at_once=True)
+    sent = outbox.sent(event.id)
+    return [_result(name, sent[name], outbox.last_error(name)) for name in workspace.channels]
+
+
+def _result(channel: str, sent: Sent, error: ChannelError | None) -> Delivery:
+    if sent.status == DELIVERED:
+        return Delivery(channel, ok=True, answer=sent.answer)
+    why = sent.error or (error.text if error else "others go before it")
+    return Delivery(channel, ok=False, answer=f"{why}; it waits in the outbox and is sent again")
 
 
 def deliveries(channels: Mapping[str, Channel], message: Message) -> Iterator[Delivery]:
