@@ -8,7 +8,8 @@ import re
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,11 +78,10 @@ class Item:
     trashed: bool = False
     properties: dict[str, str] = field(default_factory=dict)
     made: float = field(default_factory=time.monotonic)
+    modified: float | None = None
+    revision: str = field(default_factory=lambda: f"0B{secrets.token_urlsafe(15)}")
 
     def described(self) -> dict[str, Any]:
-        moment = (
-            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.created)) + f".{int(self.created * 1000) % 1000:03}Z"
-        )
         found: dict[str, Any] = {
             "kind": "drive#file",
             "id": self.id,
@@ -89,28 +89,45 @@ class Item:
             "mimeType": self.kind,
             "parents": [self.parent],
             "trashed": self.trashed,
-            "createdTime": moment,
-            "modifiedTime": moment,
+            "createdTime": _moment(self.created),
+            "modifiedTime": _moment(self.created if self.modified is None else self.modified),
             "appProperties": self.properties,
         }
         if self.drive:
             found |= {"driveId": self.drive}
         if self.path:
-            found |= {"size": str(self.size), "headRevisionId": f"0B{self.id[-20:]}"}
+            found |= {"size": str(self.size), "headRevisionId": self.revision}
             found |= {"sha256Checksum": self.sha256} if self.sha256 else {}
             found |= {"md5Checksum": self.md5} if self.md5 else {}
         return found
 
 
+def _moment(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000)) + f".{milliseconds % 1000:03}Z"
+
+
+def _seconds(moment: str) -> float:
+    """RFC 3339, of which Drive keeps the milliseconds."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        raise RefusedError(400, "invalid", f"Invalid value for: Invalid format: {moment!r}") from None
+    if found.tzinfo is None:
+        raise RefusedError(400, "invalid", f"Invalid value for: Invalid format: {moment!r} is too short")
+    return int(found.timestamp() * 1000) / 1000
+
+
 @dataclass
 class Session:
-    """A resumable session; its bytes so far lie in a file."""
+    """A resumable session; its bytes so far lie in a file. ``replaces`` a file's content, or makes a new one."""
 
     item: Item
     principal: Principal
     total: int | None
     fields: str | None
     file: BinaryIO
+    replaces: bool = False
     received: int = 0
     done: bool = False
     gone: bool = False
@@ -242,6 +259,10 @@ class Account:
         return "owner" if item.owner == principal.address else None
 
     def seen(self, principal: Principal, file_id: str, query: dict[str, str]) -> Item:
+        """``root`` names the root of My Drive, which no app made: to ``drive.file`` it does not exist."""
+        root = self.root_of(principal)
+        if file_id in ("root", root) and DRIVE in principal.scopes:
+            return Item(root, "My Drive", FOLDER, "", principal.address, "", 0.0)
         item = self.items.get(file_id)
         if item is None or self.role(principal, item) is None:
             raise not_found(file_id)
@@ -337,14 +358,37 @@ class Account:
             time.time(),
             drive,
             properties=metadata.get("appProperties", {}),
+            modified=_seconds(metadata["modifiedTime"]) if "modifiedTime" in metadata else None,
         )
 
-    def rename(self, principal: Principal, file_id: str, metadata: dict[str, Any], query: dict[str, str]) -> Item:
-        item = self.seen(principal, file_id, query)
-        if self.role(principal, item) == "reader":
-            raise RefusedError(403, "insufficientFilePermissions", "The user does not have sufficient permissions")
-        item.name = metadata["name"]
+    def update(self, principal: Principal, file_id: str, metadata: dict[str, Any], query: dict[str, str]) -> Item:
+        """``files.update`` without content."""
+        item, changed = self.seen(principal, file_id, query), self._updated(principal, file_id, metadata, query)
+        vars(item).update(vars(changed))
         return item
+
+    def _updated(self, principal: Principal, file_id: str, metadata: dict[str, Any], query: dict[str, str]) -> Item:
+        item = self.seen(principal, file_id, query)
+        if self.role(principal, item) == "reader" or item.id not in self.items:  # the root is no file of anybody's
+            raise RefusedError(403, "insufficientFilePermissions", "The user does not have sufficient permissions")
+        if unknown := metadata.keys() - {"name", "mimeType", "modifiedTime", "trashed"}:
+            raise RefusedError(403, "fieldNotWritable", f"Fields which are not directly writable: {sorted(unknown)}")
+        return replace(
+            item,
+            name=metadata.get("name", item.name),
+            kind=metadata.get("mimeType", item.kind),
+            trashed=metadata.get("trashed", item.trashed),
+            modified=_seconds(metadata["modifiedTime"]) if "modifiedTime" in metadata else item.modified,
+        )
+
+    def about(self, principal: Principal, query: dict[str, str]) -> dict[str, Any]:
+        """``about.get``, the one call that has to say which fields it wants."""
+        if "fields" not in query:
+            raise RefusedError(400, "required", "The 'fields' parameter is required for this method.")
+        used = str(sum(item.size for item in self.items.values() if item.owner == principal.address and not item.drive))
+        quota = {"limit": str(self.quota), "usage": used, "usageInDrive": used, "usageInDriveTrash": "0"}
+        user = {"kind": "drive#user", "emailAddress": principal.address, "me": True}
+        return {"kind": "drive#about", "user": user, "storageQuota": quota, "exportFormats": {}, "importFormats": {}}
 
     def create(self, principal: Principal, metadata: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
         item = self.plan(principal, metadata, query)
@@ -354,12 +398,19 @@ class Account:
         self._add(item)
         return item.described()
 
-    def start(self, principal: Principal, body: bytes, query: dict[str, str], total: str | None) -> str:
-        item = self.plan(principal, json.loads(body or b"{}"), query)
+    def start(self, principal: Principal, file_id: str, body: bytes, query: dict[str, str], total: str | None) -> str:
+        """A session for a new file, or for new content of the file that has ``file_id``."""
+        metadata = json.loads(body or b"{}")
+        if file_id:
+            changes = {"modifiedTime": _moment(time.time())} | metadata
+            item = self._updated(principal, file_id, changes, query)
+        else:
+            item = self.plan(principal, metadata, query)
         self._require_space(principal, item, int(total or 0))
         upload_id = secrets.token_urlsafe(64)
         file = (self.folder / f"session-{secrets.token_hex(8)}").open("wb", buffering=0)
-        self.sessions[upload_id] = Session(item, principal, int(total) if total else None, query.get("fields"), file)
+        size = int(total) if total else None
+        self.sessions[upload_id] = Session(item, principal, size, query.get("fields"), file, replaces=bool(file_id))
         return upload_id
 
     def _require_space(self, principal: Principal, item: Item, size: int) -> None:
@@ -413,22 +464,26 @@ class Account:
         if session.done or session.total is None or session.received != session.total:
             return
         item = session.item
-        if item.id in self.items:
+        if item.id in self.items and not session.replaces:
             session.gone = True
             raise RefusedError(409, "fileIdInUse", "A file already exists with the provided ID.")
         self._require_space(session.principal, item, session.received)
         session.file.close()
         above = self.items.get(item.parent)
         item.trashed = bool(above and above.trashed)
+        item.revision = f"0B{secrets.token_urlsafe(15)}"
         item.path, item.size = Path(session.file.name), session.received
         digests = {"sha256": session.sha256.hexdigest(), "md5": session.md5.hexdigest()}
         item.sha256 = digests["sha256"] if "sha256" in self.checksums else None
         item.md5 = digests["md5"] if "md5" in self.checksums else None
         if self.wrong_checksum:
             self.wrong_checksum, item.sha256 = False, "0" * 64
-        item.created = time.time()
+        item.created = item.created if session.replaces else time.time()
         session.done = True
-        self._add(item)
+        if session.replaces:
+            self.items[item.id] = item
+        else:
+            self._add(item)
 
     def _add(self, item: Item) -> None:
         item.made = time.monotonic()

@@ -15,6 +15,8 @@ import base64
 import json
 import re
 import secrets
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -44,6 +46,7 @@ from lumen_assets_tests.replication.drive_account import (
     Session,
     not_found,
 )
+from lumen_assets_tests.replication.http_body import body_pieces, is_chunked
 
 FOLDER = "FDO-AGI/Archive"
 PERSON = "person@example.com"
@@ -95,22 +98,24 @@ class DriveEmulator:
         self._tokens: dict[str, tuple[Principal, float]] = {}
         self._refresh_tokens: dict[str, tuple[dict[str, str], Principal]] = {}
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self._servers: list[_Server] = []
+        self.serve(socket.create_server(("127.0.0.1", 0), backlog=64))
+
+    def serve(self, listener: socket.socket) -> None:
+        """Answer at one more listening socket, which may be one that speaks TLS."""
+        self._servers.append(_Server(listener, _handler(self)))
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        return int(self._servers[0].server_address[1])
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        for server in self._servers:
+            server.stop()
         self.account.forget_sessions()
 
     def new_token(self, address: str = PERSON, scope: str = DRIVE, app: str = "lumen") -> str:
@@ -233,6 +238,18 @@ def selected(value: Any, fields: str | None) -> Any:
     return found
 
 
+def _related(body: bytes, kind: str) -> tuple[bytes, bytes]:
+    """The two parts of ``multipart/related``, RFC 2387: metadata as JSON, then the content."""
+    found = re.match(r'multipart/related;.*?boundary="?([^";]+)', kind)
+    parts = (b"\r\n" + body).split(b"\r\n--" + found[1].encode()) if found else []
+    if len(parts) != 4 or not parts[3].startswith(b"--"):
+        raise RefusedError(400, "badContent", "Malformed multipart body.")
+    (head, _, metadata), (_, _, content) = (part.partition(b"\r\n\r\n") for part in parts[1:3])
+    if b"application/json" not in head:
+        raise RefusedError(400, "badContent", "Unsupported content type")
+    return metadata, content
+
+
 FEW = "kind,id,name,mimeType"
 FEW_LISTED = f"kind,incompleteSearch,nextPageToken,files({FEW})"
 
@@ -240,6 +257,18 @@ FEW_LISTED = f"kind,incompleteSearch,nextPageToken,files({FEW})"
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
+
+    def __init__(self, listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that are killed go away in the middle; that is what this is for."""
@@ -275,7 +304,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         emulator.calls.append(f"{self.command} {parts.path}")
         time.sleep(emulator.slow)
-        self.left = int(self.headers.get("Content-Length") or 0)
+        self.length = int(self.headers.get("Content-Length") or 0)
+        self.body = body_pieces(self.rfile, self.headers)
         try:
             self._route(parts.path, query)
         except RefusedError as error:
@@ -285,20 +315,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(error.status, json.dumps(error.body).encode())
 
     def _route(self, path: str, query: dict[str, str]) -> None:
-        emulator, account = self.server_emulator, self.server_emulator.account
+        emulator = self.server_emulator
         if (self.command, path) == ("POST", "/token"):
             form = {name: values[0] for name, values in parse_qs(self._drain().decode()).items()}
             self._json(emulator.grant(form))
             return
         principal = emulator.principal(self.headers.get("Authorization", ""))
-        if (self.command, path) == ("PUT", "/upload/drive/v3/files"):
-            self._upload(query)
+        if path.startswith("/upload/drive/v3/files") and "upload_id" in query:
+            self._upload(query)  # by PUT, as is documented, or by POST, as rclone does
             return
-        body = self._drain()
+        self._call(principal, path, query, self._drain())
+
+    def _call(self, principal: Principal, path: str, query: dict[str, str], body: bytes) -> None:
+        account = self.server_emulator.account
         with account.lock:
             match self.command, path:
-                case "POST", "/upload/drive/v3/files":
-                    self._start(principal, body, query)
+                case ("POST", "/upload/drive/v3/files") | ("PATCH", _) if path.startswith("/upload/drive/v3/files"):
+                    self._start(principal, path.removeprefix("/upload/drive/v3/files").strip("/"), body, query)
+                case "GET", "/drive/v3/about":
+                    self._json(selected(account.about(principal, query), query["fields"]))
                 case "GET", "/drive/v3/files/generateIds":
                     self._json(selected(account.generate_ids(query), query.get("fields")))
                 case "GET", "/drive/v3/files":
@@ -307,7 +342,7 @@ class _Handler(BaseHTTPRequestHandler):
                     made = account.create(principal, json.loads(body or b"{}"), query)
                     self._json(selected(made, query.get("fields", FEW)))
                 case "PATCH", _ if path.startswith("/drive/v3/files/"):
-                    item = account.rename(principal, path.rpartition("/")[2], json.loads(body), query)
+                    item = account.update(principal, path.rpartition("/")[2], json.loads(body), query)
                     self._json(selected(item.described(), query.get("fields", FEW)))
                 case "GET", _ if path.startswith("/drive/v3/files/"):
                     item = account.seen(principal, path.rpartition("/")[2], query)
@@ -320,14 +355,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     # --- uploads
 
-    def _start(self, principal: Principal, body: bytes, query: dict[str, str]) -> None:
+    def _start(self, principal: Principal, file_id: str, body: bytes, query: dict[str, str]) -> None:
+        """``files.create``, or ``files.update`` of a file that is there, with content in this request or to come."""
+        account = self.server_emulator.account
+        if query.get("uploadType") == "multipart":
+            metadata, content = _related(body, self.headers.get("Content-Type", ""))
+            self.server_emulator.count(len(content))
+            session = account.sessions.pop(account.start(principal, file_id, metadata, query, str(len(content))))
+            session.take(content)
+            account.finish(session)
+            self._finished(session)
+            return
         if query.get("uploadType") != "resumable":
-            raise RefusedError(400, "badRequest", "only resumable uploads are emulated")
+            raise RefusedError(400, "badRequest", "only resumable and multipart uploads are emulated")
         if body and not self.headers.get("Content-Type", "").startswith("application/json"):
             raise RefusedError(400, "badContent", "Unsupported content type")
         total = self.headers.get("X-Upload-Content-Length")
-        upload_id = self.server_emulator.account.start(principal, body, query, total)
-        location = f"http://{self.headers['Host']}/upload/drive/v3/files?uploadType=resumable&upload_id={upload_id}"
+        upload_id = account.start(principal, file_id, body, query, total)
+        scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
+        here = f"{scheme}://{self.headers['Host']}{urlsplit(self.path).path}"
+        location = f"{here}?uploadType=resumable&upload_id={upload_id}"
         self._send(200, b"", {"Location": location, "X-GUploader-UploadID": upload_id})
 
     def _upload(self, query: dict[str, str]) -> None:
@@ -342,7 +389,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._drain()
             self._finished(session)
             return
-        there = account.accept(session, self.headers.get("Content-Range"), self.left)
+        if is_chunked(self.headers):
+            raise RefusedError(411, "required", "chunks of unknown length are not emulated here")
+        there = account.accept(session, self.headers.get("Content-Range"), self.length)
         if there >= 0:
             self._take(session, there)
         with account.lock:
@@ -355,7 +404,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self, session: Session, there: int) -> None:
         """The body into the session, in multiples of 256 KiB where it breaks off."""
         keeps, kept = self.server_emulator.account.keeps_partial, b""
-        for data in self._pieces():
+        for data in self.body:
             self.server_emulator.count(len(data))
             skipped = min(there, len(data))
             there -= skipped
@@ -371,16 +420,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     # --- bytes
 
-    def _pieces(self) -> Iterator[bytes]:
-        while self.left:
-            part = self.rfile.read1(min(self.left, 64 << 10))  # type: ignore[attr-defined]
-            if not part:
-                raise ConnectionResetError
-            self.left -= len(part)
-            yield part
-
     def _drain(self) -> bytes:
-        return b"".join(self._pieces())
+        return b"".join(self.body)
 
     def _download(self, path: Path | None) -> None:
         if path is None:

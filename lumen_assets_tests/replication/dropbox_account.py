@@ -7,13 +7,16 @@ import os
 import re
 import secrets
 import threading
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 BLOCK = 4 << 20
+NAMESPACE = "1234567890"
 _PATH = re.compile(r"(/[^/]+)+")
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 EMPTY_HASH = hashlib.sha256().hexdigest()
 
 
@@ -66,6 +69,7 @@ class Entry:
     hash: str = ""
     id: str = field(default_factory=lambda: f"id:{secrets.token_urlsafe(16)}")
     rev: str = field(default_factory=lambda: secrets.token_hex(10))
+    modified: str = "2026-11-22T00:05:00Z"
 
     def metadata(self, tag: bool = True) -> dict[str, Any]:
         found: dict[str, Any] = {".tag": "file" if self.path else "folder"} if tag else {}
@@ -77,7 +81,7 @@ class Entry:
         }
         if self.path:
             found |= {
-                "client_modified": "2026-11-22T00:05:00Z",
+                "client_modified": self.modified,
                 "server_modified": "2026-11-22T00:05:00Z",
                 "rev": self.rev,
                 "size": self.size,
@@ -110,6 +114,8 @@ class Account:
             specification excludes.
         finished_again: what ``finish`` says of a session that was committed: ``closed``, ``not_found``, or
             ``committed`` as if it were the first time. The specification does not tell.
+        overwrites: whether the mode ``overwrite`` is taken. Our store never asks for it, and is refused if it does;
+            other clients do.
         resets: how many listings are given up at their second page.
     """
 
@@ -123,6 +129,7 @@ class Account:
         self.quota = 1 << 50
         self.same_again = "accepted"
         self.finished_again = "closed"
+        self.overwrites = False
         self.resets = 0
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -152,6 +159,27 @@ class Account:
         if entry.path is None:
             raise ApiFaultError("path", "not_file")
         return entry.metadata(tag=False), entry.path
+
+    def create_folder(self, argument: dict[str, Any]) -> dict[str, Any]:
+        path = argument["path"]
+        if not _PATH.fullmatch(path):
+            raise ApiFaultError("path", "malformed_path")
+        if there := self.entries.get(path.lower()):
+            raise ApiFaultError("path", "conflict", "file" if there.path else "folder")
+        self._make_folders(path.split("/")[1:])
+        return {"metadata": self.entries[path.lower()].metadata(tag=False)}
+
+    def delete(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """With everything below, as ``delete:2`` says."""
+        try:
+            entry = self._entry(argument["path"])
+        except ApiFaultError as fault:
+            raise ApiFaultError("path_lookup", *fault.args[1:]) from None
+        where = entry.display.lower()
+        self.entries = {
+            name: other for name, other in self.entries.items() if name != where and not name.startswith(f"{where}/")
+        }
+        return {"metadata": entry.metadata()}
 
     def move(self, argument: dict[str, Any]) -> dict[str, Any]:
         """``RelocationError`` of files.stone: from_lookup is a LookupError, to a WriteError."""
@@ -227,11 +255,25 @@ class Account:
         session.size = max(session.size, offset + len(body.data))
         session.closed = session.closed or close
 
-    def session_finish(self, argument: dict[str, Any], body: Body) -> dict[str, Any]:
+    def session_finish_batch(self, argument: dict[str, Any]) -> dict[str, Any]:
+        """Each entry at its position succeeds or fails for itself; ``UploadSessionFinishBatchResultEntry``."""
+        if not 1 <= len(argument["entries"]) <= 1000:
+            raise ValueError("entries: expected 1 to 1000")
+        found: list[dict[str, Any]] = []
+        for entry in argument["entries"]:
+            try:
+                found.append({".tag": "success", **self.session_finish(entry, Body(b""), must_be_closed=True)})
+            except ApiFaultError as fault:
+                found.append({".tag": "failure", "failure": as_error(fault)["error"]})
+        return {"entries": found}
+
+    def session_finish(self, argument: dict[str, Any], body: Body, must_be_closed: bool = False) -> dict[str, Any]:
         try:
             session = self._session(argument["cursor"], argument["cursor"]["offset"])
         except ApiFaultError as fault:
             raise ApiFaultError("lookup_failed", *fault.args) from None
+        if must_be_closed and not session.closed:
+            raise ApiFaultError("lookup_failed", "not_closed")
         if session.committed and self.finished_again != "committed":
             raise ApiFaultError("lookup_failed", self.finished_again)
         body.require(argument.get("content_hash"))
@@ -257,6 +299,28 @@ class Account:
             raise ApiFaultError("incorrect_offset", {"correct_offset": session.size})
         return session
 
+    # --- the account; ``users.stone``
+
+    def get_current_account(self, _: dict[str, Any]) -> dict[str, Any]:
+        root = {".tag": "user", "root_namespace_id": NAMESPACE, "home_namespace_id": NAMESPACE}
+        names = ("given_name", "surname", "familiar_name", "display_name", "abbreviated_name")
+        return {
+            "account_id": "dbid:AAH4f99T0taONIb-OurWxbNQ6ywGRopQngc",
+            "name": dict.fromkeys(names, "Person"),
+            "email": "person@example.com",
+            "email_verified": True,
+            "disabled": False,
+            "locale": "ko",
+            "referral_link": "https://db.tt/x",
+            "is_paired": False,
+            "account_type": {".tag": "basic"},
+            "root_info": root,
+        }
+
+    def get_space_usage(self, _: dict[str, Any]) -> dict[str, Any]:
+        used = sum(entry.size for entry in self.entries.values())
+        return {"used": used, "allocation": {".tag": "individual", "allocated": self.quota}}
+
     # --- under both
 
     def _keep(self, data: bytes) -> Path:
@@ -265,35 +329,52 @@ class Account:
         return path
 
     def _entry(self, path: str) -> Entry:
-        if not _PATH.fullmatch(path):
+        """By path, or by ``id:`` or ``rev:``, as ``ReadPath`` has it."""
+        kind, _, value = path.partition(":")
+        if kind in ("id", "rev"):
+            known = path if kind == "id" else value
+            entry = next((entry for entry in self.entries.values() if getattr(entry, kind) == known), None)
+        elif not _PATH.fullmatch(path):
             raise ApiFaultError("path", "malformed_path")
-        entry = self.entries.get(path.lower())
+        else:
+            entry = self.entries.get(path.lower())
         if entry is None:
             raise ApiFaultError("path", "not_found")
         return entry
 
     def _commit(self, commit: dict[str, Any], path: Path) -> Entry:
-        """``WriteMode.add`` and the rules of conflict in its documentation."""
+        """``WriteMode`` and the rules of conflict in its documentation."""
         where = commit["path"]
         if not _PATH.fullmatch(where):
             raise ApiFaultError("path", "malformed_path")
-        if (commit.get("mode") or {".tag": "add"}) not in ("add", {".tag": "add"}) or commit.get("autorename"):
-            raise ValueError("this account takes mode add without autorename only")
+        mode = commit.get("mode") or "add"
+        mode = mode[".tag"] if isinstance(mode, dict) else mode
+        if mode not in (("add", "overwrite") if self.overwrites else ("add",)) or commit.get("autorename"):
+            raise ValueError(f"this account does not take mode {mode}, or autorename")
+        modified = time.strftime(_MOMENT, time.gmtime())
+        if commit.get("client_modified"):
+            modified = time.strftime(_MOMENT, time.strptime(commit["client_modified"], _MOMENT))
         there = self.entries.get(where.lower())
         new_hash = file_hash(path)
         if there:
             if there.path and there.hash == new_hash and not commit.get("strict_conflict"):
                 return there
-            raise ApiFaultError("path", "conflict", "file" if there.path else "folder")
+            if mode == "add" or there.path is None:
+                raise ApiFaultError("path", "conflict", "file" if there.path else "folder")
         if sum(entry.size for entry in self.entries.values()) + path.stat().st_size > self.quota:
             raise ApiFaultError("path", "insufficient_space")
-        parts = where.split("/")[1:-1]
+        self._make_folders(where.split("/")[1:-1])
+        entry = Entry(where, path, path.stat().st_size, new_hash, modified=modified)
+        if there:
+            entry.id, entry.display = there.id, there.display
+        self.entries[where.lower()] = entry
+        return entry
+
+    def _make_folders(self, parts: list[str]) -> None:
         for end in range(1, len(parts) + 1):
             above = "/" + "/".join(parts[:end])
             if self.entries.setdefault(above.lower(), Entry(above, None)).path:
                 raise ApiFaultError("path", "conflict", "file_ancestor")
-        self.entries[where.lower()] = entry = Entry(where, path, path.stat().st_size, new_hash)
-        return entry
 
     def _page(self, entries: list[dict[str, Any]], size: int) -> dict[str, Any]:
         cursor = secrets.token_urlsafe(32)

@@ -10,9 +10,11 @@ sessions themselves are in ``dropbox_account.py``. What networks do wrong is the
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,10 +32,12 @@ from lumen_assets.replication.dropbox import DropboxStore
 from lumen_assets.replication.dropbox_client import open_client, parse_credentials
 from lumen_assets.replication.sessions import UploadSessions
 from lumen_assets.settings import DropboxDestination
-from lumen_assets_tests.replication.dropbox_account import Account, ApiFaultError, Body, as_error
+from lumen_assets_tests.replication.dropbox_account import NAMESPACE, Account, ApiFaultError, Body, as_error
+from lumen_assets_tests.replication.http_body import body_pieces
 
-SCOPES = frozenset({"files.content.write", "files.content.read", "files.metadata.read"})
+SCOPES = frozenset({"files.content.write", "files.content.read", "files.metadata.read", "account_info.read"})
 FOLDER = "/FDO-AGI/Archive"
+TOKEN_PATHS = ("/oauth2/token", "/1/oauth2/token")  # the second is what Dropbox's Go SDK asked up to 6.0.4
 ANSWER_CHUNK = 256 << 10
 
 
@@ -43,6 +47,10 @@ class BadRequestError(Exception):
 
 class UnauthorizedError(Exception):
     """HTTP 401; its argument is the ``AuthError``."""
+
+
+class PathRootRefusedError(Exception):
+    """HTTP 422; its argument is the ``PathRootError``."""
 
 
 class Redirected(HTTPAdapter):
@@ -101,18 +109,20 @@ class DropboxEmulator:
         self.refreshes = 0
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self._servers: list[_Server] = []
+        self.serve(socket.create_server(("127.0.0.1", 0), backlog=64))
+
+    def serve(self, listener: socket.socket) -> None:
+        """Answer at one more listening socket, which may be one that speaks TLS."""
+        self._servers.append(_Server(listener, _handler(self)))
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        return int(self._servers[0].server_address[1])
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        for server in self._servers:
+            server.stop()
 
     def new_token(self) -> str:
         token = f"sl.u.{secrets.token_urlsafe(48)}"
@@ -181,6 +191,7 @@ class Route:
         self.style = style
         self.scope = scope
         self.call = call
+        self.takes_nothing = call.__name__ in ("get_current_account", "get_space_usage")
         self.host = "api.dropboxapi.com" if style == "rpc" else "content.dropboxapi.com"
 
 
@@ -189,17 +200,34 @@ ROUTES = {
     "files/list_folder": Route("rpc", "files.metadata.read", Account.list_folder),
     "files/list_folder/continue": Route("rpc", "files.metadata.read", Account.list_folder_continue),
     "files/download": Route("download", "files.content.read", Account.download),
+    "files/create_folder_v2": Route("rpc", "files.content.write", Account.create_folder),
+    "files/delete_v2": Route("rpc", "files.content.write", Account.delete),
     "files/move_v2": Route("rpc", "files.content.write", Account.move),
     "files/upload": Route("upload", "files.content.write", Account.upload),
     "files/upload_session/start": Route("upload", "files.content.write", Account.session_start),
     "files/upload_session/append_v2": Route("upload", "files.content.write", Account.session_append),
     "files/upload_session/finish": Route("upload", "files.content.write", Account.session_finish),
+    "files/upload_session/finish_batch_v2": Route("rpc", "files.content.write", Account.session_finish_batch),
+    "users/get_current_account": Route("rpc", "account_info.read", Account.get_current_account),
+    "users/get_space_usage": Route("rpc", "account_info.read", Account.get_space_usage),
 }
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
+
+    def __init__(self, listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that are killed go away in the middle; that is what this is for."""
@@ -222,13 +250,15 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         time.sleep(emulator.slow)
         try:
-            if self.path == "/oauth2/token":
+            if self.path in TOKEN_PATHS:
                 form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-                self._answer(200, emulator.refresh(form))
+                self._answer(200, emulator.refresh(form | self._client()))
                 return
             self._call(self.path.removeprefix("/2/"), body)
         except UnauthorizedError as error:
             self._answer(401, {"error_summary": f"{error.args[0]['.tag']}/..", "error": error.args[0]})
+        except PathRootRefusedError as error:
+            self._answer(422, {"error_summary": f"{error.args[0]['.tag']}/..", "error": error.args[0]})
         except ApiFaultError as error:
             self._answer(409, as_error(error))
         except BadRequestError as error:
@@ -242,6 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise BadRequestError(f"Unknown API function: {self.headers.get('Host')} {self.path}")
         emulator.calls.append(name)
         emulator.authorize(self.headers.get("Authorization", ""), name)
+        self._require_root()
         argument = self._argument(name, route, body)
         with emulator.account.lock:
             try:
@@ -253,6 +284,26 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, result)
 
+    def _client(self) -> dict[str, str]:
+        """The app by HTTP basic authentication, which the token endpoint takes as well as parameters."""
+        kind, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        key, _, secret = base64.b64decode(encoded).decode().partition(":") if kind == "Basic" else ("", "", "")
+        return {"client_id": key, "client_secret": secret} if key else {}
+
+    def _require_root(self) -> None:
+        """``Dropbox-API-Path-Root``, ``PathRoot`` and ``PathRootError`` of common.stone; an account has one root."""
+        try:
+            asked = json.loads(self.headers.get("Dropbox-API-Path-Root", '{".tag": "home"}'))
+            kind = asked[".tag"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadRequestError('Invalid HTTP header "Dropbox-API-Path-Root"') from error
+        if kind == "home" or asked.get(kind) == NAMESPACE:
+            return
+        if kind == "root":
+            root = {".tag": "user", "root_namespace_id": NAMESPACE, "home_namespace_id": NAMESPACE}
+            raise PathRootRefusedError({".tag": "invalid_root", "invalid_root": root})
+        raise PathRootRefusedError({".tag": "no_permission"})
+
     def _argument(self, name: str, route: Route, body: bytes) -> dict[str, Any]:
         kind = self.headers.get("Content-Type")
         text: str | bytes
@@ -260,6 +311,10 @@ class _Handler(BaseHTTPRequestHandler):
             text, expected = body, "application/json"
         else:
             text, expected = self.headers.get("Dropbox-API-Arg", ""), "application/octet-stream"
+        if route.takes_nothing:
+            if text not in (b"", b"null"):
+                raise BadRequestError(f'Error in call to API function "{name}": request body: expected null')
+            return {}
         if route.style != "download" and kind != expected:
             raise BadRequestError(f'Error in call to API function "{name}": Bad HTTP "Content-Type" header: "{kind}".')
         if route.style == "upload" and len(body) > 150 << 20:
@@ -273,14 +328,9 @@ class _Handler(BaseHTTPRequestHandler):
         return argument
 
     def _read_body(self) -> bytes:
-        left = int(self.headers.get("Content-Length") or 0)
         data = bytearray()
         counted = self.path.startswith(("/2/files/upload",))
-        while left:
-            part = self.rfile.read1(min(left, 64 << 10))  # type: ignore[attr-defined]
-            if not part:
-                raise ConnectionResetError
-            left -= len(part)
+        for part in body_pieces(self.rfile, self.headers):
             data += part
             if counted:
                 self.server_emulator.count(len(part))
