@@ -129,8 +129,9 @@ class DriveApi:
         """
         query = f"{_quoted(folder)} in parents and mimeType = {_quoted(FOLDER_TYPE)} and trashed = false"
         subject = f"folder {name}"
-        found = self._list(f"{query} and name = {_quoted(name)}", subject) or self._list(query, subject)
-        return [item for item in found if item.name == name]
+        named = self._list(f"{query} and name = {_quoted(name)}", subject)  # it may ignore case
+        found = [item for item in named if item.name == name]
+        return found or [item for item in self._list(query, subject) if item.name == name]
 
     def get(self, file_id: str) -> DriveFile | None:
         """The file with this id, which Drive answers without lag; None if there is none."""
