@@ -16,12 +16,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 
 from lumen_assets import __version__, archive, replication, telemetry
+from lumen_assets.alerting import dead_man
 from lumen_assets.alerting.channels import open_channels
 from lumen_assets.alerting.clean import Cleaner
+from lumen_assets.alerting.events import event_id
 from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.archive import FrozenDay, Keyring, Manifest
@@ -175,6 +178,15 @@ class Workspace:
     def channels(self) -> Mapping[str, Channel]:
         """The ways to people that are configured, by name."""
         return open_channels(self.settings)
+
+    def ping(self, day: date, signal: Literal["start", "success", "fail"]) -> None:
+        """Tell the dead man's switch how the day's run goes, where one is configured; never raises.
+
+        Only of yesterday: that an older day is made again says nothing of today.
+        """
+        url = self.settings.dead_man_url
+        if url is not None and day == yesterday():
+            dead_man.ping(url.get_secret_value(), signal, event_id("dead man's switch", day))
 
     def outbox(self, url: sa.URL | None = None) -> Outbox:
         """The outbox of the alerts: at ``url``, or a SQLite file under ``LUMEN_HOME``."""

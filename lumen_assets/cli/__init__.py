@@ -15,6 +15,7 @@ from lumen_assets.cli.running import LumenGroup
 @click.group(
     cls=LumenGroup,
     commands_in={
+        "alerts": "alerts",
         "archive": "archive",
         "daily": "daily",
         "demo": "demo",

@@ -98,6 +98,7 @@ def run_day(
             instance.get_runs_count()
         for job_name in ("daily",) if until else ("daily", "attest"):
             if job_name == "attest" and not (settings.archive_folder / day.isoformat()).exists():
+                workspace.ping(day, "fail")
                 break  # there is nothing to attest, and that is a failure already
             run_id = runs[job_name] = dg_run_id()
             instance.add_event_listener(run_id, lambda entry: _show(entry, console))

@@ -28,10 +28,15 @@ def attestation_asset(partitions: dg.PartitionsDefinition[str], destinations: li
     ) -> Iterator[dg.MaterializeResult[None]]:
         """How many good replicas the day has, against how many it needs: materialized also where they are too few."""
         day = partition_day(context)
-        with translated():
-            revision = lumen.frozen_day(day).manifest.revision
-            found = lumen.attest(day, revision)
-            newest = lumen.ledger.newest(day, day).get(day, {})
+        try:
+            with translated():
+                revision = lumen.frozen_day(day).manifest.revision
+                found = lumen.attest(day, revision)
+                newest = lumen.ledger.newest(day, day).get(day, {})
+        except dg.Failure:
+            lumen.ping(day, "fail")
+            raise
+        lumen.ping(day, "success" if found.ok else "fail")
         yield dg.MaterializeResult(
             metadata={
                 "good": found.good,

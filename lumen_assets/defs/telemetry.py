@@ -26,6 +26,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         stays under LUMEN_HOME until it is frozen.
         """
         day = partition_day(context)
+        lumen.ping(day, "start")
         with translated(), lumen.working_on(day):
             day_slice = lumen.cut_day(day)
             reading = domain.read_day(day_slice)

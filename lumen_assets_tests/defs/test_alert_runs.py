@@ -70,9 +70,16 @@ def run(instance: dg.DagsterInstance, switch: Switch, *, job: str = "daily", **m
     return job_def.execute_in_process(instance=instance, raise_on_error=False, **more).run_id  # type: ignore[arg-type]
 
 
-def read(instance: dg.DagsterInstance, cursor: str | None = None, *, limit: int = 100, later: bool = True) -> Read:
+def read(
+    instance: dg.DagsterInstance,
+    cursor: str | None = None,
+    position: str | None = None,
+    *,
+    limit: int = 100,
+    later: bool = True,
+) -> Read:
     now = datetime.now(UTC) + (2 * SETTLING if later else timedelta())
-    return read_ended_runs(instance, cursor, ui_url=UI, limit=limit, now=now)
+    return read_ended_runs(instance, cursor, position, ui_url=UI, limit=limit, now=now)
 
 
 def firing(events: list[Event]) -> list[Event]:
@@ -249,8 +256,9 @@ def test_an_integrity_error_is_critical(instance: dg.DagsterInstance, switch: Sw
     assert [event.severity for event in read(instance).events] == [Severity.CRITICAL]
 
 
+@pytest.mark.parametrize("later", [True, False])
 def test_many_are_read_in_the_order_in_which_they_ended_however_small_the_portions(
-    instance: dg.DagsterInstance, switch: Switch
+    instance: dg.DagsterInstance, switch: Switch, later: bool
 ) -> None:
     job = definitions(switch).resolve_job_def("daily")
     expected = []
@@ -262,12 +270,14 @@ def test_many_are_read_in_the_order_in_which_they_ended_however_small_the_portio
             continue
         instance.report_run_failed(dead, "killed")
         expected.append(dead.run_id)
-    cursor = None
+    cursor = position = None
     told: list[str] = []
     for _ in range(100):
-        portion = read(instance, cursor, limit=7)
+        portion = read(instance, cursor, position, limit=7, later=later)
         told += [event.run_id for event in portion.events]
-        cursor = portion.cursor
+        cursor, position = portion.cursor, portion.position
         if not portion.more:
             break
     assert told == expected
+    # what was not settled yet is read again from the cursor, by whoever comes next
+    assert len(read(instance, cursor).events) == (0 if later else len(expected))

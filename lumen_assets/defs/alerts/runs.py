@@ -47,28 +47,39 @@ class Read:
 
     Attributes:
         events: oldest run first.
-        cursor: where to go on; give it to the next reading.
-        more: whether there is more to read at once.
+        cursor: what is behind it is to be read again later, be it new or not settled yet.
+        position: how far was read.
+        more: whether there is more to read at once, from ``position``.
     """
 
     events: list[Event]
     cursor: str
+    position: str
     more: bool
 
 
 def read_ended_runs(
-    instance: dg.DagsterInstance, cursor: str | None, *, ui_url: str, limit: int, now: datetime
+    instance: dg.DagsterInstance,
+    cursor: str | None,
+    position: str | None = None,
+    *,
+    ui_url: str,
+    limit: int,
+    now: datetime,
 ) -> Read:
     """The events of the runs that ended after ``cursor``, in the order in which they ended.
 
     Args:
         instance: the Dagster instance.
         cursor: of the last reading; None reads from the first run that there is.
+        position: of the last reading, to go on with it at once.
         ui_url: where the UI is, for links.
         limit: status changes of each sort that are read at most.
         now: the time, with a zone.
     """
-    after: dict[str, int] = json.loads(cursor) if cursor else {}
+    settled_until: dict[str, int] = json.loads(cursor) if cursor else {}
+    after: dict[str, int] = json.loads(position) if position else dict(settled_until)
+    moving = after == settled_until  # the cursor never passes what is not settled
     changes: list[tuple[int, datetime, RunStatusChangeEventType, str]] = []
     horizon: int | None = None  # where one sort was cut off; later changes of the others wait, to keep the order
     for sort in _ENDED:
@@ -83,14 +94,14 @@ def read_ended_runs(
             horizon = last if horizon is None else min(horizon, last)
 
     events: list[Event] = []
-    moving = True
     for storage_id, at, sort, run_id in sorted(changes, key=lambda change: change[0]):
         if horizon is not None and storage_id > horizon:
             break
         settled = now - at >= SETTLING
         moving = moving and settled
+        after[sort.value] = storage_id
         if moving:
-            after[sort.value] = storage_id
+            settled_until[sort.value] = storage_id
         run = instance.get_run_by_id(run_id)
         if run is None:  # deleted meanwhile
             continue
@@ -98,7 +109,7 @@ def read_ended_runs(
         if sort is DagsterEventType.RUN_FAILURE and _may_be_tried_again(instance, run, settled=settled):
             of_run = [event for event in of_run if event.state is not State.FIRING]
         events.extend(of_run)
-    return Read(events, json.dumps(after), more=horizon is not None and moving)
+    return Read(events, json.dumps(settled_until), json.dumps(after), more=horizon is not None)
 
 
 def _may_be_tried_again(instance: dg.DagsterInstance, run: dg.DagsterRun, *, settled: bool) -> bool:

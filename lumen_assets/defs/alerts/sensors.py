@@ -1,5 +1,6 @@
 """The sensors that tell: one reads the runs that ended, one looks at the state of things, one delivers."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,7 +16,7 @@ from lumen_assets.workspace import Workspace
 KEPT: Final = timedelta(days=90)
 """How long what was delivered stays in the outbox."""
 
-RUNS_A_TICK: Final = 100
+RUNS_AT_ONCE: Final = 100
 SECONDS_A_TICK: Final = 30.0
 """Dagster gives a sensor 60 s for a tick."""
 
@@ -34,17 +35,16 @@ def alert_sensors(watched: Sequence[str]) -> list[dg.SensorDefinition]:
         description="Puts what failed, and what is good again, of every ended run into the outbox.",
     )
     def alerts_runs(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
-        now = datetime.now(UTC)
-        read = read_ended_runs(
-            context.instance,
-            context.cursor,
-            ui_url=lumen.settings.configuration.alerts.ui_url,
-            limit=RUNS_A_TICK,
-            now=now,
-        )
-        new = open_outbox(context.instance, lumen).record(read.events, now)
-        context.update_cursor(read.cursor)  # only now: a crash before this line reads the same runs again
-        return dg.SkipReason(f"{new} new events from {len(read.events)}{', more to read' if read.more else ''}")
+        outbox, end = open_outbox(context.instance, lumen), time.monotonic() + SECONDS_A_TICK
+        ui_url = lumen.settings.configuration.alerts.ui_url
+        cursor, position, more, new = context.cursor, None, True, 0
+        while more and time.monotonic() < end:
+            now = datetime.now(UTC)
+            read = read_ended_runs(context.instance, cursor, position, ui_url=ui_url, limit=RUNS_AT_ONCE, now=now)
+            new += outbox.record(read.events, now)
+            cursor, position, more = read.cursor, read.position, read.more
+            context.update_cursor(cursor)  # only now: a crash before this line reads the same runs again
+        return dg.SkipReason(f"{new} new events{', more to read' if more else ''}")
 
     @dg.sensor(
         name="alerts_survey",
@@ -56,7 +56,9 @@ def alert_sensors(watched: Sequence[str]) -> list[dg.SensorDefinition]:
     def alerts_survey(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
         outbox = open_outbox(context.instance, lumen)
         look(lumen, context.instance, outbox, frozenset((*watched, "alerts_runs", "alerts_deliver")))
-        write_textfile(lumen.settings.home / "metrics" / "lumen.prom", exposition(vitals(lumen, outbox=outbox)))
+        gauges = lumen.settings.home / "metrics" / "lumen.prom"
+        gauges.parent.mkdir(exist_ok=True)
+        write_textfile(gauges, exposition(vitals(lumen, outbox=outbox)))
         outbox.forget(datetime.now(UTC) - KEPT)
         return dg.SkipReason(f"{len(outbox.open_incidents())} incidents are open")
 

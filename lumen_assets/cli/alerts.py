@@ -1,0 +1,96 @@
+"""``lumen alerts``: what is wrong, who was told, and what waits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from lumen_assets.alerting.delivery import deliver
+from lumen_assets.alerting.outbox import Outbox
+from lumen_assets.alerting.reading import OpenIncident
+from lumen_assets.cli.outbox import outbox_of
+from lumen_assets.cli.running import PROBLEM, json_option, print_json
+from lumen_assets.days import KST
+from lumen_assets.settings import load_settings
+from lumen_assets.workspace import Workspace
+
+SECONDS: Final = 60.0
+SUBJECTS_SHOWN: Final = 5
+
+
+@click.command()
+@click.option("--send", is_flag=True, help="First send what waits and may go now, as the daemon does by itself.")
+@json_option
+def alerts(send: bool, as_json: bool) -> None:
+    """Show the incidents that are open, and what waits for each channel and why.
+
+    Exits 1 if an incident is open or a channel does not take messages.
+    """
+    workspace = Workspace(load_settings())
+    outbox = outbox_of(workspace)
+    if send:
+        deliver(outbox, workspace.channels, lambda: datetime.now(UTC), seconds=SECONDS)
+    incidents = outbox.open_incidents()
+    channels = _channels(outbox)
+    ok = not incidents and all(channel["error"] is None for channel in channels.values())
+    if as_json:
+        print_json({"ok": ok, "incidents": [_as_json(incident) for incident in incidents], "channels": channels})
+    else:
+        _print(incidents, channels, Console())
+    if not ok:
+        raise SystemExit(PROBLEM)
+
+
+def _channels(outbox: Outbox) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, depth in outbox.depth(datetime.now(UTC)).items():
+        error = outbox.last_error(name)
+        found[name] = {
+            "waiting": depth.messages,
+            "oldest_seconds": round(depth.oldest.total_seconds()),
+            "error": error and error.text,
+            "next_try": error and error.next_try.isoformat(timespec="seconds"),
+        }
+    return found
+
+
+def _as_json(incident: OpenIncident) -> dict[str, Any]:
+    return {
+        "kind": incident.kind.value,
+        "source": incident.source,
+        "error_class": incident.error_class,
+        "severity": incident.severity.value,
+        "since": incident.since.isoformat(timespec="seconds"),
+        "events": incident.count,
+        "subjects": list(incident.subjects),
+        "messages": incident.messages,
+    }
+
+
+def _print(incidents: tuple[OpenIncident, ...], channels: dict[str, dict[str, Any]], console: Console) -> None:
+    def line(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
+    if not incidents:
+        line("[green]no incident is open[/]")
+    for incident in incidents:
+        shown = ", ".join(incident.subjects[:SUBJECTS_SHOWN])
+        more = len(incident.subjects) - SUBJECTS_SHOWN
+        subjects = f" for {shown}{f' and {more} more' if more > 0 else ''}" if shown else ""
+        colour = "red" if incident.severity == "critical" else "yellow"
+        what = f"{incident.kind}: {incident.source}" + (f", {incident.error_class}" if incident.error_class else "")
+        line(f"[{colour}]{incident.severity}[/] {escape(what)}{escape(subjects)}")
+        since = f"{incident.since.astimezone(KST):%Y-%m-%d %H:%M} KST"
+        line(f"    since {since}, {incident.count} events, told {incident.messages} times")
+    if not channels:
+        line("[yellow]no channel is configured: nobody is told[/]; see docs/alerts.md")
+    for name, channel in channels.items():
+        waits = f"{channel['waiting']} messages wait" if channel["waiting"] else "nothing waits"
+        if channel["error"]:
+            line(f"[red]✗[/] {name}: {waits}; {escape(channel['error'])}; tried again at {channel['next_try']}")
+        else:
+            line(f"[green]✓[/] {name}: {waits}")
