@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from lumen_assets import __version__, archive, replication, telemetry
 from lumen_assets.alerting import dead_man
-from lumen_assets.alerting.channels import open_channels
+from lumen_assets.alerting.channels import UNCAPPED, open_channels
 from lumen_assets.alerting.clean import Cleaner
 from lumen_assets.alerting.events import event_id
 from lumen_assets.alerting.messages import Channel
@@ -196,6 +196,7 @@ class Workspace:
                 where,
                 alerts=self.settings.configuration.alerts,
                 channels=list(self.channels),
+                uncapped=UNCAPPED,
                 cleaner=Cleaner(secret.get_secret_value() for secret in self.settings.secrets),
             )
         return self._outboxes[where]

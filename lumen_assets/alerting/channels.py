@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
 from lumen_assets.alerting.alertmanager import AlertmanagerChannel
 from lumen_assets.alerting.chat import ChatChannel
@@ -12,6 +13,9 @@ from lumen_assets.alerting.mail import MailChannel
 from lumen_assets.alerting.messages import Channel, Message
 from lumen_assets.alerting.webhook import WebhookChannel
 from lumen_assets.settings import Settings
+
+UNCAPPED: Final = ("alertmanager",)
+"""Channels that the cap is not for: Alertmanager groups by itself, and has to hear of each incident's end."""
 
 
 def open_channels(settings: Settings) -> Mapping[str, Channel]:

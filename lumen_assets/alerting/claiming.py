@@ -35,6 +35,8 @@ class Counter:
     alerts: Alerts
     owner: str
     """Tells the lease of this sender from that of another."""
+    capped: bool = True
+    """Whether the cap holds for it."""
 
     def claim(self, now: datetime) -> Message | None:
         """See ``Outbox.claim``."""
@@ -47,7 +49,7 @@ class Counter:
         quiet = self.alerts.quiet
         quiet_below = Severity(quiet.below).rank if quiet is not None and is_quiet(quiet, now) else None
         ready = sendable(line, now, quiet_below)
-        under_cap = self._spent(line, now) < self.alerts.cap_per_hour
+        under_cap = not self.capped or self._spent(line, now) < self.alerts.cap_per_hour
         now_possible = [waiting for waiting in ready if under_cap or waiting.is_digest]
         if now_possible:
             return self._leased(now_possible[0].seq, now)

@@ -50,13 +50,16 @@ def over(name: object, **given: Any) -> Event:
     return event(name, **values | given)
 
 
-def outbox_at(address: str, *channels: str, secrets: tuple[str, ...] = (), **alerts: Any) -> Outbox:
+def outbox_at(
+    address: str, *channels: str, secrets: tuple[str, ...] = (), uncapped: tuple[str, ...] = (), **alerts: Any
+) -> Outbox:
     """An outbox whose jitter is always as long as it may be."""
     return Outbox(
         address,
         alerts=Alerts(**alerts),
         channels=channels or ("hook",),
         cleaner=Cleaner(secrets),
+        uncapped=uncapped,
         draw=lambda _, most: most,
     )
 

@@ -281,6 +281,15 @@ def test_messages_of_an_incident_wait_for_the_digest_that_tells_the_earlier_one(
     assert claimed(outbox, after(hours=3)).state is State.RESOLVED
 
 
+def test_a_channel_without_a_cap_gets_each_message(address: str) -> None:
+    outbox = outbox_at(address, uncapped=("hook",), cap_per_hour=2)
+    outbox.record(notices(*range(5)), START)
+    outbox.compose(START)
+    got = take_all(outbox, START)
+    assert len(got) == 5
+    assert not any(message.digest for message in got)
+
+
 def test_what_is_on_its_way_counts_for_the_cap(address: str) -> None:
     one, two = with_notices(address, 5, cap_per_hour=2), outbox_at(address, cap_per_hour=2)
     assert [len(claimed(outbox, START).digest) for outbox in (one, two, one)] == [0, 0, 3]
