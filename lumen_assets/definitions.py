@@ -7,6 +7,7 @@ import dagster as dg
 from lumen_assets.defs.alerts.sensors import alert_sensors
 from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
+from lumen_assets.defs.catch_up import catch_up_sensor, heal_sensor
 from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.partitions import daily_partitions
@@ -29,8 +30,9 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
     schedules = [daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)]
-    attests = attestation_sensor(attest)
-    watched = [*(schedule.name for schedule in schedules), attests.name]
+    catch_up = configuration.catch_up
+    workers = [attestation_sensor(attest), catch_up_sensor(catch_up, daily), heal_sensor(catch_up)]
+    watched = [*(schedule.name for schedule in schedules), *(sensor.name for sensor in workers)]
     return dg.Definitions(
         assets=[
             telemetry_asset(partitions),
@@ -44,7 +46,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
         asset_checks=[health_check()],
         jobs=[daily, attest, rolling, repair_job(partitions, destinations)],
         schedules=schedules,
-        sensors=[attests, *alert_sensors(watched)],
+        sensors=[*workers, *alert_sensors(watched)],
         resources={"lumen": workspace},
         executor=dg.in_process_executor,
     )

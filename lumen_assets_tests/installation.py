@@ -30,10 +30,12 @@ class Installation:
 
     @classmethod
     def make(cls, root: Path, *, days: int = 2, last_day: date = LAST_DAY, configuration: str = "") -> Installation:
-        """An installation with so many sample days up to ``last_day``."""
+        """An installation with so many sample days up to ``last_day``; it does not catch up on others by itself."""
         installation = cls(root)
         root.mkdir(parents=True, exist_ok=True)
         write_sample(installation.data_root, last_day=last_day, days=days, rate_hz=RATE_HZ)
+        if "catch_up:" not in configuration:
+            configuration += "\ncatch_up: {enabled: false}\n"
         (root / "lumen.yaml").write_text(
             f"start_date: 2026-02-01\nsources: {{telemetry: {{rate_hz: {RATE_HZ}}}}}\n{configuration}", encoding="utf-8"
         )

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     REPLICA_NOT_GOOD = "replica_not_good"
     DAY_BELOW_POLICY = "day_below_policy"
     DAY_MISSING = "day_missing"
+    GIVEN_UP = "given_up"
+    """A day that failed so often that it is not tried again by itself."""
     BACKFILL_FAILED = "backfill_failed"
     RUN_STUCK = "run_stuck"
     DRILL = "drill"

@@ -6,7 +6,7 @@ value, as container secrets are mounted.
 """
 
 from lumen_assets.settings.alerts import Alerts
-from lumen_assets.settings.configuration import Configuration, Schedule
+from lumen_assets.settings.configuration import CatchUp, Configuration, Schedule
 from lumen_assets.settings.destinations import (
     Destination,
     DropboxDestination,
@@ -20,6 +20,7 @@ from lumen_assets.settings.loading import MailServer, Settings, default_configur
 __all__ = [
     "ENVIRONMENT",
     "Alerts",
+    "CatchUp",
     "Configuration",
     "Destination",
     "DropboxDestination",

@@ -133,6 +133,16 @@ class Verify(Section):
     )
 
 
+class CatchUp(Section):
+    """How days that are missing, or below policy, are run by themselves."""
+
+    enabled: bool = Field(True, description="whether the sensor is on when the deployment starts")
+    order: Literal["oldest", "newest"] = Field("oldest", description="which of the missing days is run first")
+    per_tick: int = Field(5, ge=1, le=100, description="days that are requested at a time, every minute")
+    in_flight: int = Field(10, ge=1, le=1000, description="days that are under way at the same time at the most")
+    attempts: int = Field(5, ge=1, le=100, description="attempts at a day before it is given up, loudly")
+
+
 class Configuration(Section):
     """All of ``lumen.yaml``."""
 
@@ -148,6 +158,7 @@ class Configuration(Section):
     )
     policy: Policy = Policy()
     verify: Verify = Verify()
+    catch_up: CatchUp = CatchUp()
     alerts: Alerts = Alerts()
 
     @field_validator("destinations")

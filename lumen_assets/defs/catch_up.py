@@ -1,0 +1,172 @@
+"""The sensor that runs what was missed: a schedule never catches up on ticks that it did not make."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+from lumen_assets import archive
+from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
+from lumen_assets.catch_up import Plan, Tried, plan
+from lumen_assets.days import days_between, parse_day, yesterday
+from lumen_assets.defs.alerts.telling import open_outbox
+from lumen_assets.defs.schedules import start_of_run
+from lumen_assets.settings import CatchUp, Configuration
+from lumen_assets.workspace import Workspace
+
+TAG: Final = "lumen/catch_up"
+"""Tag of the runs that the sensor requested: ``daily`` or ``repair``."""
+
+GRACE: Final = timedelta(minutes=30)
+"""How long others are given to do it themselves: the schedule to start a day, the attestation to follow its run."""
+
+_BEHIND_THE_SCHEDULE: Final = {"dagster/priority": "-1"}
+_UNDER_WAY: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def catch_up_sensor(settings: CatchUp, daily: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
+    """Requests a run of every day that is missing.
+
+    All that it knows is read anew at each tick: what is frozen, and the runs of the instance. So it survives a restart
+    of the daemon, and a run key a day and attempt keeps a tick that is made twice from doubling one.
+    """
+
+    @dg.sensor(
+        name="catch_up",
+        job=daily,
+        minimum_interval_seconds=60,
+        default_status=_status(settings),
+        description="Runs days that are missing, a few at a time, with growing waits between attempts; gives up a day "
+        "loudly that keeps failing.",
+    )
+    def catch_up(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SensorResult:
+        if lumen.settings.sample:
+            return dg.SensorResult(skip_reason="sample data: there is nothing to catch up on")
+        now = datetime.now(UTC)
+        chosen = _plan(context.instance, "daily", _missing(lumen, now), settings, now, attempts=settings.attempts)
+        given_up = _given_up(chosen.given_up, settings.attempts, now)
+        open_outbox(context.instance, lumen).reconcile(Kind.GIVEN_UP, given_up, now)
+        return _result("daily", chosen)
+
+    return catch_up
+
+
+def heal_sensor(settings: CatchUp) -> dg.SensorDefinition:
+    """Requests a repair of every day below policy; never gives up, since what is down comes back."""
+
+    @dg.sensor(
+        name="heal",
+        job_name="repair",
+        minimum_interval_seconds=60,
+        default_status=_status(settings),
+        description="Repairs days that are attested below policy, or were frozen and never attested, with growing "
+        "waits between attempts.",
+    )
+    def heal(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        return _result("repair", _plan(context.instance, "repair", _below_policy(lumen), settings, now, attempts=None))
+
+    return heal
+
+
+def _status(settings: CatchUp) -> dg.DefaultSensorStatus:
+    return dg.DefaultSensorStatus.RUNNING if settings.enabled else dg.DefaultSensorStatus.STOPPED
+
+
+def _plan(
+    instance: dg.DagsterInstance, job: str, wanted: set[date], settings: CatchUp, now: datetime, *, attempts: int | None
+) -> Plan:
+    in_flight = _in_flight(instance)
+    room = max(0, min(settings.per_tick, settings.in_flight - len(in_flight)))
+    return plan(wanted, in_flight, _tried(instance, job), settings, now, attempts=attempts, room=room)
+
+
+def _result(job: str, chosen: Plan) -> dg.SensorResult:
+    if chosen.requests:
+        return dg.SensorResult(run_requests=_requests(job, chosen))
+    said = f"{len(chosen.waiting)} days wait for their next attempt, {len(chosen.given_up)} are given up"
+    return dg.SensorResult(skip_reason=said)
+
+
+def newest_expected(configuration: Configuration, now: datetime) -> date:
+    """The newest day that is over in KST and that the schedule should have started by now."""
+    day = yesterday(now)
+    return day if now >= start_of_run(day + timedelta(days=1), configuration.schedule) + GRACE else day - timedelta(1)
+
+
+def _missing(lumen: Workspace, now: datetime) -> set[date]:
+    configuration = lumen.settings.configuration
+    return {*days_between(configuration.start_date, newest_expected(configuration, now))} - lumen.existing_days()
+
+
+def _below_policy(lumen: Workspace) -> set[date]:
+    """Days frozen here that are not attested within the policy, or were not at all a while after they were frozen."""
+    configuration = lumen.settings.configuration
+    attested = lumen.ledger.newest_attestations(configuration.start_date, yesterday())
+    folder = lumen.settings.archive_folder
+    frozen = {entry.day for entry in archive.read_index(folder) if _older_than_grace(folder / entry.day.isoformat())}
+    met = {day for day, (good, required) in attested.items() if good >= required}
+    return ({day for day in frozen if day >= configuration.start_date} | attested.keys()) - met
+
+
+def _older_than_grace(folder: Path) -> bool:
+    """Whether a day's folder has been as it is for long enough that its attestation should have followed."""
+    try:
+        return folder.stat().st_mtime < (datetime.now(UTC) - GRACE).timestamp()
+    except FileNotFoundError:  # it was frozen here once
+        return True
+
+
+def _in_flight(instance: dg.DagsterInstance) -> set[date]:
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
+    return {parse_day(run.tags["dagster/partition"]) for run in runs if "dagster/partition" in run.tags}
+
+
+def _tried(instance: dg.DagsterInstance, job: str) -> dict[date, Tried]:
+    tried: dict[date, Tried] = {}
+    for record in instance.get_run_records(dg.RunsFilter(tags={TAG: job})):
+        day = parse_day(record.dagster_run.tags["dagster/partition"])
+        before = tried.get(day, Tried(0, ()))
+        ended = (datetime.fromtimestamp(record.end_time, UTC),) if record.end_time else ()
+        tried[day] = Tried(before.ever + 1, (*before.ends, *ended))
+    return tried
+
+
+def _requests(job: str, chosen: Plan) -> list[dg.RunRequest]:
+    return [
+        dg.RunRequest(
+            run_key=f"{job}:{request.day}:{request.attempt}",
+            partition_key=request.day.isoformat(),
+            tags={TAG: job, "lumen/attempt": str(request.attempt), **_BEHIND_THE_SCHEDULE},
+        )
+        for request in chosen.requests
+    ]
+
+
+def _given_up(days: Iterable[date], attempts: int, now: datetime) -> list[Event]:
+    return [
+        Event(
+            id=event_id(Kind.GIVEN_UP, day),
+            kind=Kind.GIVEN_UP,
+            severity=Severity.CRITICAL,
+            state=State.FIRING,
+            source="catch_up",
+            subject=str(day),
+            at=now,
+            title=f"{day} is given up: {attempts} attempts failed within a week",
+            error_class="attempts",
+            cause="every attempt failed; the alert of the asset that failed says why",
+            retry_helps=False,
+            hint="mend the cause, then run the day; by itself it is tried again in a week",
+            command=f"lumen daily --day {day}",
+        )
+        for day in days
+    ]
