@@ -228,3 +228,21 @@ def test_the_dead_man_s_switch_hears_of_yesterday_and_of_no_other_day(today: Ins
     today.json("daily", exit_code=1, **environment)
     assert pings(receiver)[0] == "/ping/abc/start"
     assert pings(receiver)[-1] == "/ping/abc/fail"
+
+
+def test_five_hundred_failures_in_one_tick_of_a_sensor_that_was_just_turned_on(
+    daemon: Daemon, receiver: Server
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:  # a run in files takes 80 ms to make
+        daemon = Daemon(daemon.workspace, instance)
+        job = daemon.definitions.resolve_job_def("daily")
+        for number in range(500):
+            day = LAST_DAY - timedelta(days=number % 37)
+            tags = {"dagster/partition": day.isoformat()}
+            run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+            instance.report_run_failed(run, "killed")
+        assert daemon.tick("alerts_runs") == "500 new events"
+        assert daemon.tick("alerts_runs") == "0 new events"  # read again, and known
+        daemon.tick("alerts_deliver")
+    (payload,) = of_kind(told(receiver), "run_failed")
+    assert (payload["count"], payload["subjects_total"]) == (500, 37)
