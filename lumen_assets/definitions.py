@@ -14,6 +14,7 @@ from lumen_assets.defs.partitions import daily_partitions
 from lumen_assets.defs.repair import repair_job
 from lumen_assets.defs.replicas import replica_asset
 from lumen_assets.defs.report import report_asset, report_pdf_asset
+from lumen_assets.defs.retention import retention_job, retention_schedule
 from lumen_assets.defs.rolling import rolling_job
 from lumen_assets.defs.schedules import daily_schedule, rolling_schedule
 from lumen_assets.defs.sensors import attestation_sensor
@@ -29,7 +30,12 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
-    schedules = [daily_schedule(configuration.schedule, daily), rolling_schedule(configuration.schedule, rolling)]
+    retention = retention_job(destinations)
+    schedules = [
+        daily_schedule(configuration.schedule, daily),
+        rolling_schedule(configuration.schedule, rolling),
+        retention_schedule(configuration, retention),
+    ]
     catch_up = configuration.catch_up
     workers = [attestation_sensor(attest), catch_up_sensor(catch_up, daily), heal_sensor(catch_up)]
     watched = [*(schedule.name for schedule in schedules), *(sensor.name for sensor in workers)]
@@ -44,7 +50,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             attestation_asset(partitions, list(destinations)),
         ],
         asset_checks=[health_check()],
-        jobs=[daily, attest, rolling, repair_job(partitions, destinations)],
+        jobs=[daily, attest, rolling, retention, repair_job(partitions, destinations)],
         schedules=schedules,
         sensors=[*workers, *alert_sensors(watched)],
         resources={"lumen": workspace},

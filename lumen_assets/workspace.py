@@ -27,7 +27,7 @@ from lumen_assets.alerting.clean import Cleaner
 from lumen_assets.alerting.events import event_id
 from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
-from lumen_assets.archive import FrozenDay, Keyring, Manifest
+from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.durable import replace_bytes
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
@@ -49,6 +49,7 @@ from lumen_assets.verification import (
     Verification,
     attest,
     read_manifest,
+    read_removal,
     repair_replica,
     unreachable,
     verify_replica,
@@ -407,6 +408,18 @@ class Workspace:
         self.ledger.record(found)
         return found
 
+    def removed_from(self, destination: str, manifest: Manifest) -> Removal | None:
+        """The record that retention removed an archive from a destination; None if it is there, or lost.
+
+        Raises:
+            LumenError: if the destination could not be used, or the record is not to be believed.
+        """
+        store = self.stores[destination]
+        key = archive.revision_prefix(manifest.day, manifest.revision)
+        if store.stat(key + archive.archive_name(manifest.day, manifest.revision)) is not None:
+            return None
+        return read_removal(store, manifest, self.keyring)
+
     def note_failed_put(self, destination: str, manifest: Manifest, error: LumenError) -> None:
         """Record what a failed put says of the replica: what else is in its place, or that it is unknown."""
         if isinstance(error, IntegrityError):
@@ -497,7 +510,7 @@ class Workspace:
         for store in (self.archive_store, *self.remembering_stores.values()):
             before = verify_replica(store, day, revision, Level.BYTES, self.keyring, expected=manifest)
             absent_here = store is self.archive_store and before.verdict is Verdict.MISSING
-            if before.verdict is Verdict.MATCH or absent_here:
+            if before.verdict.accepted or absent_here:
                 outcomes.append(RepairOutcome(before))
                 continue
             scratch = self.settings.home / "repair"
@@ -510,7 +523,7 @@ class Workspace:
 
     def repaired(self, before: Verification) -> RepairOutcome:
         """Repair a replica if its verdict asks for it; what hinders that is the outcome's problem."""
-        if before.verdict is Verdict.MATCH:
+        if before.verdict.accepted:
             return RepairOutcome(before)
         if before.verdict is Verdict.UNVERIFIABLE:
             return RepairOutcome(before, problem=before.detail)
@@ -526,20 +539,22 @@ class Workspace:
 
     def attest(self, day: date, revision: int) -> Attestation:
         """The verdicts that stand on a day counted against the policy, recorded in the ledger."""
-        attestation = self._count(day, revision)
+        attestation = self.count(day, revision, self.ledger.newest(day, day).get(day, {}))
         self.ledger.record_attestation(attestation, datetime.now(UTC))
         return attestation
 
     def attest_if_known(self, day: date, revision: int) -> Attestation | None:
         """The same where there is a verdict that counts on every destination; else None, and nothing is recorded."""
-        return None if None in self._count(day, revision).verdicts.values() else self.attest(day, revision)
+        counted = self.count(day, revision, self.ledger.newest(day, day).get(day, {}))
+        return None if None in counted.verdicts.values() else self.attest(day, revision)
 
-    def _count(self, day: date, revision: int) -> Attestation:
+    def count(self, day: date, revision: int, newest: Mapping[str, Verification]) -> Attestation:
+        """Verdicts, by destination, counted against the policy."""
         configuration = self.settings.configuration
         return attest(
             day,
             revision,
-            self.ledger.newest(day, day).get(day, {}),
+            newest,
             destinations=list(configuration.destinations),
             required=configuration.policy.required_replicas,
             level=min(Level(configuration.verify.new_day_level), Level.BYTES, key=list(Level).index),

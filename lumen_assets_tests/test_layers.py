@@ -10,7 +10,7 @@ import pytest
 import lumen_assets
 
 ROOT = Path(lumen_assets.__file__).parent
-DOMAIN = ["telemetry", "report", "archive", "replication", "verification", "alerting", "health"]
+DOMAIN = ["telemetry", "report", "archive", "replication", "verification", "alerting", "health", "retention"]
 MODULES = sorted(path for package in DOMAIN for path in (ROOT / package).rglob("*.py"))
 
 

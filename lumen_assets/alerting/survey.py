@@ -70,7 +70,7 @@ _SEVERITY = {Verdict.MISMATCH: Severity.CRITICAL, Verdict.MISSING: Severity.CRIT
 
 
 def replicas_not_good(standing: Iterable[Verification], destinations: Collection[str]) -> list[Event]:
-    """A replica whose verdict is not MATCH, of any revision. What is no longer configured is not told.
+    """A replica that is neither good nor removed on purpose, of any revision; not of destinations that are gone.
 
     Args:
         standing: the verdict that stands on each replica.
@@ -94,7 +94,7 @@ def replicas_not_good(standing: Iterable[Verification], destinations: Collection
             facts={"level": found.level.value, "revision": str(found.revision)},
         )
         for found in standing
-        if found.verdict is not Verdict.MATCH and found.destination in destinations
+        if not found.verdict.accepted and found.destination in destinations
     ]
 
 

@@ -15,6 +15,7 @@ from lumen_assets.archive.keys import (
 )
 from lumen_assets.archive.layout import (
     MANIFEST_NAME,
+    REMOVAL_NAME,
     archive_name,
     parse_archive_key,
     parse_manifest_key,
@@ -24,9 +25,11 @@ from lumen_assets.archive.manifest import Manifest, associated_data
 from lumen_assets.archive.payload import members_of
 from lumen_assets.archive.ranged import ExtractedPaths, FileRange, RangedReader, extract_paths
 from lumen_assets.archive.read import ArchiveContents, verify_stream
+from lumen_assets.archive.removal import Removal
 
 __all__ = [
     "MANIFEST_NAME",
+    "REMOVAL_NAME",
     "ArchiveContents",
     "CreatedArchive",
     "DigestTaker",
@@ -39,6 +42,7 @@ __all__ = [
     "Keyring",
     "Manifest",
     "RangedReader",
+    "Removal",
     "archive_name",
     "associated_data",
     "create_archive",

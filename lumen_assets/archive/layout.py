@@ -13,6 +13,7 @@ from typing import Final
 from lumen_assets.days import parse_day
 
 MANIFEST_NAME: Final = "snapshot.manifest.json"
+REMOVAL_NAME: Final = "retention.json"
 _REVISION: Final = re.compile(r"r([2-9]|[1-9][0-9]{1,5})", re.ASCII)
 
 

@@ -26,6 +26,7 @@ from lumen_assets.cli.running import LumenGroup
         "notify": "notify",
         "repair": "repair",
         "restore": "restore",
+        "retention": "retention",
         "retry": "retry",
         "status": "status",
         "ui": "ui",

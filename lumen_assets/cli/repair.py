@@ -12,7 +12,7 @@ from rich.table import Table
 
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Level, RepairOutcome, Verdict
+from lumen_assets.verification import Level, RepairOutcome
 from lumen_assets.workspace import Workspace
 
 
@@ -62,15 +62,15 @@ def _repaired(workspace: Workspace, days: Sequence[date], console: Console) -> l
 
 
 def _ok(outcome: RepairOutcome) -> bool:
-    return outcome.now.verdict is Verdict.MATCH
+    return outcome.now.verdict.accepted
 
 
 def _repair(workspace: Workspace, name: str, day: date, revision: int, *, glance: bool) -> RepairOutcome:
     """Repair what is not good now. A glance goes by the provider's checksum where one is known to have been right."""
     standing = workspace.ledger.standing(day, day).get((day, revision), {}).get(name)
-    if glance and standing is not None and standing.verdict is Verdict.MATCH:
+    if glance and standing is not None and standing.verdict.accepted:
         looked = workspace.verify_or_unreachable(name, day, revision, Level.DIGEST)
-        if looked.verdict is Verdict.MATCH:
+        if looked.verdict.accepted:
             return RepairOutcome(looked)
     return workspace.repaired(workspace.look_closely(name, day, revision))
 

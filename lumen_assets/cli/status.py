@@ -18,7 +18,7 @@ from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import KST, days_between, yesterday
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Verdict, Verification
+from lumen_assets.verification import Verification
 from lumen_assets.workspace import Workspace
 
 DEFAULT_DAYS: Final = 30
@@ -128,7 +128,7 @@ def _older_that_are_bad(workspace: Workspace, days: Sequence[DayStatus]) -> list
         found
         for (day, revision), replicas in workspace.ledger.standing(days[0].day, days[-1].day).items()
         for name, found in replicas.items()
-        if revision < newest.get(day, 0) and found.verdict is not Verdict.MATCH and name in workspace.stores
+        if revision < newest.get(day, 0) and not found.verdict.accepted and name in workspace.stores
     ]
 
 
@@ -216,7 +216,7 @@ def _verdict(found: Verification | None, revision: int | None) -> str:
         return "[dim]not verified[/]"
     if found.revision != revision:
         return f"[yellow]r{found.revision} only[/]"
-    colour = "green" if found.verdict is Verdict.MATCH else "red"
+    colour = "green" if found.verdict.accepted else "red"
     return f"[{colour}]{found.verdict}[/] {found.level} [dim]{found.at.astimezone(KST):%m-%d %H:%M}[/]"
 
 

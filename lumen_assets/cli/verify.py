@@ -51,13 +51,13 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
     worse = [
         stands
         for found in verdicts
-        if (stands := standing[found.day, found.revision][found.destination]).verdict is not Verdict.MATCH
-        and found.verdict is Verdict.MATCH
+        if not (stands := standing[found.day, found.revision][found.destination]).verdict.accepted
+        and found.verdict.accepted
     ]
     counted = [workspace.attest_if_known(day, revision) for day, revision in known.newest.items()]
     attestations = [found for found in counted if found is not None]
     ok = (
-        all(found.verdict is Verdict.MATCH for found in (*verdicts, *worse))
+        all(found.verdict.accepted for found in (*verdicts, *worse))
         and all(found.ok for found in attestations)
         and not broken
         and not known.silent
@@ -110,7 +110,7 @@ def _print(verdicts: list[Verification], attestations: list[Attestation]) -> Non
     for heading in ("day", "rev", "destination", "level", "verdict", "finding"):
         table.add_column(heading, no_wrap=True)
     for found in verdicts:
-        colour = "green" if found.verdict is Verdict.MATCH else "red"
+        colour = "green" if found.verdict.accepted else "red"
         table.add_row(
             str(found.day),
             f"r{found.revision}",

@@ -8,7 +8,6 @@ from lumen_assets.days import parse_day
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.verification import observation
-from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
 
 
@@ -44,7 +43,7 @@ def _repair_at(destination: str, kind: str) -> dg.OpDefinition:
             if outcome.repair:
                 kept = ", ".join(outcome.repair.set_aside) or "nothing"
                 context.log.info("put again from %s, set aside: %s", outcome.repair.source, kept)
-        bad = [outcome for outcome in outcomes if outcome.now.verdict is not Verdict.MATCH]
+        bad = [outcome for outcome in outcomes if not outcome.now.verdict.accepted]
         if bad:
             raise dg.Failure(
                 description=f"{len(bad)} of {len(outcomes)} replicas of {context.partition_key} at {destination} are "

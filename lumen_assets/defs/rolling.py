@@ -7,7 +7,6 @@ import dagster as dg
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.verification import observation
-from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
 
 
@@ -39,7 +38,7 @@ def _read_due(destination: str, kind: str) -> dg.OpDefinition:
             found = lumen.verify_due(destination)
         for verdict in found:
             context.log_event(observation(verdict))
-        bad = [item for item in found if item.verdict is not Verdict.MATCH]
+        bad = [item for item in found if not item.verdict.accepted]
         context.log.info("%d replicas read at %s, %d of them not good", len(found), destination, len(bad))
         if bad:
             raise dg.Failure(

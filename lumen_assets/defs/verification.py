@@ -5,7 +5,7 @@ import dagster as dg
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
-from lumen_assets.verification import Level, Verdict, Verification
+from lumen_assets.verification import Level, Verification
 from lumen_assets.workspace import Workspace
 
 
@@ -23,7 +23,7 @@ def verification_asset(partitions: dg.PartitionsDefinition[str], destination: st
         op_tags=order_tags(kind),
         deps=[dg.AssetKey(["replica", destination])],
         description=f"Whether the replica at {destination} can be restored: read back and compared. "
-        "Anything but MATCH fails, with the verdict in the failure's metadata.",
+        "Anything but MATCH (or REMOVED, by retention) fails, with the verdict in the failure's metadata.",
     )
     def verification(
         context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]
@@ -32,7 +32,7 @@ def verification_asset(partitions: dg.PartitionsDefinition[str], destination: st
             day = partition_day(context)
             level = Level(lumen.settings.configuration.verify.new_day_level)
             found = lumen.verify(destination, day, lumen.frozen_day(day).manifest.revision, level)
-        if found.verdict is Verdict.MATCH:
+        if found.verdict.accepted:
             return dg.MaterializeResult(metadata=_metadata(found))
         raise dg.Failure(
             description=f"{found.verdict}: replica of {found.day} at {destination}: {found.detail}",

@@ -153,6 +153,21 @@ class DropboxStore:
             )
         return aside
 
+    def remove(self, key: str) -> bool:
+        """See ``retention.removing.Remover``. Dropbox keeps what was deleted for 30 days or longer, by plan."""
+        path = self._path(key)
+
+        def delete() -> bool:
+            try:
+                self._client.files_delete_v2(path)
+            except ApiError as error:
+                if "not_found" in tags(error):
+                    return False
+                raise
+            return True
+
+        return self._attempt(delete, "remove", path)
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""
         parent = prefix.rpartition("/")[0]

@@ -121,6 +121,15 @@ class GoogleDriveStore:
             self._api.rename(file, aside.rpartition("/")[2], self._subject(key))
         return aside
 
+    def remove(self, key: str) -> bool:
+        """See ``retention.removing.Remover``. Every file that has the name goes to the trash, which Drive empties
+        after 30 days (https://support.google.com/drive/answer/2375102).
+        """
+        found = self._files(key)
+        for file in found:
+            self._api.trash(file, self._subject(key))
+        return bool(found)
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""
         parent = prefix.rpartition("/")[0]

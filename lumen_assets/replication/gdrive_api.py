@@ -170,15 +170,22 @@ class DriveApi:
 
     def rename(self, file: DriveFile, name: str, subject: str) -> DriveFile:
         """Give a file another name; its content and id stay."""
+        return self._update(file, {"name": name}, "rename", subject)
+
+    def trash(self, file: DriveFile, subject: str) -> DriveFile:
+        """Move a file to the trash, from where it can be had back until it is emptied."""
+        return self._update(file, {"trashed": True}, "move to the trash", subject)
+
+    def _update(self, file: DriveFile, fields: Mapping[str, object], action: str, subject: str) -> DriveFile:
         answer = self.call(
             "PATCH",
             f"/drive/v3/files/{file.id}",
-            "rename",
+            action,
             subject,
             params={"fields": FILE_FIELDS},
-            body=json.dumps({"name": name}),
+            body=json.dumps(fields),
         )
-        return self.file_of(answer, "rename", subject)
+        return self.file_of(answer, action, subject)
 
     def download(self, file_id: str, subject: str, headers: Mapping[str, str]) -> requests.Response:
         """A file's bytes, not yet read; the caller closes it and looks at the status."""

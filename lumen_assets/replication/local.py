@@ -145,6 +145,20 @@ class LocalStore:
             raise folder_error(error, "set aside", str(path)) from error
         return aside
 
+    def remove(self, key: str) -> bool:
+        """See ``retention.removing.Remover``. For good: a folder has no trash."""
+        path = self._path(key)
+        try:
+            self._require_folder()
+            _require_regular(path, path.lstat())
+            path.unlink()
+            fsync_folder(path.parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise folder_error(error, "remove", str(path)) from error
+        return True
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""
         start = self._folder / prefix.rpartition("/")[0]

@@ -113,6 +113,10 @@ class RetryingStore:
 
         return self._tried(f"set aside {key}", once)[0]
 
+    def retried(self, what: str, call: Callable[[], _Answer]) -> _Answer:
+        """What ``call``, which may be made again, returns, tried as often as the store's own methods are."""
+        return self._tried(what, call)[0]
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``."""
         return iter(self._tried(f"list {prefix or 'everything'}", lambda: list(self._store.list(prefix)))[0])

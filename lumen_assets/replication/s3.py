@@ -186,6 +186,23 @@ class S3Store:
                 digest.update(data)
         return digest.hexdigest()
 
+    def remove(self, key: str) -> bool:
+        """See ``retention.removing.Remover``. In a bucket with versions the object stays a version that is not current.
+
+        What is under Object Lock is left alone: deleting it would hide it and free nothing.
+        """
+        checked_key(key)
+        names = {"Bucket": self._bucket, "Key": self._prefix + key}
+        try:
+            found = self._client.head_object(**names)
+            _require_unlocked(found, self._uri(key))
+            self._client.delete_object(**names, IfMatch=found["ETag"])  # and not what somebody has put there meanwhile
+        except (ClientError, BotoCoreError, OSError) as error:
+            if code_of(error) in ("404", "NoSuchKey", "NotFound"):
+                return False
+            raise s3_error(error, "remove", self._uri(key)) from None
+        return True
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """See ``Store.list``. Sorted here: not every service lists in the order of the keys' bytes."""
         found = []
@@ -402,6 +419,18 @@ def _prepared(client: Any) -> Any:
 def _without_requests(record: logging.LogRecord) -> bool:
     """A filter for loggers whose debug lines show whole requests, a session token in their headers."""
     return record.levelno > logging.DEBUG
+
+
+def _require_unlocked(answer: dict[str, Any], uri: str) -> None:
+    until = answer.get("ObjectLockRetainUntilDate")
+    held = answer.get("ObjectLockLegalHoldStatus") == "ON"
+    if held or (until is not None and until > datetime.now(UTC)):
+        raise PermanentError(
+            action="remove",
+            subject=uri,
+            cause="it is under a legal hold of S3" if held else f"it is under Object Lock until {until:%Y-%m-%d}",
+            error_class="locked",
+        )
 
 
 def _whole_object_checksums(answer: dict[str, Any]) -> dict[str, str]:

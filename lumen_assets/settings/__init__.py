@@ -16,6 +16,7 @@ from lumen_assets.settings.destinations import (
 )
 from lumen_assets.settings.environment import ENVIRONMENT, read_archive_key
 from lumen_assets.settings.loading import MailServer, Settings, default_configuration_text, load_settings
+from lumen_assets.settings.retention import Hold, KeepAt, Retention
 
 __all__ = [
     "ENVIRONMENT",
@@ -25,8 +26,11 @@ __all__ = [
     "Destination",
     "DropboxDestination",
     "GoogleDriveDestination",
+    "Hold",
+    "KeepAt",
     "LocalDestination",
     "MailServer",
+    "Retention",
     "S3Destination",
     "Schedule",
     "Settings",

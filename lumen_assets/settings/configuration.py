@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.destinations import Destination, default_destinations
+from lumen_assets.settings.retention import Retention
 from lumen_assets.settings.section import Section
 
 
@@ -159,6 +160,7 @@ class Configuration(Section):
     policy: Policy = Policy()
     verify: Verify = Verify()
     catch_up: CatchUp = CatchUp()
+    retention: Retention = Retention()
     alerts: Alerts = Alerts()
 
     @field_validator("destinations")

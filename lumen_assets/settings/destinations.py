@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from lumen_assets.settings.retention import KeepAt
 from lumen_assets.settings.section import Section
 
 
@@ -16,6 +17,7 @@ class LocalDestination(Section):
 
     type: Literal["local"]
     path: Path = Field(description="folder; relative paths are under LUMEN_HOME")
+    retention: KeepAt | None = Field(None, description="what it keeps, where that is not what all others keep")
 
 
 class S3Encryption(Section):
@@ -55,6 +57,7 @@ class S3Destination(Section):
     sse: S3Encryption | None = Field(None, description="encryption at rest")
     lock: S3Lock | None = Field(None, description="Object Lock retention")
     part_size_mib: int = Field(8, ge=5, le=512, description="size of the parts of a multipart upload")
+    retention: KeepAt | None = Field(None, description="what it keeps, where that is not what all others keep")
 
 
 class GoogleDriveDestination(Section):
@@ -63,6 +66,7 @@ class GoogleDriveDestination(Section):
     type: Literal["gdrive"]
     folder: str = Field(min_length=1, description="path of the folder, with /; made where missing")
     drive_id: str | None = Field(None, description="shared drive; a service account needs one")
+    retention: KeepAt | None = Field(None, description="what it keeps, where that is not what all others keep")
 
 
 class DropboxDestination(Section):
@@ -70,6 +74,7 @@ class DropboxDestination(Section):
 
     type: Literal["dropbox"]
     folder: str = Field(pattern=r"^(/[^/]+)+$", description="path of the folder, from /")
+    retention: KeepAt | None = Field(None, description="what it keeps, where that is not what all others keep")
 
 
 Destination = Annotated[

@@ -4,7 +4,7 @@ from lumen_assets.verification.attestation import Attestation, attest
 from lumen_assets.verification.ledger import VerdictLedger
 from lumen_assets.verification.repair import Repair, RepairOutcome, repair_replica
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
-from lumen_assets.verification.verify import read_manifest, unreachable, verify_replica
+from lumen_assets.verification.verify import read_manifest, read_removal, unreachable, verify_replica
 
 __all__ = [
     "Attestation",
@@ -17,6 +17,7 @@ __all__ = [
     "Verification",
     "attest",
     "read_manifest",
+    "read_removal",
     "repair_replica",
     "unreachable",
     "verify_replica",

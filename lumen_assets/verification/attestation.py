@@ -18,8 +18,9 @@ class Attestation:
         revision: the revision attested; None if the day is not frozen.
         good: destinations whose verdict on that revision is MATCH, by a level that counts.
         destinations: how many are configured.
-        required: what the policy asks for.
+        required: what the policy asks for, less what retention removed, but one at the least.
         verdicts: the verdict that stands by destination; None where there is none that counts.
+        removed: replicas that retention removed.
     """
 
     day: date
@@ -28,6 +29,7 @@ class Attestation:
     destinations: int
     required: int
     verdicts: Mapping[str, Verdict | None]
+    removed: int = 0
 
     @property
     def ok(self) -> bool:
@@ -35,7 +37,8 @@ class Attestation:
         return self.good >= self.required
 
     def __str__(self) -> str:
-        return f"{self.good} of {self.destinations} replicas good, {self.required} required"
+        removed = f", {self.removed} removed by retention" if self.removed else ""
+        return f"{self.good} of {self.destinations} replicas good, {self.required} required{removed}"
 
 
 def attest(
@@ -66,11 +69,13 @@ def attest(
         return None if found.verdict is Verdict.MATCH and weaker else found.verdict
 
     verdicts = {name: counted(name) for name in destinations}
+    removed = sum(verdict is Verdict.REMOVED for verdict in verdicts.values())
     return Attestation(
         day=day,
         revision=revision,
         good=sum(verdict is Verdict.MATCH for verdict in verdicts.values()),
         destinations=len(verdicts),
-        required=required,
+        required=max(required - removed, 1) if removed else required,
         verdicts=verdicts,
+        removed=removed,
     )

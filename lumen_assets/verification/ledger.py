@@ -49,7 +49,7 @@ WHERE day BETWEEN ? AND ? ORDER BY id
 
 _LAST_READ: Final = """
 SELECT day, revision, max(at) FROM verification
-WHERE destination = ? AND verdict = 'MATCH' AND level != 'digest'
+WHERE destination = ? AND (verdict = 'MATCH' AND level != 'digest' OR verdict = 'REMOVED')
 GROUP BY day, revision
 """
 
@@ -74,12 +74,7 @@ def weigh(verdicts: Sequence[Verification]) -> Verification:
     """
     read: Verification | None = None
     for found in filter(_conclusive, verdicts):
-        if (
-            read is None
-            or found.verdict is not Verdict.MATCH
-            or read.verdict is Verdict.MATCH
-            or _as_strong(found, read)
-        ):
+        if read is None or found.verdict is not Verdict.MATCH or read.verdict.accepted or _as_strong(found, read):
             read = found
     looked = [found for found in verdicts if not _conclusive(found) and found.finding is not Finding.NO_CHECKSUM]
     if read is None:
@@ -164,7 +159,10 @@ class VerdictLedger:
         return days
 
     def last_read(self, destination: str) -> dict[tuple[date, int], datetime]:
-        """When each replica at a destination was last read in full and found good, by day and revision."""
+        """When each replica at a destination was last read in full and found good, by day and revision.
+
+        Of one that retention removed, when its record was last read: there is nothing else.
+        """
         if not self._path.exists():
             return {}
         with self._connected() as connection:

@@ -27,6 +27,13 @@ class Verdict(StrEnum):
     MISMATCH = "MISMATCH"
     MISSING = "MISSING"
     UNVERIFIABLE = "UNVERIFIABLE"
+    REMOVED = "REMOVED"
+    """Not there because retention removed it, as an authentic record beside its manifest says."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the replica is as it should be: good, or removed on purpose."""
+        return self in (Verdict.MATCH, Verdict.REMOVED)
 
 
 class Finding(StrEnum):
@@ -44,6 +51,7 @@ class Finding(StrEnum):
     NO_CHECKSUM = "no checksum"
     UNKNOWN_KEY = "unknown key"
     UNREACHABLE = "unreachable"
+    RETENTION = "removed by retention"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from lumen_assets.archive import Keyring, Manifest, archive_name, associated_data, revision_prefix, verify_stream
+from lumen_assets.archive import (
+    REMOVAL_NAME,
+    Keyring,
+    Manifest,
+    Removal,
+    archive_name,
+    associated_data,
+    revision_prefix,
+    verify_stream,
+)
 from lumen_assets.archive.freeze import MANIFEST_NAME
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError
 from lumen_assets.replication.store import Reader, Store, StoredObject
@@ -145,10 +154,54 @@ def _verify(
             "its manifest is authentic, but of other content than the one known elsewhere",
         )
     if stored is None:
-        return _Found(Verdict.MISSING, Finding.MISSING, "the manifest is there, the archive is not")
+        return _not_there(store, manifest, keyring)
     if level is Level.DIGEST:
         return _by_checksum(stored, manifest)
     return _by_reading(store, stored, manifest, level, keyring, identify)
+
+
+def _not_there(store: Store, manifest: Manifest, keyring: Keyring) -> _Found:
+    what = "the manifest is there, the archive is not"
+    try:
+        removal = read_removal(store, manifest, keyring)
+    except IntegrityError as error:
+        return _Found(Verdict.MISSING, Finding.MISSING, f"{what}; {error.subject} does not excuse it: {error.cause}")
+    except PermanentError as error:
+        if error.error_class != "unknown-key":
+            raise
+        return _Found(Verdict.MISSING, Finding.MISSING, f"{what}; {REMOVAL_NAME} names {error.subject}; {error.cause}")
+    if removal is None:
+        return _Found(Verdict.MISSING, Finding.MISSING, what)
+    said = f"removed by retention on {removal.removed_at:%Y-%m-%d}: {removal.reason}"
+    return _Found(Verdict.REMOVED, Finding.RETENTION, said)
+
+
+def read_removal(store: Store, manifest: Manifest, keyring: Keyring) -> Removal | None:
+    """The record that retention removed this archive from this destination; None if there is none.
+
+    Raises:
+        IntegrityError: if what is there is not an authentic record of just that.
+        TransientError, PermanentError: if the destination, or the key that it names, could not be used.
+    """
+    key = revision_prefix(manifest.day, manifest.revision) + REMOVAL_NAME
+    try:
+        with store.read(key) as reader:
+            data = _read_bounded(reader, MANIFEST_LIMIT)
+    except PermanentError as error:
+        if error.error_class != "missing":
+            raise
+        return None
+    place = f"{store.name}/{key}"
+    removal = Removal.parse(data, keyring, place)
+    of = (removal.day, removal.revision, removal.destination, removal.archive_sha256)
+    if of != (manifest.day, manifest.revision, store.name, manifest.archive.sha256):
+        raise IntegrityError(
+            action="use",
+            subject=place,
+            cause=f"it is of {removal.day} r{removal.revision} at {removal.destination}, which is not what was here",
+            error_class="removal",
+        )
+    return removal
 
 
 def _without_manifest(

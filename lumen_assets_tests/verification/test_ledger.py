@@ -124,7 +124,7 @@ def test_attestations(ledger: VerdictLedger) -> None:
         ({"here": found()}, 1),
         ({"here": found(), "there": found(revision=2)}, 1),
         ({"here": found(), "elsewhere": found()}, 1),
-        *(({"here": found(), "there": found(verdict)}, 1) for verdict in Verdict if verdict is not Verdict.MATCH),
+        *(({"here": found(), "there": found(verdict)}, 1) for verdict in Verdict if not verdict.accepted),
     ],
 )
 def test_only_a_match_of_this_revision_at_a_configured_destination_counts(
@@ -134,3 +134,26 @@ def test_only_a_match_of_this_revision_at_a_configured_destination_counts(
     assert attestation.good == good
     assert attestation.ok == (good == 2)
     assert attestation.destinations == 2
+
+
+def test_what_retention_removed_is_not_asked_for_but_one_good_copy_always_is() -> None:
+    def counted(*verdicts: Verdict) -> Attestation:
+        names = [f"d{number}" for number in range(len(verdicts))]
+        made = {name: found(verdict, destination=name) for name, verdict in zip(names, verdicts, strict=True)}
+        return attest(DAY, 1, made, destinations=names, required=2)
+
+    one = counted(Verdict.MATCH, Verdict.REMOVED)
+    assert (one.good, one.required, one.removed, one.ok) == (1, 1, 1, True)
+    assert "1 removed by retention" in str(one)
+    assert counted(Verdict.MATCH, Verdict.REMOVED, Verdict.REMOVED).ok
+    assert not counted(Verdict.REMOVED, Verdict.REMOVED, Verdict.REMOVED).ok
+    assert not counted(Verdict.MISSING, Verdict.REMOVED).ok
+
+
+def test_a_removal_on_record_stands_until_the_archive_is_there_and_read_again(ledger: VerdictLedger) -> None:
+    ledger.record(found())
+    ledger.record(removed := found(Verdict.REMOVED, level=Level.DIGEST, finding=Finding.RETENTION))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == removed
+    assert ledger.last_read("here")[DAY, 1] == removed.at
+    ledger.record(again := found(level=Level.BYTES))
+    assert ledger.newest(DAY, DAY)[DAY]["here"] == again
