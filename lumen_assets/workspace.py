@@ -412,13 +412,15 @@ class Workspace:
         """The record that retention removed an archive from a destination; None if it is there, or lost.
 
         Raises:
-            LumenError: if the destination could not be used, or the record is not to be believed.
+            TransientError, PermanentError: if the destination, or the key of the record, could not be used.
         """
         store = self.stores[destination]
         key = archive.revision_prefix(manifest.day, manifest.revision)
         if store.stat(key + archive.archive_name(manifest.day, manifest.revision)) is not None:
             return None
-        return read_removal(store, manifest, self.keyring)
+        with suppress(IntegrityError):
+            return read_removal(store, manifest, self.keyring)
+        return None
 
     def note_failed_put(self, destination: str, manifest: Manifest, error: LumenError) -> None:
         """Record what a failed put says of the replica: what else is in its place, or that it is unknown."""

@@ -36,12 +36,12 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
             day = partition_day(context)
             frozen = lumen.frozen_day(day)
             started = time.monotonic()
-            removal = lumen.removed_from(destination, frozen.manifest)
-            if removal is not None:
-                said = f"removed by retention on {removal.removed_at:%Y-%m-%d}, and not put again: {removal.reason}"
-                context.log.info(said)
-                return dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "removed": said})
             try:
+                removal = lumen.removed_from(destination, frozen.manifest)
+                if removal is not None:
+                    said = f"removed by retention on {removal.removed_at:%Y-%m-%d}, and not put again: {removal.reason}"
+                    context.log.info(said)
+                    return dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "removed": said})
                 receipt = replicate(frozen, lumen.stores[destination], _Said(context.log, frozen.manifest.archive.size))
             except LumenError as error:  # an earlier MATCH must not stand
                 lumen.note_failed_put(destination, frozen.manifest, error)
