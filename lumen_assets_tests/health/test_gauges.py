@@ -161,8 +161,8 @@ def test_replicas_are_counted_by_the_verdict_on_the_newest_revision(installation
     verified(installation, before, "there", Verdict.MATCH, revision=2)
     verified(installation, DAY, "gone", Verdict.MATCH)  # no destination any more
     assert vitals(installation.workspace, now=NOON).replicas == {
-        "here": {"MATCH": 1, "MISMATCH": 0, "MISSING": 0, "UNVERIFIABLE": 0, "UNVERIFIED": 1},
-        "there": {"MATCH": 1, "MISMATCH": 0, "MISSING": 1, "UNVERIFIABLE": 0, "UNVERIFIED": 0},
+        "here": {"MATCH": 1, "MISMATCH": 0, "MISSING": 0, "UNVERIFIABLE": 0, "REMOVED": 0, "UNVERIFIED": 1},
+        "there": {"MATCH": 1, "MISMATCH": 0, "MISSING": 1, "UNVERIFIABLE": 0, "REMOVED": 0, "UNVERIFIED": 0},
     }
 
 
