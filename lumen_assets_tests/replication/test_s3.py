@@ -266,12 +266,15 @@ def test_wrong_credentials_are_said_although_a_head_request_cannot(seaweedfs: S3
 
 def test_more_parts_than_there_can_be_become_larger_ones(tmp_path: Path, seaweedfs: S3Server) -> None:
     source = random_file(tmp_path / "source", 12 * MIB)
+    bucket = seaweedfs.new_bucket()
     before = s3_upload._MOST_PARTS
     s3_upload._MOST_PARTS = 2  # type: ignore[misc]
     try:
-        s3_store(seaweedfs, tmp_path / "uploads").put(KEY, source, digest_file(source))
+        s3_store(seaweedfs, tmp_path / "uploads", bucket).put(KEY, source, digest_file(source))
     finally:
         s3_upload._MOST_PARTS = before  # type: ignore[misc]
+    etag = seaweedfs.client().head_object(Bucket=bucket, Key=f"{PREFIX}/{KEY}")["ETag"]
+    assert etag.strip('"').endswith("-2")  # of 5 MiB there would be three
 
 
 def test_folders_that_consoles_make_are_not_listed(seaweedfs: S3Server, tmp_path: Path) -> None:
