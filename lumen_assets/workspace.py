@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from lumen_assets import __version__, archive, replication, telemetry
 from lumen_assets.alerting import dead_man
-from lumen_assets.alerting.channels import UNCAPPED, open_channels
+from lumen_assets.alerting.channels import AT_ONCE, open_channels
 from lumen_assets.alerting.clean import Cleaner
 from lumen_assets.alerting.events import event_id
 from lumen_assets.alerting.messages import Channel
@@ -197,7 +197,7 @@ class Workspace:
                 where,
                 alerts=self.settings.configuration.alerts,
                 channels=list(self.channels),
-                uncapped=UNCAPPED,
+                at_once=AT_ONCE,
                 cleaner=Cleaner(secret.get_secret_value() for secret in self.settings.secrets),
             )
         return self._outboxes[where]
@@ -350,7 +350,7 @@ class Workspace:
         """
         days = {entry.day for entry in archive.read_index(self.settings.archive_folder)}
         attestations = self.ledger.newest_attestations(date.min, date.max)
-        days |= {day for day, (good, _) in attestations.items() if good}
+        days |= {day for day, attested in attestations.items() if attested.good}
         with suppress(FileNotFoundError):
             days |= {date.fromisoformat(day) for day in json.loads(self._existing_file.read_text("utf-8"))}
         return days

@@ -14,8 +14,9 @@ from lumen_assets.alerting.messages import Channel, Message
 from lumen_assets.alerting.webhook import WebhookChannel
 from lumen_assets.settings import Settings
 
-UNCAPPED: Final = ("alertmanager",)
-"""Channels that the cap is not for: Alertmanager groups by itself, and has to hear of each incident's end."""
+AT_ONCE: Final = ("alertmanager",)
+"""Channels that neither the cap nor the quiet hours are for: Alertmanager groups and mutes by itself, has to hear of
+each incident's end, and forgets one that is not repeated."""
 
 
 def open_channels(settings: Settings) -> Mapping[str, Channel]:

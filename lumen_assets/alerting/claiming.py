@@ -35,8 +35,8 @@ class Counter:
     alerts: Alerts
     owner: str
     """Tells the lease of this sender from that of another."""
-    capped: bool = True
-    """Whether the cap holds for it."""
+    holds_back: bool = True
+    """Whether the cap and the quiet hours are for it."""
 
     def claim(self, now: datetime) -> Message | None:
         """See ``Outbox.claim``."""
@@ -46,10 +46,10 @@ class Counter:
         line = self._line()
         if state.failures and any(waiting.leased(now) for waiting in line):
             return None  # one probe at a time
-        quiet = self.alerts.quiet
+        quiet = self.alerts.quiet if self.holds_back else None
         quiet_below = Severity(quiet.below).rank if quiet is not None and is_quiet(quiet, now) else None
         ready = sendable(line, now, quiet_below)
-        under_cap = not self.capped or self._spent(line, now) < self.alerts.cap_per_hour
+        under_cap = not self.holds_back or self._spent(line, now) < self.alerts.cap_per_hour
         now_possible = [waiting for waiting in ready if under_cap or waiting.is_digest]
         if now_possible:
             return self._leased(now_possible[0].seq, now)
@@ -74,14 +74,16 @@ class Counter:
         d, seq = schema.delivery.c, self._seq(message_id)
         this = and_(d.message == seq, d.channel == self.channel, d.status == schema.PENDING, d.leased_by == self.owner)
         attempts = self.connection.scalar(select(d.attempts).where(this))
+        failures = self._state().failures + 1
         if attempts is not None:  # else the lease ran out, and the message is another sender's business
-            wait = PERMANENT if is_permanent(error) else wait_after(attempts + 1, error, draw)
+            permanent = is_permanent(error)
+            wait = PERMANENT if permanent else wait_after(attempts + 1, error, draw)
+            tried = {"attempts": attempts + 1, "refusals": d.refusals + int(permanent and failures == 1)}
             self.connection.execute(
                 update(schema.delivery)
                 .where(this)
-                .values(attempts=attempts + 1, next_at=now + wait, leased_until=None, leased_by=None, error=text)
+                .values(**tried, next_at=now + wait, leased_until=None, leased_by=None, error=text)
             )
-        failures = self._state().failures + 1
         self._update_state(
             failures=failures, next_try=now + wait_after(failures, error, draw), error=text, error_at=now
         )
@@ -90,7 +92,7 @@ class Counter:
         d, m = schema.delivery.c, schema.message.c
         rows = self.connection.execute(
             select(m.seq, m.key, m.severity, m.state, m.is_digest)
-            .add_columns(d.carried_by, d.attempts, d.next_at, d.leased_until)
+            .add_columns(d.carried_by, d.attempts, d.refusals, d.next_at, d.leased_until)
             .join_from(schema.delivery, schema.message, d.message == m.seq)
             .where(d.channel == self.channel, d.status != schema.DELIVERED)
             .order_by(m.seq)

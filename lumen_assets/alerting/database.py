@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, insert, make_url, select
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from lumen_assets.alerting.schema import METADATA, VERSION, schema
+from lumen_assets.alerting.schema import CHANGES, METADATA, VERSION, schema
 from lumen_assets.errors import PermanentError, TransientError
 
 _WAIT: Final = 30
@@ -96,6 +96,10 @@ class Database:
                     error_class="state",
                     hint="use the version of Lumen Assets that made it, or a newer one",
                 )
+            else:
+                for newer in range(version + 1, VERSION + 1):
+                    connection.execute(text(CHANGES[newer]))
+                    connection.execute(insert(schema).values(version=newer))
         self._ready = True
 
     @property

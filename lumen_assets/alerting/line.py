@@ -13,6 +13,10 @@ MEMBERS: Final = 100
 """Messages that one digest stands for at most; more wait for the next one."""
 
 
+STANDS_ASIDE: Final = 3
+"""Refusals for good, by a channel that takes others, after which a message no longer holds up those behind it."""
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A message that one channel has not got yet.
@@ -25,6 +29,7 @@ class Waiting:
         is_digest: it stands for others.
         carried_by: the row of the digest that tells it.
         attempts: how many failed.
+        refusals: how many of them were for good, while the channel took other messages.
         next_at: not before this.
         leased_until: somebody may be sending it until then.
     """
@@ -36,6 +41,7 @@ class Waiting:
     is_digest: bool = False
     carried_by: int | None = None
     attempts: int = 0
+    refusals: int = 0
     next_at: datetime | None = None
     leased_until: datetime | None = None
 
@@ -51,6 +57,8 @@ class Waiting:
 
 def sendable(line: Sequence[Waiting], now: datetime, quiet_below: int | None) -> list[Waiting]:
     """The first message of every incident that may go now, best first: untried before tried, severe before mild.
+
+    What the channel refuses for good again and again is tried on, but no longer keeps back what follows it.
 
     Args:
         line: all that waits, by ``seq``.
@@ -71,20 +79,24 @@ def digest_members(line: Sequence[Waiting], heads: Iterable[Waiting], now: datet
     of_key: dict[str, list[Waiting]] = {key: [] for key in keys}
     ended: set[str] = set()
     for waiting in line:
-        if waiting.key in keys and waiting.key not in ended:
+        if waiting.key in keys and waiting.key not in ended and waiting.refusals < STANDS_ASIDE:
             if waiting.free(now):
                 of_key[waiting.key].append(waiting)
             else:
                 ended.add(waiting.key)
-    groups = sorted(of_key.values(), key=lambda group: (-max(w.severity for w in group), group[0].seq))
+    groups = sorted(filter(None, of_key.values()), key=lambda group: (-max(w.severity for w in group), group[0].seq))
     return [waiting for group in groups for waiting in group][:MEMBERS]
 
 
 def _heads(line: Iterable[Waiting]) -> Iterable[Waiting]:
     heads: dict[str, Waiting] = {}
+    aside = []
     for waiting in line:
-        heads.setdefault(waiting.key, waiting)
-    return heads.values()
+        if waiting.refusals >= STANDS_ASIDE:
+            aside.append(waiting)
+        else:
+            heads.setdefault(waiting.key, waiting)
+    return (*heads.values(), *aside)
 
 
 def _hushed(waiting: Waiting, quiet_below: int | None) -> bool:

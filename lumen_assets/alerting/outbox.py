@@ -49,7 +49,7 @@ class Outbox:
         alerts: timing, quiet hours and cap.
         channels: the names of the channels that there are.
         cleaner: applied to every text of an event before it is stored, and to answers and errors.
-        uncapped: channels that get every message by itself, however many there are.
+        at_once: channels that get every message by itself, at any hour: neither cap nor quiet hours are for them.
         draw: a number between two others, for the jitter.
     """
 
@@ -60,14 +60,14 @@ class Outbox:
         alerts: Alerts,
         channels: Sequence[str],
         cleaner: Cleaner,
-        uncapped: Collection[str] = (),
+        at_once: Collection[str] = (),
         draw: Draw = random.uniform,
     ) -> None:
         self._database = Database(url, cleaner)
         self._alerts = alerts
         self._channels = tuple(dict.fromkeys(channels))
         self._clean = cleaner
-        self._uncapped = frozenset(uncapped)
+        self._at_once = frozenset(at_once)
         self._draw = draw
         self._owner = str(uuid.uuid4())
 
@@ -177,4 +177,4 @@ class Outbox:
             removed += batch
 
     def _counter(self, connection: Connection, channel: str) -> Counter:
-        return Counter(connection, channel, self._alerts, self._owner, capped=channel not in self._uncapped)
+        return Counter(connection, channel, self._alerts, self._owner, holds_back=channel not in self._at_once)

@@ -24,8 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables; a database of a newer one is refused."""
+
+CHANGES: Final = {2: "ALTER TABLE lumen_alert_delivery ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0"}
+"""What makes the tables of the version before into those of each version."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -139,6 +142,7 @@ delivery = Table(
     Column("channel", String, primary_key=True),
     Column("status", String, nullable=False),
     Column("attempts", Integer, nullable=False),  # those that failed
+    Column("refusals", Integer, nullable=False, server_default="0"),  # refused for good by a channel that took others
     Column("next_at", Instant),
     Column("leased_until", Instant),
     Column("leased_by", String),

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
-from lumen_assets.days import KST, days_between
-from lumen_assets.verification import Finding, Verdict, Verification
+from lumen_assets.alerting.reading import OpenIncident
+from lumen_assets.days import KST, days_between, parse_day
+from lumen_assets.verification import Attested, Finding, Verdict, Verification
 
 
 def days_missing(start: date, due: date | None, existing: Collection[date], deadline: time) -> list[Event]:
@@ -39,31 +40,56 @@ def days_missing(start: date, due: date | None, existing: Collection[date], dead
     ]
 
 
-def days_below_policy(attestations: Mapping[date, tuple[int, int]], now: datetime) -> list[Event]:
-    """A day whose newest attestation counted fewer good replicas than the policy asks for.
+def days_below_policy(attested: Mapping[date, Attested], unattested: Collection[date], now: datetime) -> list[Event]:
+    """A day whose newest attestation counted fewer good replicas than the policy asks for, or was never made.
 
     Args:
-        attestations: (good, required) by day.
+        attested: the newest attestation by day.
+        unattested: days that are frozen, or frozen anew, and whose attestation did not follow.
         now: with a zone.
     """
-    return [
-        Event(
-            id=event_id(Kind.DAY_BELOW_POLICY, day, now),
-            kind=Kind.DAY_BELOW_POLICY,
-            severity=Severity.CRITICAL,
-            state=State.FIRING,
-            source="attestation",
-            subject=str(day),
-            at=now,
-            title=f"{day} has {good} good replicas, {required} are required",
+    below = {day: found for day, found in attested.items() if not found.met and day not in unattested}
+    events = [
+        _below_policy(
+            day,
+            now,
             error_class="policy",
-            cause=f"its newest attestation counted {good} of the {required} good replicas that the policy asks for",
+            title=f"{day} has {found.good} good replicas, {found.required} are required",
+            cause=f"its newest attestation counted {found.good} of the {found.required} good replicas that the policy "
+            "asks for",
             hint="repair it from a good replica; `lumen status` shows which are not",
-            command=f"lumen repair {day}",
         )
-        for day, (good, required) in sorted(attestations.items())
-        if good < required
+        for day, found in below.items()
     ]
+    events += [
+        _below_policy(
+            day,
+            now,
+            error_class="unattested",
+            title=f"{day} is frozen and was never attested",
+            cause="its run ended before its replicas were verified and counted, or the attestation did not start",
+            hint="verify it, put what is missing and attest it, which is what a repair does",
+        )
+        for day in unattested
+    ]
+    return sorted(events, key=lambda event: event.subject)
+
+
+def _below_policy(day: date, now: datetime, *, error_class: str, title: str, cause: str, hint: str) -> Event:
+    return Event(
+        id=event_id(Kind.DAY_BELOW_POLICY, day, now),
+        kind=Kind.DAY_BELOW_POLICY,
+        severity=Severity.CRITICAL,
+        state=State.FIRING,
+        source="attestation",
+        subject=str(day),
+        at=now,
+        title=title,
+        error_class=error_class,
+        cause=cause,
+        hint=hint,
+        command=f"lumen repair {day}",
+    )
 
 
 _SEVERITY = {Verdict.MISMATCH: Severity.CRITICAL, Verdict.MISSING: Severity.CRITICAL}
@@ -108,6 +134,79 @@ def _hint(found: Verification) -> str:
     if found.verdict in _SEVERITY:
         return "put it again from a good replica; a damaged one is kept aside, never deleted"
     return "it may be good or not: verify it again once the destination answers"
+
+
+def proved_good(
+    open_incidents: Iterable[OpenIncident],
+    newest: Mapping[date, Mapping[str, Verification]],
+    attested: Mapping[date, Attested],
+    revisions: Mapping[date, int],
+    destinations: Collection[str],
+    now: datetime,
+) -> list[Event]:
+    """What failed in a run and was made good without one: by ``lumen repair``, or since its destination is gone.
+
+    A replica of the newest revision that is MATCH or removed on purpose proves the assets of its day and destination;
+    an attestation of it within the policy, the runs of that day. What failed later than the proof stays open.
+
+    Args:
+        open_incidents: of the outbox.
+        newest: the standing verdicts on the newest revision, by day and destination.
+        attested: the newest attestation by day.
+        revisions: the newest revision that is frozen, by day.
+        destinations: those that are configured.
+        now: with a zone.
+    """
+    events = []
+    for incident in open_incidents:
+        if incident.kind not in (Kind.MATERIALIZATION_FAILED, Kind.RUN_FAILED):
+            continue
+        asset, _, destination = incident.source.partition("/")
+        of_destination = asset in ("replica", "verification") and destination != ""
+        if of_destination and destination not in destinations:
+            events.append(_good(incident, "", now, f"{destination} is not configured any more"))
+            continue
+        for subject in incident.subjects:
+            try:
+                day = parse_day(subject)
+            except ValueError:
+                continue
+            revision, verdict, count = revisions.get(day, 0), newest.get(day, {}).get(destination), attested.get(day)
+            if of_destination and verdict and verdict.verdict.accepted and verdict.revision >= revision:
+                events.append(_good(incident, subject, verdict.at, f"its replica is {verdict.verdict}"))
+            elif incident.source in _ATTESTED and count and count.met and (count.revision or 0) >= revision:
+                events.append(_good(incident, subject, count.at, f"{count.good} good replicas were counted"))
+    return events
+
+
+_ATTESTED = ("attestation", "attest", "repair", "daily")
+"""The asset and the jobs whose failure for a day is over when that day is attested."""
+
+
+def _good(incident: OpenIncident, subject: str, at: datetime, why: str) -> Event:
+    return Event(
+        id=event_id("proved good", incident.key, incident.since, subject, at),
+        kind=incident.kind,
+        severity=Severity.INFO,
+        state=State.RESOLVED,
+        source=incident.source,
+        subject=subject,
+        at=at,
+        title=f"{incident.source} is good again{f' for {subject}' if subject else ''}: {why}",
+    )
+
+
+def given_up_and_there(
+    open_incidents: Iterable[OpenIncident], existing: Collection[date], now: datetime
+) -> list[Event]:
+    """Days that were given up and are frozen by now; the sensor that gave them up may have been turned off since."""
+    return [
+        _good(incident, subject, now, "it is frozen")
+        for incident in open_incidents
+        if incident.kind is Kind.GIVEN_UP
+        for subject in incident.subjects
+        if parse_day(subject) in existing
+    ]
 
 
 def all_is_well(day: date, good: int, destinations: int, *, missing: int, below: int, now: datetime) -> Event:

@@ -4,7 +4,7 @@ from lumen_assets.archive.create import CreatedArchive, create_archive
 from lumen_assets.archive.digests import Digests, DigestTaker, digest_file
 from lumen_assets.archive.extract import extract_stream
 from lumen_assets.archive.freeze import FrozenDay, freeze_day, load_frozen, newest, revisions
-from lumen_assets.archive.index import IndexEntry, heads, read_index, refresh_index
+from lumen_assets.archive.index import IndexEntry, heads, newest_revisions, read_index, refresh_index
 from lumen_assets.archive.keys import (
     Key,
     Keyring,
@@ -56,6 +56,7 @@ __all__ = [
     "members_of",
     "new_key_text",
     "newest",
+    "newest_revisions",
     "parse_archive_key",
     "parse_keyring",
     "parse_manifest_key",

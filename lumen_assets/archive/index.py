@@ -73,6 +73,14 @@ def read_index(archive_folder: Path) -> tuple[IndexEntry, ...]:
     return tuple(entry for entry in entries if entry is not None)
 
 
+def newest_revisions(archive_folder: Path) -> dict[date, int]:
+    """The newest revision in the index, by day."""
+    newest: dict[date, int] = {}
+    for entry in read_index(archive_folder):
+        newest[entry.day] = max(entry.revision, newest.get(entry.day, 0))
+    return newest
+
+
 def refresh_index(archive_folder: Path, keyring: Keyring) -> tuple[IndexEntry, ...]:
     """Make the index agree with the manifests that are there, and return its entries.
 

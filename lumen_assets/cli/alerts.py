@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lumen_assets.alerting.delivery import deliver
+from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.reading import OpenIncident
 from lumen_assets.cli.outbox import outbox_of
@@ -24,14 +25,22 @@ SUBJECTS_SHOWN: Final = 5
 
 @click.command()
 @click.option("--send", is_flag=True, help="First send what waits and may go now, as the daemon does by itself.")
+@click.option(
+    "--close",
+    metavar="KIND:SOURCE",
+    help="First close what is open of this kind and source, where nothing will by itself: an asset that is no more. "
+    "What is still wrong is opened again.",
+)
 @json_option
-def alerts(send: bool, as_json: bool) -> None:
+def alerts(send: bool, close: str | None, as_json: bool) -> None:
     """Show the incidents that are open, and what waits for each channel and why.
 
     Exits 1 if an incident is open or a channel does not take messages.
     """
     workspace = Workspace(load_settings())
     outbox = outbox_of(workspace)
+    if close:
+        _close(outbox, close)
     if send:
         deliver(outbox, workspace.channels, lambda: datetime.now(UTC), seconds=SECONDS)
     incidents = outbox.open_incidents()
@@ -43,6 +52,25 @@ def alerts(send: bool, as_json: bool) -> None:
         _print(incidents, channels, Console())
     if not ok:
         raise SystemExit(PROBLEM)
+
+
+def _close(outbox: Outbox, what: str) -> None:
+    kind, _, source = what.partition(":")
+    now = datetime.now(UTC)
+    if not any((incident.kind, incident.source) == (kind, source) for incident in outbox.open_incidents()):
+        raise click.BadParameter(
+            f"nothing of {what!r} is open; `lumen alerts` shows what is, as KIND: SOURCE", param_hint="--close"
+        )
+    event = Event(
+        id=event_id("closed by hand", what, now),
+        kind=Kind(kind),
+        severity=Severity.INFO,
+        state=State.RESOLVED,
+        source=source,
+        at=now,
+        title=f"{source} was closed by hand",
+    )
+    outbox.record([event], now)
 
 
 def _channels(outbox: Outbox) -> dict[str, dict[str, Any]]:

@@ -126,9 +126,10 @@ def _tell(
 
     try:
         done = tell(workspace, instance, run_ids, seconds=TELLING_SECONDS)
-    except LumenError as error:  # the day is what counts
-        console.print(f"[yellow]alerts[/]: {error}", soft_wrap=True, highlight=False)
-        return {"outbox": str(error)}
+    except Exception as error:  # the day is what counts
+        why = str(error) if isinstance(error, LumenError) else f"unexpected {type(error).__name__}: please report it"
+        console.print(f"[yellow]alerts[/]: {escape(why)}", soft_wrap=True, highlight=False)
+        return {"outbox": why}
     return {
         name: f"{one.sent} sent" + (f", {one.failed} tries failed: {one.last}" if one.failed else "")
         for name, one in done.channels.items()

@@ -15,6 +15,7 @@ import click
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.alerting.events import Event, Kind, Severity, State
 from lumen_assets.alerting.messages import Channel, Message
+from lumen_assets.alerting.quiet import is_quiet
 from lumen_assets.alerting.reading import ChannelError, Sent
 from lumen_assets.alerting.schema import DELIVERED
 from lumen_assets.cli.outbox import outbox_of
@@ -96,13 +97,16 @@ def send_now(event: Event) -> Sequence[Delivery]:
     outbox.record([event], datetime.now(UTC))
     deliver(outbox, workspace.channels, lambda: datetime.now(UTC), seconds=SECONDS, at_once=True)
     sent = outbox.sent(event.id)
-    return [_result(name, sent[name], outbox.last_error(name)) for name in workspace.channels]
+    return [_result(name, sent.get(name), outbox.last_error(name), workspace) for name in workspace.channels]
 
 
-def _result(channel: str, sent: Sent, error: ChannelError | None) -> Delivery:
+def _result(channel: str, sent: Sent | None, error: ChannelError | None, workspace: Workspace) -> Delivery:
+    if sent is None:  # another program, with other settings, put it together first
+        return Delivery(channel, ok=False, answer="it is not for this channel: it was added after the message was made")
     if sent.status == DELIVERED:
         return Delivery(channel, ok=True, answer=sent.answer)
-    why = sent.error or (error.text if error else "others go before it")
+    quiet = is_quiet(workspace.settings.configuration.alerts.quiet, datetime.now(UTC))
+    why = sent.error or (error.text if error else "quiet hours" if quiet else "others go before it")
     return Delivery(channel, ok=False, answer=f"{why}; it waits in the outbox and is sent again")
 
 

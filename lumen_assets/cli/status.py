@@ -18,7 +18,7 @@ from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import KST, days_between, yesterday
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Verification
+from lumen_assets.verification import Attested, Verification
 from lumen_assets.workspace import Workspace
 
 DEFAULT_DAYS: Final = 30
@@ -30,7 +30,7 @@ class DayStatus:
 
     Attributes:
         manifest: of its newest revision, from the local archive, else from a destination; None if it is nowhere.
-        attestation: (good, required) of the newest attestation.
+        attestation: the newest one; None if there is none.
     """
 
     day: date
@@ -38,12 +38,12 @@ class DayStatus:
     pdf: bool
     manifest: Manifest | None
     verdicts: dict[str, Verification]
-    attestation: tuple[int, int] | None
+    attestation: Attested | None
 
     @property
     def attested(self) -> bool:
         """Whether the newest attestation met the policy."""
-        return self.attestation is not None and self.attestation[0] >= self.attestation[1]
+        return self.attestation is not None and self.attestation.met
 
 
 @click.command()
@@ -162,7 +162,7 @@ def _day_json(day: DayStatus) -> dict[str, Any]:
             for name, found in day.verdicts.items()
         },
         "attestation": day.attestation
-        and {"good": day.attestation[0], "required": day.attestation[1], "ok": day.attested},
+        and {"good": day.attestation.good, "required": day.attestation.required, "ok": day.attested},
     }
 
 
@@ -223,7 +223,7 @@ def _verdict(found: Verification | None, revision: int | None) -> str:
 def _attested(day: DayStatus) -> str:
     if day.attestation is None:
         return "[dim]—[/]"
-    return f"[{'green' if day.attested else 'red'}]{day.attestation[0]} good, {day.attestation[1]} required[/]"
+    return f"[{'green' if day.attested else 'red'}]{day.attestation.good} good, {day.attestation.required} required[/]"
 
 
 def _ranges(days: Sequence[DayStatus]) -> str:

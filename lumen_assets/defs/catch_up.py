@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
-from lumen_assets import archive
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.catch_up import Plan, Tried, plan
 from lumen_assets.days import days_between, parse_day, yesterday
 from lumen_assets.defs.alerts.telling import open_outbox
 from lumen_assets.defs.schedules import start_of_run
+from lumen_assets.health.due import unattested
 from lumen_assets.settings import CatchUp, Configuration
 from lumen_assets.workspace import Workspace
 
@@ -20,7 +19,7 @@ TAG: Final = "lumen/catch_up"
 """Tag of the runs that the sensor requested: ``daily`` or ``repair``."""
 
 GRACE: Final = timedelta(minutes=30)
-"""How long others are given to do it themselves: the schedule to start a day, the attestation to follow its run."""
+"""How long the schedule is given to start a day itself."""
 
 _BEHIND_THE_SCHEDULE: Final = {"dagster/priority": "-1"}
 _UNDER_WAY: Final = [
@@ -72,7 +71,9 @@ def heal_sensor(settings: CatchUp) -> dg.SensorDefinition:
     )
     def heal(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SensorResult:
         now = datetime.now(UTC)
-        return _result("repair", _plan(context.instance, "repair", _below_policy(lumen), settings, now, attempts=None))
+        return _result(
+            "repair", _plan(context.instance, "repair", _below_policy(lumen, now), settings, now, attempts=None)
+        )
 
     return heal
 
@@ -107,22 +108,14 @@ def _missing(lumen: Workspace, now: datetime) -> set[date]:
     return {*days_between(configuration.start_date, newest_expected(configuration, now))} - lumen.existing_days()
 
 
-def _below_policy(lumen: Workspace) -> set[date]:
+def _below_policy(lumen: Workspace, now: datetime) -> set[date]:
     """Days frozen here that are not attested within the policy, or were not at all a while after they were frozen."""
     configuration = lumen.settings.configuration
-    attested = lumen.ledger.newest_attestations(configuration.start_date, yesterday())
-    folder = lumen.settings.archive_folder
-    frozen = {entry.day for entry in archive.read_index(folder) if _older_than_grace(folder / entry.day.isoformat())}
-    met = {day for day, (good, required) in attested.items() if good >= required}
-    return ({day for day in frozen if day >= configuration.start_date} | attested.keys()) - met
-
-
-def _older_than_grace(folder: Path) -> bool:
-    """Whether a day's folder has been as it is for long enough that its attestation should have followed."""
-    try:
-        return folder.stat().st_mtime < (datetime.now(UTC) - GRACE).timestamp()
-    except FileNotFoundError:  # it was frozen here once
-        return True
+    attested = lumen.ledger.newest_attestations(configuration.start_date, yesterday(now))
+    never = unattested(lumen.settings.archive_folder, attested, now)
+    return {day for day in never if day >= configuration.start_date} | {
+        day for day, found in attested.items() if not found.met
+    }
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[date]:

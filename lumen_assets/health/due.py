@@ -1,11 +1,19 @@
-"""Which days should be done by now."""
+"""Which days should be done by now, and which are not."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
 
+from lumen_assets import archive
 from lumen_assets.days import KST, yesterday
 from lumen_assets.settings import Configuration
+from lumen_assets.verification import Attested
+
+ATTESTED_WITHIN: Final = timedelta(minutes=30)
+"""How long after a day was frozen its attestation should have followed: it has a run of its own."""
 
 
 def due_at(day: date, configuration: Configuration) -> datetime:
@@ -24,3 +32,26 @@ def newest_due(configuration: Configuration, now: datetime) -> date | None:
     while now < due_at(day, configuration):
         day -= timedelta(days=1)
     return day if day >= configuration.start_date else None
+
+
+def unattested(archive_folder: Path, attested: Mapping[date, Attested], now: datetime) -> set[date]:
+    """Days whose newest revision was frozen here a while ago and was never attested.
+
+    Args:
+        archive_folder: the local archive.
+        attested: the newest attestation by day.
+        now: with a zone.
+    """
+    return {
+        day
+        for day, revision in archive.newest_revisions(archive_folder).items()
+        if (day not in attested or (attested[day].revision or 0) < revision)
+        and _unchanged_since(archive_folder / day.isoformat(), now - ATTESTED_WITHIN)
+    }
+
+
+def _unchanged_since(folder: Path, moment: datetime) -> bool:
+    try:
+        return folder.stat().st_mtime < moment.timestamp()
+    except FileNotFoundError:  # it was frozen here once
+        return True

@@ -112,13 +112,13 @@ def attestation(installation: Installation, now: datetime, underway: date | None
     if not attested:
         return Finding("attestation", ok=False, detail="no day has been attested yet", fix=fix)
     newest = max(attested)
-    good, required = attested[newest]
-    said = f"{newest}: {good} good replicas, {required} required"
+    found = attested[newest]
+    said = f"{newest}: {found.good} good replicas, {found.required} required"
     if expected is not None and newest < expected:
         due = due_at(expected, configuration)
         said = f"the newest is of {newest}, but {expected} was due at {due:%Y-%m-%d %H:%M} KST"
         return Finding("attestation", ok=False, detail=said, fix=fix)
-    return Finding("attestation", ok=good >= required, detail=said, fix=f"`lumen repair {newest}`")
+    return Finding("attestation", ok=found.met, detail=said, fix=f"`lumen repair {newest}`")
 
 
 def report(path: Path, configuration: Configuration, now: datetime, underway: date | None = None) -> Finding:

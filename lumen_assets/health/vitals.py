@@ -10,7 +10,7 @@ from typing import Final
 from lumen_assets import __version__, archive
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import days_between, yesterday
-from lumen_assets.health.due import newest_due
+from lumen_assets.health.due import newest_due, unattested
 from lumen_assets.health.gauges import Vitals
 from lumen_assets.health.proofs import Installation
 from lumen_assets.verification import Verdict, Verification
@@ -38,18 +38,17 @@ def vitals(
     configuration, ledger = installation.settings.configuration, installation.ledger
     first, last = configuration.start_date, yesterday(now)
     attested = ledger.newest_attestations(first, last)
-    revisions: dict[date, int] = {}
-    for entry in archive.read_index(installation.settings.archive_folder):
-        revisions[entry.day] = max(entry.revision, revisions.get(entry.day, 0))
+    revisions = archive.newest_revisions(installation.settings.archive_folder)
     due_last = newest_due(configuration, now)
     due = list(days_between(first, due_last)) if due_last else []
     existing = installation.existing_days()
     depth = outbox.depth(now) if outbox else None
-    met = {day for day, (good, required) in attested.items() if good >= required}
+    never = unattested(installation.settings.archive_folder, attested, now)
+    met = {day for day, found in attested.items() if found.met}
     return Vitals(
         version=__version__,
         last_success=ledger.last_success(),
-        days_below_policy=len(attested.keys() - met),
+        days_below_policy=len((attested.keys() - met) | never),
         days_missing=sum(day not in existing for day in due),
         backfill_backlog_days=sum(day not in met for day in due),
         replicas=_replicas(list(configuration.destinations), revisions, ledger.newest(first, last)),

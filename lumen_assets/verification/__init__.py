@@ -1,6 +1,6 @@
 """Whether each replica can be restored, proven by reading it."""
 
-from lumen_assets.verification.attestation import Attestation, attest
+from lumen_assets.verification.attestation import Attestation, Attested, attest
 from lumen_assets.verification.ledger import VerdictLedger
 from lumen_assets.verification.repair import Repair, RepairOutcome, repair_replica
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
@@ -8,6 +8,7 @@ from lumen_assets.verification.verify import read_manifest, read_removal, unreac
 
 __all__ = [
     "Attestation",
+    "Attested",
     "Finding",
     "Level",
     "Repair",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from lumen_assets.verification.verdicts import Level, Verdict, Verification
 
@@ -39,6 +39,28 @@ class Attestation:
     def __str__(self) -> str:
         removed = f", {self.removed} removed by retention" if self.removed else ""
         return f"{self.good} of {self.destinations} replicas good, {self.required} required{removed}"
+
+
+@dataclass(frozen=True)
+class Attested:
+    """What is on record of the newest attestation of a day.
+
+    Attributes:
+        revision: the one attested; None if the day was not frozen.
+        good: good replicas that were counted.
+        required: what the policy asked for.
+        at: when, with a zone.
+    """
+
+    revision: int | None
+    good: int
+    required: int
+    at: datetime
+
+    @property
+    def met(self) -> bool:
+        """Whether the policy was met."""
+        return self.good >= self.required
 
 
 def attest(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lumen_assets.errors import PermanentError
-from lumen_assets.verification.attestation import Attestation
+from lumen_assets.verification.attestation import Attestation, Attested
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
 
 _SCHEMA: Final = """
@@ -54,7 +54,7 @@ GROUP BY day, revision
 """
 
 _NEWEST_ATTESTATION: Final = """
-SELECT day, good, required FROM attestation
+SELECT day, revision, good, required, at FROM attestation
 WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN ? AND ? GROUP BY day)
 """
 
@@ -178,13 +178,16 @@ class VerdictLedger:
                 (a.day.isoformat(), a.revision, a.good, a.destinations, a.required, at.isoformat()),
             )
 
-    def newest_attestations(self, first: date, last: date) -> dict[date, tuple[int, int]]:
-        """The newest attestation of each day in the range, as (good, required)."""
+    def newest_attestations(self, first: date, last: date) -> dict[date, Attested]:
+        """The newest attestation of each day in the range that has one."""
         if not self._path.exists():
             return {}
         with self._connected() as connection:
             rows = connection.execute(_NEWEST_ATTESTATION, (first.isoformat(), last.isoformat())).fetchall()
-        return {date.fromisoformat(day): (good, required) for day, good, required in rows}
+        return {
+            date.fromisoformat(day): Attested(revision, good, required, datetime.fromisoformat(at))
+            for day, revision, good, required, at in rows
+        }
 
     def last_success(self) -> datetime | None:
         """When the newest day that ever met the policy first did; None if no day has.

@@ -51,7 +51,7 @@ def over(name: object, **given: Any) -> Event:
 
 
 def outbox_at(
-    address: str, *channels: str, secrets: tuple[str, ...] = (), uncapped: tuple[str, ...] = (), **alerts: Any
+    address: str, *channels: str, secrets: tuple[str, ...] = (), at_once: tuple[str, ...] = (), **alerts: Any
 ) -> Outbox:
     """An outbox whose jitter is always as long as it may be."""
     return Outbox(
@@ -59,7 +59,7 @@ def outbox_at(
         alerts=Alerts(**alerts),
         channels=channels or ("hook",),
         cleaner=Cleaner(secrets),
-        uncapped=uncapped,
+        at_once=at_once,
         draw=lambda _, most: most,
     )
 

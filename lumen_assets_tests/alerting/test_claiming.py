@@ -121,6 +121,41 @@ def test_a_message_that_is_refused_does_not_hold_up_the_others(address: str) -> 
     assert claimed(outbox, after(minutes=60)) == refused
 
 
+def hours_of_refusing(outbox: Outbox, hours: int, *, down: bool = False) -> list[tuple[int, State]]:
+    """What of an incident a channel took that refuses its first message for good; something else comes every hour."""
+    taken = []
+    for hour in range(1, hours + 1):
+        now = after(hours=hour + 1)
+        outbox.record(notices(f"of hour {hour}"), now)
+        outbox.compose(now)
+        for minute in range(10):
+            while (message := outbox.claim("hook", now + timedelta(minutes=minute))) is not None:
+                refused = (message.number, message.state) == (1, State.FIRING)
+                if down or refused:
+                    outbox.failed("hook", message.id, REFUSED, now + timedelta(minutes=minute))
+                else:
+                    outbox.delivered("hook", message.id, "ok", now + timedelta(minutes=minute))
+                    taken += [(message.number, message.state)] if message.state is not State.NOTICE else []
+    return taken
+
+
+def test_what_is_refused_again_and_again_stands_aside_for_what_follows_it(address: str) -> None:
+    outbox = two_messages_of_one_incident(address)
+    assert hours_of_refusing(outbox, 2) == []
+    assert hours_of_refusing(outbox, 5) == [(2, State.RESOLVED)]
+    assert outbox.depth(after(hours=9))["hook"].messages == 1, "it is not dropped"
+    (first,) = take_all(outbox, after(hours=9))
+    assert first.number == 1
+
+
+def test_a_channel_that_refuses_everything_gets_everything_in_order_when_it_no_longer_does(address: str) -> None:
+    outbox = two_messages_of_one_incident(address)
+    assert hours_of_refusing(outbox, 12, down=True) == []
+    got = take_all(outbox, after(days=3))
+    got += take_all(outbox, after(days=4))
+    assert [message.number for message in got if message.state is not State.NOTICE] == [1, 2]
+
+
 def test_waits_double_from_half_a_minute_to_a_quarter_of_an_hour() -> None:
     most = [wait_after(n, DOWN, lambda _, high: high).total_seconds() for n in (1, 2, 3, 4, 5, 6, 7, 5000)]
     assert most == [30, 60, 120, 240, 480, 900, 900, 900]
@@ -193,6 +228,17 @@ def test_what_is_mild_or_over_waits_for_the_morning(address: str) -> None:
     assert take_all(outbox, morning - timedelta(seconds=1)) == []
     got = take_all(outbox, morning)
     assert [(m.source, m.state) for m in got] == [("key", State.RESOLVED), ("replica/cloud", State.FIRING)]
+
+
+def test_a_channel_that_groups_by_itself_hears_everything_at_night_too(address: str) -> None:
+    outbox = outbox_at(address, "hook", "manager", at_once=("manager",), quiet=QUIET, repeat_hours=1)
+    night = kst(23)
+    outbox.record([event("mild")], night)
+    for hours in (1, 2, 3):
+        now = night + timedelta(hours=hours)
+        outbox.compose(now)
+        assert len(take_all(outbox, now, "manager")) == 1, "it would take what is not repeated for over"
+        assert take_all(outbox, now, "hook") == []
 
 
 def test_what_is_critical_at_night_takes_what_stands_before_it_along(address: str) -> None:
@@ -282,7 +328,7 @@ def test_messages_of_an_incident_wait_for_the_digest_that_tells_the_earlier_one(
 
 
 def test_a_channel_without_a_cap_gets_each_message(address: str) -> None:
-    outbox = outbox_at(address, uncapped=("hook",), cap_per_hour=2)
+    outbox = outbox_at(address, at_once=("hook",), cap_per_hour=2)
     outbox.record(notices(*range(5)), START)
     outbox.compose(START)
     got = take_all(outbox, START)

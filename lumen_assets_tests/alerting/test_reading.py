@@ -115,6 +115,19 @@ def test_a_newer_database_is_refused(address: str) -> None:
         outbox_at(address).record([event("a")], START)
 
 
+def test_an_older_database_is_brought_up_to_date_and_keeps_what_waits(address: str) -> None:
+    older = outbox_at(address)
+    older.record([event("a")], START)
+    older.compose(after(minutes=1))
+    with Database(address, str).writing() as connection:
+        connection.execute(text("ALTER TABLE lumen_alert_delivery DROP COLUMN refusals"))
+        connection.execute(text("DELETE FROM lumen_alert_schema"))
+        connection.execute(schema.schema.insert().values(version=1))
+    for _ in range(2):  # the second finds it done
+        assert outbox_at(address).depth(after(hours=1))["hook"].messages == 1
+    assert [message.title for message in take_all(outbox_at(address), after(hours=1))] == ["a failed"]
+
+
 def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "outbox.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(PermanentError, match=r"could not use the alert outbox .*outbox\.db: file is not a database"):

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumen_assets.alerting import survey
-from lumen_assets.alerting.events import Severity, State
+from lumen_assets.alerting.events import Kind, Severity, State
+from lumen_assets.alerting.reading import OpenIncident
 from lumen_assets.days import KST, days_between
-from lumen_assets.verification import Finding, Level, Verdict, Verification
+from lumen_assets.verification import Attested, Finding, Level, Verdict, Verification
 
 NOON = time(12)
 START = date(2026, 1, 1)
@@ -37,10 +38,80 @@ def test_a_missing_day_says_how_to_make_it() -> None:
 
 
 def test_days_below_policy() -> None:
-    attested = {date(2026, 1, 1): (2, 2), date(2026, 1, 2): (1, 2), date(2026, 1, 3): (0, 2)}
-    events = survey.days_below_policy(attested, at("2026-01-05 10:00"))
-    assert [event.subject for event in events] == ["2026-01-02", "2026-01-03"]
+    good = {date(2026, 1, 1): 2, date(2026, 1, 2): 1, date(2026, 1, 3): 0, date(2026, 1, 4): 2}
+    attested = {day: counted(count) for day, count in good.items()}
+    never = {date(2026, 1, 3), date(2026, 1, 4), date(2026, 1, 5)}  # two of them were frozen anew since
+    events = survey.days_below_policy(attested, never, at("2026-01-06 10:00"))
+    assert [(event.subject, event.error_class) for event in events] == [
+        ("2026-01-02", "policy"),
+        ("2026-01-03", "unattested"),
+        ("2026-01-04", "unattested"),
+        ("2026-01-05", "unattested"),
+    ]
     assert events[0].command == "lumen repair 2026-01-02"
+
+
+def counted(good: int, *, revision: int = 1, when: str = "2026-01-02 10:00") -> Attested:
+    return Attested(revision, good, 2, at(when))
+
+
+def open_incident(source: str, kind: Kind = Kind.MATERIALIZATION_FAILED, subject: str = "2026-01-01") -> OpenIncident:
+    return OpenIncident(
+        key=f"{kind}|{source}|network",
+        kind=kind,
+        source=source,
+        error_class="network",
+        severity=Severity.WARNING,
+        since=at("2026-01-02 09:00"),
+        count=1,
+        subjects=(subject,),
+        messages=1,
+    )
+
+
+def proved(
+    incident: OpenIncident, found: Verification | None, count: Attested | None, *, revision: int = 2
+) -> list[str]:
+    events = survey.proved_good(
+        [incident],
+        {START: {"cloud": found}} if found else {},
+        {START: count} if count else {},
+        {START: revision},
+        ["cloud"],
+        at("2026-01-05 10:00"),
+    )
+    assert all((event.kind, event.source) == (incident.kind, incident.source) for event in events)
+    assert all(event.state is State.RESOLVED for event in events)
+    return [f"{event.subject} {event.at.astimezone(KST):%m-%d}" for event in events]
+
+
+def test_what_a_repair_made_good_is_over_when_the_proof_was_come_to() -> None:
+    replica, verifying = open_incident("replica/cloud"), open_incident("verification/cloud")
+    match = verification(Verdict.MATCH, Finding.INTACT)
+    for incident in (replica, verifying):
+        assert proved(incident, match, None) == ["2026-01-01 01-02"]
+        assert proved(incident, None, None) == []
+        assert proved(incident, match, None, revision=3) == [], "an older revision proves nothing of the newest"
+        assert proved(incident, verification(Verdict.MISMATCH, Finding.DAMAGED), counted(2, revision=2)) == []
+    for source, kind in (("attestation", Kind.MATERIALIZATION_FAILED), ("daily", Kind.RUN_FAILED)):
+        assert proved(open_incident(source, kind), match, counted(2, revision=2)) == ["2026-01-01 01-02"]
+        assert proved(open_incident(source, kind), match, counted(2)) == [], "an older revision was counted"
+        assert proved(open_incident(source, kind), match, counted(1, revision=2)) == []
+    assert proved(open_incident("report"), match, counted(2, revision=2)) == [], "its next run says"
+    assert proved(open_incident("replica/cloud", subject="not a day"), match, None) == []
+    assert proved(open_incident("replica/cloud", Kind.REPLICA_NOT_GOOD), match, None) == []
+
+
+def test_what_failed_at_a_destination_that_is_gone_is_over() -> None:
+    assert proved(open_incident("replica/old"), None, None) == [" 01-05"]
+
+
+def test_a_day_that_was_given_up_and_is_frozen_is_over() -> None:
+    given_up = open_incident("catch_up", Kind.GIVEN_UP)
+    now = at("2026-01-05 10:00")
+    assert [event.subject for event in survey.given_up_and_there([given_up], {START}, now)] == ["2026-01-01"]
+    assert survey.given_up_and_there([given_up], set(), now) == []
+    assert survey.given_up_and_there([open_incident("replica/cloud")], {START}, now) == []
 
 
 def verification(verdict: Verdict, finding: Finding, **more: object) -> Verification:

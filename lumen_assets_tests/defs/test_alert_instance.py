@@ -1,15 +1,20 @@
 """What is wrong with an instance, read from a real one."""
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster import DagsterEventType
+from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.remote_origin import (
     InProcessCodeLocationOrigin,
     RemoteInstigatorOrigin,
+    RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
 from dagster._core.scheduler.instigation import (
@@ -31,6 +36,10 @@ from lumen_assets.defs.alerts.instance import TICKS_LATE, backfills_failed, not_
 UI = "https://lumen.example/"
 NOW = datetime(2026, 3, 10, 12, tzinfo=KST)
 LONG = timedelta(hours=2)
+REPOSITORY = RemoteRepositoryOrigin(
+    InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="lumen_assets.definitions")), "__repository__"
+)
+CODE = RepositoryPythonOrigin(sys.executable, ModuleCodePointer("lumen_assets.definitions", "defs", None))
 
 
 @pytest.fixture
@@ -43,7 +52,13 @@ def start(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> dg.Dagst
     @dg.job
     def daily() -> None: ...
 
-    return instance.create_run_for_job(daily, status=status, tags={"dagster/partition": "2026-03-09"})
+    return instance.create_run_for_job(
+        daily,
+        status=status,
+        tags={"dagster/partition": "2026-03-09"},
+        remote_job_origin=RemoteJobOrigin(REPOSITORY, "daily"),
+        job_code_origin=JobPythonOrigin("daily", CODE),
+    )
 
 
 def stuck(instance: dg.DagsterInstance, after_all: timedelta) -> list[Event]:
@@ -60,6 +75,20 @@ def test_a_run_that_waits_or_runs_too_long_is_stuck(instance: dg.DagsterInstance
     assert event.run_url == f"https://lumen.example/runs/{run.run_id}"
 
 
+def test_a_queued_run_is_stuck_only_where_the_queue_stands(instance: dg.DagsterInstance) -> None:
+    waiting = start(instance, dg.DagsterRunStatus.QUEUED)
+    other = start(instance, dg.DagsterRunStatus.STARTING)
+    began = datetime.now(UTC) + timedelta(hours=9)  # by then the first has waited for long
+    event = dg.DagsterEvent(DagsterEventType.RUN_START.value, job_name="daily", message="it runs")
+    instance.run_storage.handle_run_event(other.run_id, event, began)
+
+    def stuck_at(since: timedelta) -> set[str]:
+        return {event.subject for event in runs_stuck(instance, began + since, after=LONG, ui_url=UI)}
+
+    assert stuck_at(LONG - timedelta(minutes=1)) == set()
+    assert stuck_at(LONG + timedelta(minutes=1)) == {waiting.run_id, other.run_id}
+
+
 def test_a_run_that_ended_is_not(instance: dg.DagsterInstance) -> None:
     start(instance, dg.DagsterRunStatus.SUCCESS)
     start(instance, dg.DagsterRunStatus.FAILURE)
@@ -69,8 +98,7 @@ def test_a_run_that_ended_is_not(instance: dg.DagsterInstance) -> None:
 def turned_on(
     instance: dg.DagsterInstance, name: str, data: SensorInstigatorData | ScheduleInstigatorData, *, on: bool = True
 ) -> InstigatorState:
-    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="lumen_assets.definitions"))
-    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
+    origin = RemoteInstigatorOrigin(REPOSITORY, name)
     sort = InstigatorType.SENSOR if isinstance(data, SensorInstigatorData) else InstigatorType.SCHEDULE
     status = InstigatorStatus.RUNNING if on else InstigatorStatus.STOPPED
     return instance.add_instigator_state(InstigatorState(origin, sort, status, data))
@@ -89,6 +117,7 @@ def tick(
             timestamp=at.timestamp(),
             selector_id=state.selector_id,
             error=error,
+            run_ids=["of-the-day"] if status is TickStatus.SUCCESS else None,
         )
     )
 
@@ -123,6 +152,16 @@ def test_one_failed_tick_heals_and_three_in_a_row_are_told(instance: dg.DagsterI
     assert "it broke" in event.cause
     tick(instance, state, NOW - timedelta(minutes=1))
     assert silent(instance, "attest") == []
+
+
+def test_a_schedule_that_failed_is_told_at_once_though_it_skips_the_minutes_after(instance: dg.DagsterInstance) -> None:
+    state = turned_on(instance, "daily", ScheduleInstigatorData(cron_schedule=["0-10 9 * * *"]))
+    tick(instance, state, NOW.replace(hour=9, minute=4), TickStatus.FAILURE)
+    for minute in (5, 6, 7, 10):
+        tick(instance, state, NOW.replace(hour=9, minute=minute))
+    assert silent(instance, "daily") == [("daily", "failing")]
+    tick(instance, state, NOW.replace(hour=11, minute=4), TickStatus.SUCCESS)
+    assert silent(instance, "daily") == []
 
 
 def test_a_schedule_is_late_by_its_cron_in_kst(instance: dg.DagsterInstance) -> None:
@@ -161,3 +200,19 @@ def test_a_backfill_that_failed_is_said_with_its_error(instance: dg.DagsterInsta
     assert "no such partition" in events["bad"].cause
     assert events["partly"].state is State.NOTICE
     assert backfills_failed(instance, datetime.now(UTC) + timedelta(days=30), ui_url=UI) == []
+
+
+def test_a_backfill_that_took_weeks_is_said_when_it_has_failed(instance: dg.DagsterInstance) -> None:
+    ended = datetime.now(UTC) - timedelta(hours=1)
+    instance.add_backfill(
+        PartitionBackfill(
+            backfill_id="long",
+            status=BulkActionStatus.COMPLETED_FAILED,
+            from_failure=False,
+            tags={},
+            backfill_timestamp=(ended - timedelta(days=20)).timestamp(),
+            backfill_end_timestamp=ended.timestamp(),
+        )
+    )
+    (event,) = backfills_failed(instance, datetime.now(UTC), ui_url=UI)
+    assert (event.subject, event.at) == ("long", ended)

@@ -1,19 +1,23 @@
 """What ended runs say, read from real runs on a real instance."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State
-from lumen_assets.defs.alerts.runs import SETTLING, Read, read_ended_runs
+from lumen_assets.defs.alerts.runs import SETTLING, STARTED_AGAIN_WITHIN, Read, read_ended_runs
 from lumen_assets.defs.failures import translated
 from lumen_assets.errors import IntegrityError, PermanentError, TransientError
 
 UI = "https://lumen.example"
 PARTITIONS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-12-31")
 DAY = "2026-03-01"
+NOW = timedelta()
 
 
 class Switch:
@@ -76,10 +80,11 @@ def read(
     position: str | None = None,
     *,
     limit: int = 100,
-    later: bool = True,
+    after: timedelta = 2 * SETTLING,
+    until: Callable[[], bool] = lambda: False,
 ) -> Read:
-    now = datetime.now(UTC) + (2 * SETTLING if later else timedelta())
-    return read_ended_runs(instance, cursor, position, ui_url=UI, limit=limit, now=now)
+    now = datetime.now(UTC) + after
+    return read_ended_runs(instance, cursor, position, ui_url=UI, limit=limit, now=now, until=until)
 
 
 def firing(events: list[Event]) -> list[Event]:
@@ -157,7 +162,7 @@ def test_a_cursor_goes_on_where_it_was_and_an_event_has_the_same_id_each_time(
 def test_what_is_younger_than_a_minute_is_told_now_and_read_again(instance: dg.DagsterInstance, switch: Switch) -> None:
     switch.error = EXPIRED
     run(instance, switch)
-    young = read(instance, later=False)
+    young = read(instance, after=NOW)
     assert len(young.events) == 1
     again = read(instance, young.cursor)
     assert [event.id for event in again.events] == [event.id for event in young.events]
@@ -175,6 +180,154 @@ def test_a_run_that_dagster_starts_again_is_told_by_its_last_try(instance: dg.Da
     (event,) = read(instance).events
     assert event.run_id == last
     assert event.attempt == 3
+
+
+def to_be_started_again(instance: dg.DagsterInstance, switch: Switch) -> str:
+    switch.error = EXPIRED
+    run_id = run(instance, switch)
+    instance.add_run_tags(run_id, {"dagster/will_retry": "true"})
+    return run_id
+
+
+def started_again(instance: dg.DagsterInstance, switch: Switch, first: str, status: dg.DagsterRunStatus) -> str:
+    job = definitions(switch).resolve_job_def("daily")
+    tags = {"dagster/partition": DAY, "dagster/retry_number": "1"}
+    second = instance.create_run_for_job(job, status=status, tags=tags).run_id
+    instance.add_run_tags(first, {"dagster/auto_retry_run_id": second})
+    return second
+
+
+def test_a_run_that_dagster_never_starts_again_is_told(instance: dg.DagsterInstance, switch: Switch) -> None:
+    run_id = to_be_started_again(instance, switch)
+    soon = read(instance)
+    assert soon.events == []
+    assert read(instance, soon.cursor, after=STARTED_AGAIN_WITHIN - SETTLING).events == []
+    late = read(instance, soon.cursor, after=STARTED_AGAIN_WITHIN + SETTLING)
+    assert [(event.run_id, event.state) for event in late.events] == [(run_id, State.FIRING)]
+    assert read(instance, late.cursor, after=timedelta(days=1)).events == []
+
+
+def test_a_run_that_dagster_could_not_start_again_is_told_at_once(instance: dg.DagsterInstance, switch: Switch) -> None:
+    run_id = to_be_started_again(instance, switch)
+    first = read(instance)
+    instance.add_run_tags(run_id, {"dagster/will_retry": "false"})  # as it does where it fails to
+    assert [event.run_id for event in read(instance, first.cursor).events] == [run_id]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_next_try_that_was_canceled_or_deleted_leaves_the_failure_to_be_told(
+    instance: dg.DagsterInstance, switch: Switch, deleted: bool
+) -> None:
+    first = to_be_started_again(instance, switch)
+    second = started_again(instance, switch, first, dg.DagsterRunStatus.STARTED)
+    goes_on = read(instance, after=timedelta(hours=5))
+    assert goes_on.events == []
+    if deleted:
+        instance.delete_run(second)
+    else:
+        instance.report_run_canceled(instance.get_run_by_id(second))  # type: ignore[arg-type]
+    told = read(instance, goes_on.cursor, after=timedelta(hours=5))
+    assert [event.run_id for event in firing(told.events)] == [first]
+
+
+def test_a_next_try_that_succeeds_leaves_nothing_to_tell(instance: dg.DagsterInstance, switch: Switch) -> None:
+    first = to_be_started_again(instance, switch)
+    goes_on = read(instance)
+    switch.error = None
+    second = run(instance, switch, tags={"dagster/retry_number": "1"})
+    instance.add_run_tags(first, {"dagster/auto_retry_run_id": second})
+    told = read(instance, goes_on.cursor, after=timedelta(hours=5))
+    assert firing(told.events) == []
+    assert {event.run_id for event in told.events} == {second}
+    assert firing(read(instance, told.cursor, after=timedelta(days=1)).events) == []
+
+
+def test_before_dagster_has_said_whether_it_tries_again_a_failure_waits(
+    tmp_path: Path, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_text("run_retries: {enabled: true}\n")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        job = definitions(switch).resolve_job_def("daily")
+        tags = {"dagster/partition": DAY}
+        dead = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        with monkeypatch.context() as dying:  # between the failure and the tag
+            dying.setattr(dg.DagsterInstance, "add_run_tags", lambda *_: None)
+            instance.report_run_failed(dead, "killed")
+        young = read(instance, after=NOW)
+        assert young.events == []
+        assert [event.run_id for event in read(instance, young.cursor).events] == [dead.run_id]
+
+
+@pytest.mark.parametrize("number", ["soon", "", "-1", "1.5"])
+def test_a_tag_that_anybody_may_set_keeps_nothing_from_being_told(
+    instance: dg.DagsterInstance, switch: Switch, number: str
+) -> None:
+    switch.error = EXPIRED
+    run(instance, switch, tags={"dagster/retry_number": number})
+    (event,) = read(instance).events
+    assert event.attempt == 1
+
+
+def test_a_run_that_cannot_be_read_is_told_as_that_and_keeps_no_other_from_being_told(
+    instance: dg.DagsterInstance, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.error = EXPIRED
+    broken, whole = run(instance, switch), run(instance, switch, partition_key="2026-03-02")
+    all_logs = instance.all_logs
+
+    def some_logs(run_id: str, **more: Any) -> Any:
+        if run_id == broken:
+            raise KeyError("s3cr3t-canary")
+        return all_logs(run_id, **more)
+
+    monkeypatch.setattr(instance, "all_logs", some_logs)
+    unreadable, told = read(instance).events
+    assert (unreadable.kind, unreadable.error_class, unreadable.subject) == (Kind.RUN_FAILED, "unreadable", DAY)
+    assert unreadable.run_url == f"{UI}/runs/{broken}"
+    assert "canary" not in repr(unreadable)
+    assert told.run_id == whole
+
+
+def test_an_instance_that_is_away_is_no_unreadable_run(
+    instance: dg.DagsterInstance, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.error = EXPIRED
+    run(instance, switch)
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise OperationalError("select", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(instance, "all_logs", away)
+    with pytest.raises(OperationalError):
+        read(instance)
+
+
+def test_reading_stops_when_the_time_is_over_and_goes_on_from_there(
+    instance: dg.DagsterInstance, switch: Switch
+) -> None:
+    job = definitions(switch).resolve_job_def("daily")
+    for number in range(3):
+        tags = {"dagster/partition": f"2026-03-{1 + number:02}"}
+        instance.report_run_failed(
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags), "killed"
+        )
+    cursor, told = None, []
+    for _ in range(3):
+        portion = read(instance, cursor, until=lambda: True)
+        told += [event.subject for event in portion.events]
+        cursor = portion.cursor
+        assert portion.more == (len(told) < 3)
+    assert told == ["2026-03-01", "2026-03-02", "2026-03-03"]
+
+
+def test_a_good_run_without_partitions_ends_no_crash_of_a_day(instance: dg.DagsterInstance, switch: Switch) -> None:
+    @dg.asset
+    def catalogue() -> None: ...
+
+    dg.Definitions(assets=[catalogue]).resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+    (made, finished) = read(instance).events
+    assert (made.source, made.subject) == ("catalogue", "")
+    assert (finished.kind, finished.source, finished.subject) == (Kind.RUN_FAILED, "assets", "")
 
 
 @pytest.mark.filterwarnings("ignore:Parameter `backfill_policy`")
@@ -256,9 +409,9 @@ def test_an_integrity_error_is_critical(instance: dg.DagsterInstance, switch: Sw
     assert [event.severity for event in read(instance).events] == [Severity.CRITICAL]
 
 
-@pytest.mark.parametrize("later", [True, False])
+@pytest.mark.parametrize("settled", [True, False])
 def test_many_are_read_in_the_order_in_which_they_ended_however_small_the_portions(
-    instance: dg.DagsterInstance, switch: Switch, later: bool
+    instance: dg.DagsterInstance, switch: Switch, settled: bool
 ) -> None:
     job = definitions(switch).resolve_job_def("daily")
     expected = []
@@ -273,11 +426,11 @@ def test_many_are_read_in_the_order_in_which_they_ended_however_small_the_portio
     cursor = position = None
     told: list[str] = []
     for _ in range(100):
-        portion = read(instance, cursor, position, limit=7, later=later)
+        portion = read(instance, cursor, position, limit=7, after=2 * SETTLING if settled else NOW)
         told += [event.run_id for event in portion.events]
         cursor, position = portion.cursor, portion.position
         if not portion.more:
             break
     assert told == expected
     # what was not settled yet is read again from the cursor, by whoever comes next
-    assert len(read(instance, cursor).events) == (0 if later else len(expected))
+    assert len(read(instance, cursor).events) == (0 if settled else len(expected))

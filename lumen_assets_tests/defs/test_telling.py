@@ -1,6 +1,7 @@
 """From a failed run to a receiver: real runs, a real instance, the sensors as the daemon evaluates them, real HTTP."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -9,11 +10,29 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._utils.error import SerializableErrorInfo
 
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.days import yesterday
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs.alerts import sensors
+from lumen_assets.errors import PermanentError
+from lumen_assets.health.due import ATTESTED_WITHIN
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.alerting.receiver import Say, Server, server
@@ -145,6 +164,141 @@ def test_a_bad_replica_and_a_day_below_policy_are_told_and_resolved(
     installation.json("repair", str(LAST_DAY))
     daemon.ticks()
     assert not [one for one in daemon.workspace.outbox().open_incidents() if one.kind == "replica_not_good"]
+
+
+def long_ago(folder: Path) -> None:
+    then = (datetime.now(UTC) - 2 * ATTESTED_WITHIN).timestamp()
+    os.utime(folder, (then, then))
+
+
+def test_a_day_that_was_frozen_and_never_attested_is_told_and_resolved(
+    daemon: Daemon, installation: Installation, receiver: Server
+) -> None:
+    assert daemon.run(LAST_DAY)
+    daemon.ticks()
+    assert of_kind(told(receiver), "day_below_policy") == [], "its attestation may be under way"
+    long_ago(installation.home / "archive" / str(LAST_DAY))
+    daemon.ticks()
+    (payload,) = of_kind(told(receiver), "day_below_policy")
+    assert (payload["subjects"], payload["error_class"]) == ([str(LAST_DAY)], "unattested")
+    assert "never attested" in payload["title"]
+    installation.json("repair", str(LAST_DAY))
+    daemon.tick("alerts_survey")
+    assert not [one for one in daemon.workspace.outbox().open_incidents() if one.kind == "day_below_policy"]
+
+
+def test_the_summary_counts_a_day_that_was_never_attested(tmp_path: Path, receiver: Server) -> None:
+    last = yesterday()
+    configuration = "alerts: {group_wait_seconds: 0, daily_summary: true}\n"
+    installation = Installation.make(tmp_path / "summary", days=2, last_day=last, configuration=configuration)
+    written = (installation.root / "lumen.yaml").read_text()
+    (installation.root / "lumen.yaml").write_text(written.replace("2026-02-01", str(last - timedelta(days=1))))
+    environment = {"LUMEN_ALERT_URL": receiver.url, "LUMEN_ALERT_SECRET": SECRET}
+    installation.json("daily", "--day", str(last - timedelta(days=1)), "--until", "verify", **environment)
+    long_ago(installation.home / "archive" / str(last - timedelta(days=1)))
+    installation.json("daily", **environment)
+    (summary,) = of_kind(told(receiver), "daily_summary")
+    assert summary["title"] == f"{last} is safe: 2 of 2 replicas are good; 1 days below policy"
+
+
+def test_what_lumen_repair_made_good_is_over_though_no_run_says_so(daemon: Daemon, installation: Installation) -> None:
+    there = installation.archive_at("there", LAST_DAY).parents[2]
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_text("a file where the folder should be")
+    assert not daemon.run(LAST_DAY)
+    daemon.ticks()
+    failed = {one.source for one in daemon.workspace.outbox().open_incidents() if one.kind == "materialization_failed"}
+    assert "replica/there" in failed
+    there.unlink()
+    installation.json("repair", str(LAST_DAY))
+    daemon.tick("alerts_survey")
+    assert daemon.workspace.outbox().open_incidents() == () or not {
+        one.source for one in daemon.workspace.outbox().open_incidents() if one.kind == "materialization_failed"
+    }
+
+
+def test_an_incident_that_nothing_will_close_is_closed_by_hand(daemon: Daemon, installation: Installation) -> None:
+    without_telemetry(installation)
+    daemon.run(LAST_DAY)
+    daemon.tick("alerts_runs")
+    refused = installation.lumen("alerts", "--close", "materialization_failed:telemtry")
+    assert refused.exit_code == 2
+    assert "nothing of 'materialization_failed:telemtry' is open" in refused.stderr
+    shown = installation.json("alerts", "--close", "materialization_failed:telemetry")
+    assert shown["incidents"] == []
+    daemon.tick("alerts_runs")  # reads the same failure again
+    assert daemon.workspace.outbox().open_incidents() == ()
+
+
+def test_what_cannot_be_looked_at_hides_nothing_else(
+    daemon: Daemon, installation: Installation, receiver: Server
+) -> None:
+    ledger = installation.home / "verification" / "verdicts.sqlite"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"no database" * 1000)
+    daemon.instance.add_backfill(
+        PartitionBackfill(
+            backfill_id="bad",
+            status=BulkActionStatus.FAILED,
+            from_failure=False,
+            tags={},
+            backfill_timestamp=datetime.now(UTC).timestamp(),
+        )
+    )
+    with pytest.raises(PermanentError, match="move it away"):
+        daemon.tick("alerts_survey")
+    daemon.tick("alerts_deliver")
+    assert [payload["kind"] for payload in told(receiver)] == ["backfill_failed"]
+
+
+def test_a_sensor_that_fails_three_times_is_told_by_another(
+    daemon: Daemon, installation: Installation, receiver: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = daemon.definitions.get_repository_def().get_sensor_def("alerts_survey")
+    origin = RemoteInstigatorOrigin(
+        RemoteRepositoryOrigin(
+            InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="lumen_assets.definitions")), "__repository__"
+        ),
+        sensor.name,
+    )
+    data = SensorInstigatorData(min_interval=120)
+    state = daemon.instance.add_instigator_state(
+        InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
+    )
+    for seconds in (360, 240, 120):
+        daemon.instance.create_tick(
+            TickData(
+                instigator_origin_id=state.instigator_origin_id,
+                instigator_name=state.name,
+                instigator_type=state.instigator_type,
+                status=TickStatus.FAILURE,
+                timestamp=(datetime.now(UTC) - timedelta(seconds=seconds)).timestamp(),
+                selector_id=state.selector_id,
+                error=SerializableErrorInfo("it broke\n", [], "ValueError"),
+            )
+        )
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(sensors, "read_ended_runs", away)  # nor can the runs be read
+    with pytest.raises(ConnectionError, match="away"):
+        daemon.tick("alerts_runs")
+    daemon.tick("alerts_deliver")
+    (payload,) = of_kind(told(receiver), "not_ticking")
+    assert (payload["source"], payload["error_class"]) == ("alerts_survey", "failing")
+
+
+def test_a_fault_while_telling_is_said_and_leaves_the_day_as_it_is(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("s3cr3t-canary")
+
+    monkeypatch.setattr("lumen_assets.defs.alerts.telling.look", broken)
+    found = installation.json("daily", "--day", str(LAST_DAY))
+    assert found["ok"]
+    assert found["alerts"] == {"outbox": "unexpected RuntimeError: please report it"}
 
 
 def test_missing_days_are_one_alert_with_a_count(daemon: Daemon, receiver: Server) -> None:

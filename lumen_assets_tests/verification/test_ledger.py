@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from lumen_assets.errors import PermanentError
-from lumen_assets.verification import Attestation, Finding, Level, Verdict, VerdictLedger, Verification, attest
+from lumen_assets.verification import (
+    Attestation,
+    Attested,
+    Finding,
+    Level,
+    Verdict,
+    VerdictLedger,
+    Verification,
+    attest,
+)
 
 DAY = date(2026, 3, 9)
 
@@ -113,8 +122,11 @@ def test_attestations(ledger: VerdictLedger) -> None:
     bad = Attestation(DAY, 1, good=1, destinations=2, required=2, verdicts={})
     good = Attestation(DAY, 1, good=2, destinations=2, required=2, verdicts={})
     ledger.record_attestation(bad, datetime.now(UTC))
-    ledger.record_attestation(good, datetime.now(UTC))
-    assert ledger.newest_attestations(DAY, DAY) == {DAY: (2, 2)}
+    assert not ledger.newest_attestations(DAY, DAY)[DAY].met
+    at = datetime.now(UTC)
+    ledger.record_attestation(good, at)
+    assert ledger.newest_attestations(DAY, DAY) == {DAY: Attested(revision=1, good=2, required=2, at=at)}
+    assert ledger.newest_attestations(DAY, DAY)[DAY].met
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from typing import Final
 
 import dagster as dg
 from dagster import DagsterRunStatus
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 from dagster._core.scheduler.instigation import (
     InstigatorState,
-    InstigatorTick,
     ScheduleInstigatorData,
     SensorInstigatorData,
     TickStatus,
@@ -19,12 +18,14 @@ from dagster._core.scheduler.instigation import (
 from dagster._utils.schedules import cron_string_iterator
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
+from lumen_assets.days import KST
 
 TICKS_LATE: Final = timedelta(minutes=15)
 """How late the newest tick of a sensor or schedule may be: a busy or restarted daemon takes minutes."""
 FAILED_IN_A_ROW: Final = 3
-"""Ticks that failed one after the other before it is said: one alone heals by the next."""
+"""Ticks of a sensor that failed one after the other before it is said: one alone heals by the next, seconds later."""
 BACKFILLS_SINCE: Final = timedelta(days=7)
+LONGEST_BACKFILL: Final = timedelta(days=90)
 
 _WAITING: Final = [
     DagsterRunStatus.QUEUED,
@@ -36,14 +37,18 @@ _WAITING: Final = [
 
 
 def runs_stuck(instance: dg.DagsterInstance, now: datetime, *, after: timedelta, ui_url: str) -> list[Event]:
-    """A run that has been waiting, or running, for longer than ``after``."""
+    """A run that has been running, or starting, for longer than ``after``; a queued one only where the queue stands.
+
+    In a long backfill runs wait for days, and all is well as long as others start before them.
+    """
+    recent = instance.get_run_records(dg.RunsFilter(updated_after=now - after))
+    queue_moves = any(now - _instant(record.start_time) < after for record in recent if record.start_time)
     records = instance.get_run_records(dg.RunsFilter(statuses=_WAITING, created_before=now - after))
     stuck = []
     for record in records:
         run = record.dagster_run
-        since = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp
-        since = since if since.tzinfo else since.replace(tzinfo=UTC)
-        if now - since < after:  # it waited long, but runs
+        since = _instant(record.start_time) if record.start_time else _with_zone(record.create_timestamp)
+        if now - since < after or (run.status is DagsterRunStatus.QUEUED and queue_moves):
             continue
         partition = run.tags.get("dagster/partition", "")
         of = f"{run.job_name}{f' for {partition}' if partition else ''}"
@@ -58,7 +63,7 @@ def runs_stuck(instance: dg.DagsterInstance, now: datetime, *, after: timedelta,
                 at=since + after,
                 title=f"the run of {of} has been {run.status.value.lower()} for {_hours(now - since)}",
                 error_class=run.status.value.lower(),
-                cause=f"{run.status.value} since {since:%Y-%m-%d %H:%M} UTC",
+                cause=f"{run.status.value} since {_kst(since)}",
                 hint="look at it; if it hangs, terminate it and run the day again; if it waits, see what it waits for",
                 run_id=run.run_id,
                 run_url=f"{ui_url.rstrip('/')}/runs/{run.run_id}",
@@ -75,12 +80,13 @@ def not_ticking(instance: dg.DagsterInstance, now: datetime, names: frozenset[st
         now: with a zone.
         names: of our sensors and schedules; what an older version left in the instance is passed over.
     """
+    if instance.schedule_storage is None:  # one in memory has none
+        return []
     events = []
     for state in instance.all_instigator_state():
         if not state.is_running or state.name not in names:
             continue
-        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=FAILED_IN_A_ROW)
-        for error_class, cause in _trouble(state, list(ticks), now):
+        for error_class, cause in (*_failing(instance, state), *_late(instance, state, now)):
             events.append(
                 Event(
                     id=event_id(Kind.NOT_TICKING, state.name, error_class, now),
@@ -98,17 +104,31 @@ def not_ticking(instance: dg.DagsterInstance, now: datetime, names: frozenset[st
     return events
 
 
-def _trouble(state: InstigatorState, ticks: list[InstigatorTick], now: datetime) -> Iterator[tuple[str, str]]:
+_NOT_SKIPPED: Final = [TickStatus.SUCCESS, TickStatus.FAILURE]
+"""Of a schedule, one that failed is said at once: the next one that does not skip comes a day later."""
+
+
+def _failing(instance: dg.DagsterInstance, state: InstigatorState) -> Iterator[tuple[str, str]]:
+    if isinstance(state.instigator_data, SensorInstigatorData):
+        enough, statuses = FAILED_IN_A_ROW, None
+    else:
+        enough, statuses = 1, _NOT_SKIPPED
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=enough, statuses=statuses)
     failed = [tick for tick in ticks if tick.status is TickStatus.FAILURE]
-    if len(failed) == FAILED_IN_A_ROW:
+    if len(failed) == enough:
         error = failed[0].tick_data.error
-        yield "failing", f"its last {FAILED_IN_A_ROW} ticks failed: {error.message if error else 'no reason given'}"
+        what = f"its last {enough} ticks" if enough > 1 else "its last tick"
+        yield "failing", f"{what} failed: {error.message.strip() if error else 'no reason given'}"
+
+
+def _late(instance: dg.DagsterInstance, state: InstigatorState, now: datetime) -> Iterator[tuple[str, str]]:
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
     if not ticks:
         return  # just turned on: the daemon makes its state when it first ticks
-    newest = datetime.fromtimestamp(ticks[0].timestamp, UTC)
+    newest = _instant(ticks[0].timestamp)
     expected = _expected(state, now)
     if expected is not None and newest + TICKS_LATE < expected:
-        yield "late", f"its last tick was at {newest:%Y-%m-%d %H:%M} UTC, and one was due at {expected:%H:%M} UTC"
+        yield "late", f"its last tick was at {_kst(newest)}, and one was due at {_kst(expected)}"
 
 
 def _expected(state: InstigatorState, now: datetime) -> datetime | None:
@@ -126,9 +146,10 @@ def _expected(state: InstigatorState, now: datetime) -> datetime | None:
 
 
 def backfills_failed(instance: dg.DagsterInstance, now: datetime, *, ui_url: str) -> list[Event]:
-    """A backfill that ended badly: said once. The days that failed in it have events of their own."""
+    """A backfill that ended badly lately: said once. The days that failed in it have events of their own."""
     filters = BulkActionsFilter(
-        statuses=[BulkActionStatus.FAILED, BulkActionStatus.COMPLETED_FAILED], created_after=now - BACKFILLS_SINCE
+        statuses=[BulkActionStatus.FAILED, BulkActionStatus.COMPLETED_FAILED],
+        created_after=now - BACKFILLS_SINCE - LONGEST_BACKFILL,
     )
     return [
         Event(
@@ -138,7 +159,7 @@ def backfills_failed(instance: dg.DagsterInstance, now: datetime, *, ui_url: str
             state=State.NOTICE,
             source="backfill",
             subject=backfill.backfill_id,
-            at=datetime.fromtimestamp(backfill.backfill_end_timestamp or backfill.backfill_timestamp, UTC),
+            at=_ended(backfill),
             title=f"backfill {backfill.backfill_id} ended with days that failed",
             error_class="backfill",
             cause=backfill.error.message if backfill.error else "some of its runs failed",
@@ -146,7 +167,24 @@ def backfills_failed(instance: dg.DagsterInstance, now: datetime, *, ui_url: str
             run_url=f"{ui_url.rstrip('/')}/runs/b/{backfill.backfill_id}",
         )
         for backfill in instance.get_backfills(filters=filters)
+        if now - _ended(backfill) < BACKFILLS_SINCE
     ]
+
+
+def _ended(backfill: PartitionBackfill) -> datetime:
+    return _instant(backfill.backfill_end_timestamp or backfill.backfill_timestamp)
+
+
+def _instant(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def _with_zone(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _kst(moment: datetime) -> str:
+    return f"{moment.astimezone(KST):%Y-%m-%d %H:%M} KST"
 
 
 def _hours(span: timedelta) -> str:

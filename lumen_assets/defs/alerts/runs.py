@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any, Final
 
 import dagster as dg
 from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 from dagster._core.event_api import RunStatusChangeEventType
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG, WILL_RETRY_TAG
 from dagster_shared.error import SerializableErrorInfo
+from sqlalchemy.exc import SQLAlchemyError
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.errors import TransientError
@@ -25,6 +27,9 @@ from lumen_assets.errors import TransientError
 SETTLING: Final = timedelta(seconds=60)
 """The cursor stays before events younger than this: on Postgres a lower storage id may appear after a higher one, and
 the tag that says whether a failed run is tried again is set after the failure. Reading an event twice does no harm."""
+
+STARTED_AGAIN_WITHIN: Final = timedelta(minutes=10)
+"""How long Dagster is given to start a run again that it said it would: it may fail to, and says so in its log only."""
 
 _ENDED: Final[tuple[RunStatusChangeEventType, ...]] = (
     DagsterEventType.RUN_SUCCESS,
@@ -39,6 +44,30 @@ _LOOKED_AT: Final = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
 }
 _UI_JOB: Final = "__ASSET_JOB"  # what Dagster calls a run that was started from the asset graph
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far the ended runs were read.
+
+    Attributes:
+        after: by sort of status change, the storage id behind which is to be read.
+        awaited: when each run failed that Dagster is to start again by itself; told if nothing comes of that.
+    """
+
+    after: dict[str, int]
+    awaited: dict[str, datetime]
+
+    @classmethod
+    def parse(cls, text: str | None) -> Cursor:
+        """The cursor of a text that ``str`` made; None is before the first run that there is."""
+        content = json.loads(text) if text else {}
+        awaited = {run_id: datetime.fromisoformat(at) for run_id, at in content.get("awaited", {}).items()}
+        return cls(content.get("after", {}), awaited)
+
+    def __str__(self) -> str:
+        awaited = {run_id: at.isoformat() for run_id, at in self.awaited.items()}
+        return json.dumps({"after": self.after, "awaited": awaited})
 
 
 @dataclass(frozen=True)
@@ -66,6 +95,7 @@ def read_ended_runs(
     ui_url: str,
     limit: int,
     now: datetime,
+    until: Callable[[], bool] = lambda: False,
 ) -> Read:
     """The events of the runs that ended after ``cursor``, in the order in which they ended.
 
@@ -76,48 +106,137 @@ def read_ended_runs(
         ui_url: where the UI is, for links.
         limit: status changes of each sort that are read at most.
         now: the time, with a zone.
+        until: whether the time is over, asked after each run.
     """
-    settled_until: dict[str, int] = json.loads(cursor) if cursor else {}
-    after: dict[str, int] = json.loads(position) if position else dict(settled_until)
-    moving = after == settled_until  # the cursor never passes what is not settled
-    changes: list[tuple[int, datetime, RunStatusChangeEventType, str]] = []
+    settled = Cursor.parse(cursor)
+    after = Cursor.parse(position).after if position else dict(settled.after)
+    moving = after == settled.after  # the cursor never passes what is not settled
+    events = _of_awaited(instance, settled.awaited, now, ui_url=ui_url)
+    changes, more = _changes(instance, after, limit)
+    for number, change in enumerate(changes, 1):
+        moving = moving and now - change.at >= SETTLING
+        after[change.sort.value] = change.storage_id
+        if moving:
+            settled.after[change.sort.value] = change.storage_id
+        events.extend(_of_change(instance, change, settled.awaited, now, ui_url=ui_url))
+        if number < len(changes) and until():
+            more = True
+            break
+    return Read(events, str(settled), str(Cursor(after, {})), more)
+
+
+@dataclass(frozen=True)
+class _Change:
+    storage_id: int
+    at: datetime
+    sort: RunStatusChangeEventType
+    run_id: str
+
+
+def _changes(instance: dg.DagsterInstance, after: Mapping[str, int], limit: int) -> tuple[list[_Change], bool]:
+    """The next changes in the order in which they were stored, and whether there are more of them."""
+    changes: list[_Change] = []
     horizon: int | None = None  # where one sort was cut off; later changes of the others wait, to keep the order
     for sort in _ENDED:
         found = instance.fetch_run_status_changes(
             RunStatusChangeRecordsFilter(sort, after_storage_id=after.get(sort.value, 0)), limit=limit, ascending=True
         )
         for record in found.records:
-            at = datetime.fromtimestamp(record.timestamp, UTC)
-            changes.append((record.storage_id, at, sort, record.run_id))
+            changes.append(
+                _Change(record.storage_id, datetime.fromtimestamp(record.timestamp, UTC), sort, record.run_id)
+            )
         if found.has_more and found.records:
             last = found.records[-1].storage_id
             horizon = last if horizon is None else min(horizon, last)
+    changes.sort(key=lambda change: change.storage_id)
+    within = [change for change in changes if horizon is None or change.storage_id <= horizon]
+    return within, horizon is not None
 
+
+def _of_change(
+    instance: dg.DagsterInstance, change: _Change, awaited: dict[str, datetime], now: datetime, *, ui_url: str
+) -> list[Event]:
+    """The events of one run; those of a failure that Dagster tries again are awaited instead."""
+    run = instance.get_run_by_id(change.run_id)
+    if run is None:  # deleted meanwhile
+        return []
+    events = _events_or_why_not(instance, run, change.at, ui_url=ui_url)
+    if change.sort is DagsterEventType.RUN_FAILURE:
+        tried_again = run.tags.get(WILL_RETRY_TAG)
+        if tried_again == "true":
+            awaited[run.run_id] = change.at
+        not_said_yet = tried_again is None and instance.run_retries_enabled and now - change.at < SETTLING
+        if tried_again == "true" or not_said_yet:
+            events = [event for event in events if event.state is not State.FIRING]
+    return events
+
+
+def _of_awaited(
+    instance: dg.DagsterInstance, awaited: dict[str, datetime], now: datetime, *, ui_url: str
+) -> list[Event]:
+    """The failures of runs that Dagster was to start again, and did not, or whose next try was canceled or deleted."""
     events: list[Event] = []
-    for storage_id, at, sort, run_id in sorted(changes, key=lambda change: change[0]):
-        if horizon is not None and storage_id > horizon:
-            break
-        settled = now - at >= SETTLING
-        moving = moving and settled
-        after[sort.value] = storage_id
-        if moving:
-            settled_until[sort.value] = storage_id
+    for run_id, failed_at in list(awaited.items()):
         run = instance.get_run_by_id(run_id)
-        if run is None:  # deleted meanwhile
-            continue
-        of_run = events_of_run(instance, run, at, ui_url=ui_url)
-        if sort is DagsterEventType.RUN_FAILURE and _may_be_tried_again(instance, run, settled=settled):
-            of_run = [event for event in of_run if event.state is not State.FIRING]
-        events.extend(of_run)
-    return Read(events, json.dumps(settled_until), json.dumps(after), more=horizon is not None)
+        if run is not None:
+            outcome = _next_try(instance, run)
+            if outcome is _NextTry.GOES_ON or (outcome is _NextTry.NONE and now - failed_at < STARTED_AGAIN_WITHIN):
+                continue
+            if outcome is not _NextTry.ENDED:  # one that ended speaks for itself
+                events.extend(_events_or_why_not(instance, run, failed_at, ui_url=ui_url))
+        del awaited[run_id]
+    return events
 
 
-def _may_be_tried_again(instance: dg.DagsterInstance, run: dg.DagsterRun, *, settled: bool) -> bool:
-    """Whether Dagster starts the run again by itself, or has not yet said: then the last try is told, not this one."""
-    said = run.tags.get(WILL_RETRY_TAG)
-    if said is None:
-        return bool(instance.run_retries_enabled) and not settled
-    return said == "true"
+class _NextTry(Enum):
+    NONE = auto()
+    """There is none yet."""
+    GONE = auto()
+    """There will be none: it was canceled or deleted, or could not be started."""
+    GOES_ON = auto()
+    ENDED = auto()
+
+
+def _next_try(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _NextTry:
+    if run.tags.get(WILL_RETRY_TAG) != "true":  # Dagster took its word back
+        return _NextTry.GONE
+    of_run = run.tags.get(AUTO_RETRY_RUN_ID_TAG)
+    if of_run is None:
+        return _NextTry.NONE
+    following = instance.get_run_by_id(of_run)
+    if following is None or following.status is dg.DagsterRunStatus.CANCELED:
+        return _NextTry.GONE
+    return _NextTry.ENDED if following.is_finished else _NextTry.GOES_ON
+
+
+def _events_or_why_not(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, ended: datetime, *, ui_url: str
+) -> list[Event]:
+    """The events of a run; of one that cannot be read, that it cannot: it must not keep the others from being told."""
+    try:
+        return events_of_run(instance, run, ended, ui_url=ui_url)
+    except SQLAlchemyError:  # the instance is away, which the next tick may mend
+        raise
+    except Exception as error:
+        partition = run.tags.get("dagster/partition", "")
+        return [
+            Event(
+                id=event_id("unreadable", run.run_id),
+                kind=Kind.RUN_FAILED,
+                severity=Severity.WARNING,
+                state=State.FIRING,
+                source=_job_of(run),
+                subject=partition,
+                at=ended,
+                title=f"a run of {_job_of(run)}{f' for {partition}' if partition else ''} cannot be read",
+                error_class="unreadable",
+                cause=f"{type(error).__name__} while its events were read",
+                retry_helps=False,
+                hint="look at the run in the UI; another version of Dagster may have written it",
+                run_id=run.run_id,
+                run_url=_url_of(run, ui_url),
+            )
+        ]
 
 
 def events_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: datetime, *, ui_url: str) -> list[Event]:
@@ -125,8 +244,21 @@ def events_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: datet
 
     A verdict other than MATCH is left out: the verdicts themselves are told, wherever they were come to.
     """
-    told = _Run(instance, run, ended, f"{ui_url.rstrip('/')}/runs/{run.run_id}")
-    return list(told.events())
+    return list(_Run(instance, run, ended, _url_of(run, ui_url)).events())
+
+
+def _url_of(run: dg.DagsterRun, ui_url: str) -> str:
+    return f"{ui_url.rstrip('/')}/runs/{run.run_id}"
+
+
+def _job_of(run: dg.DagsterRun) -> str:
+    """The job that is told: a run of a day's assets from the asset graph counts as the daily job's."""
+    if run.job_name != _UI_JOB:
+        return run.job_name
+    return "daily" if _RUN_OF_DAYS & run.tags.keys() else "assets"
+
+
+_RUN_OF_DAYS: Final = {"dagster/partition", "dagster/asset_partition_range_start"}
 
 
 @dataclass
@@ -189,9 +321,9 @@ class _Run:
         cause = str(metadata.get("cause") or (said and said.description) or "")
         if not cause:  # not a failure that we made: the framework's, or the last of the tries that a provider asked for
             error = _innermost(failure.error)
-            retry_helps = error.cls_name == TransientError.__name__
+            retry_helps = error is not None and error.cls_name == TransientError.__name__
             error_class = "provider" if retry_helps else "unexpected"
-            cause = error.message
+            cause = error.message if error else "it gave no reason"
         concerned = self.planned.get(step) or [(self._step_of_job(step), self._partition)]
         for source, partition in concerned:
             if (source, partition) in self.made:
@@ -252,12 +384,12 @@ class _Run:
         )
 
     def _attempt(self, step: str) -> int:
-        retried_runs = int(self.run.tags.get("dagster/retry_number", "0"))
-        return 1 + retried_runs + self.tries[step]
+        retried = self.run.tags.get(RETRY_NUMBER_TAG, "")  # anybody may have set it
+        return 1 + (int(retried) if retried.isdecimal() else 0) + self.tries[step]
 
     @property
     def _job(self) -> str:
-        return "daily" if self.run.job_name == _UI_JOB else self.run.job_name
+        return _job_of(self.run)
 
     def _step_of_job(self, step: str) -> str:
         return f"{self._job}/{step}"
@@ -267,11 +399,12 @@ class _Run:
         return self.run.tags.get("dagster/partition", "")
 
     def _partitions(self) -> Sequence[str]:
-        planned = sorted({partition for of_step in self.planned.values() for _, partition in of_step})
-        return planned or [self._partition]
+        """Its partitions; the empty one, which stands for all, only of a run that has no other."""
+        planned = {partition for of_step in self.planned.values() for _, partition in of_step} - {""}
+        return sorted(planned) or [self._partition]
 
 
-def _innermost(error: SerializableErrorInfo) -> SerializableErrorInfo:
-    while error.cause is not None:
+def _innermost(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    while error is not None and error.cause is not None:
         error = error.cause
     return error

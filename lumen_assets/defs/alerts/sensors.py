@@ -1,14 +1,14 @@
 """The sensors that tell: one reads the runs that ended, one looks at the state of things, one delivers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from lumen_assets.defs.alerts.runs import read_ended_runs
-from lumen_assets.defs.alerts.telling import look, open_outbox, send
+from lumen_assets.defs.alerts.telling import all_of_them, look, look_at_ticks, open_outbox, send
 from lumen_assets.health import exposition, vitals
 from lumen_assets.health.textfile import write_textfile
 from lumen_assets.workspace import Workspace
@@ -32,34 +32,52 @@ def alert_sensors(watched: Sequence[str]) -> list[dg.SensorDefinition]:
         name="alerts_runs",
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Puts what failed, and what is good again, of every ended run into the outbox.",
+        description="Puts what failed, and what is good again, of every ended run into the outbox; sees that the "
+        "other sensors and the schedules tick.",
     )
     def alerts_runs(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
         outbox, end = open_outbox(context.instance, lumen), time.monotonic() + SECONDS_A_TICK
+        over: Callable[[], bool] = lambda: time.monotonic() >= end  # noqa: E731 - typed
         ui_url = lumen.settings.configuration.alerts.ui_url
-        cursor, position, more, new = context.cursor, None, True, 0
-        while more and time.monotonic() < end:
-            now = datetime.now(UTC)
-            read = read_ended_runs(context.instance, cursor, position, ui_url=ui_url, limit=RUNS_AT_ONCE, now=now)
-            new += outbox.record(read.events, now)
-            cursor, position, more = read.cursor, read.position, read.more
-            context.update_cursor(cursor)  # only now: a crash before this line reads the same runs again
-        return dg.SkipReason(f"{new} new events{', more to read' if more else ''}")
+        said = ""
+
+        def read_runs() -> None:
+            nonlocal said
+            cursor, position, more, new = context.cursor, None, True, 0
+            while more:
+                now = datetime.now(UTC)
+                read = read_ended_runs(
+                    context.instance, cursor, position, ui_url=ui_url, limit=RUNS_AT_ONCE, now=now, until=over
+                )
+                new += outbox.record(read.events, now)
+                cursor, position, more = read.cursor, read.position, read.more and not over()
+                context.update_cursor(cursor)  # only now: a crash before this line reads the same runs again
+                said = f"{new} new events{', more to read' if read.more else ''}"
+
+        names = frozenset((*watched, "alerts_survey", "alerts_deliver"))
+        all_of_them(lambda: look_at_ticks(context.instance, outbox, names), read_runs)
+        return dg.SkipReason(said)
 
     @dg.sensor(
         name="alerts_survey",
         minimum_interval_seconds=120,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Compares the state of days, replicas, runs, ticks and tokens with what is being told; writes the "
+        description="Compares the state of days, replicas, runs and tokens with what is being told; writes the "
         "gauges to metrics/lumen.prom under LUMEN_HOME.",
     )
     def alerts_survey(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SkipReason:
         outbox = open_outbox(context.instance, lumen)
-        look(lumen, context.instance, outbox, frozenset((*watched, "alerts_runs", "alerts_deliver")))
-        gauges = lumen.settings.home / "metrics" / "lumen.prom"
-        gauges.parent.mkdir(exist_ok=True)
-        write_textfile(gauges, exposition(vitals(lumen, outbox=outbox)))
-        outbox.forget(datetime.now(UTC) - KEPT)
+
+        def write_gauges() -> None:
+            gauges = lumen.settings.home / "metrics" / "lumen.prom"
+            gauges.parent.mkdir(exist_ok=True)
+            write_textfile(gauges, exposition(vitals(lumen, outbox=outbox)))
+
+        all_of_them(
+            lambda: look(lumen, context.instance, outbox),
+            write_gauges,
+            lambda: outbox.forget(datetime.now(UTC) - KEPT),
+        )
         return dg.SkipReason(f"{len(outbox.open_incidents())} incidents are open")
 
     @dg.sensor(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
 import dagster as dg
 import sqlalchemy as sa
 
+from lumen_assets import archive
 from lumen_assets.alerting import survey
 from lumen_assets.alerting.delivery import Delivered, deliver
 from lumen_assets.alerting.events import Kind
@@ -15,7 +17,7 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import yesterday
 from lumen_assets.defs.alerts.instance import backfills_failed, not_ticking, runs_stuck
 from lumen_assets.defs.alerts.runs import events_of_run
-from lumen_assets.health.due import newest_due
+from lumen_assets.health.due import newest_due, unattested
 from lumen_assets.workspace import Workspace
 
 
@@ -25,38 +27,92 @@ def open_outbox(instance: dg.DagsterInstance, workspace: Workspace) -> Outbox:
     return workspace.outbox(sa.make_url(url) if url else None)
 
 
-def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox, names: frozenset[str] | None) -> None:
+def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox) -> None:
     """Compare what is wrong now with what the outbox holds open: what began is opened, what ended is closed.
 
-    Args:
-        workspace: the installation.
-        instance: its Dagster instance.
-        outbox: where it goes.
-        names: of the sensors and schedules that must tick; None where that is not looked at.
+    Each part is looked at whatever becomes of the others.
+
+    Raises:
+        Exception: of the first part that could not be looked at, when the others are done.
     """
     now = datetime.now(UTC)
+    all_of_them(
+        partial(_look_at_days, workspace, outbox, now),
+        partial(_look_at_replicas, workspace, outbox, now),
+        partial(_look_at_tokens, workspace, outbox, now),
+        partial(_look_at_runs, workspace, instance, outbox, now),
+    )
+
+
+def look_at_ticks(instance: dg.DagsterInstance, outbox: Outbox, names: frozenset[str]) -> None:
+    """The same of the ticks of sensors and schedules.
+
+    Args:
+        instance: the Dagster instance.
+        outbox: where it goes.
+        names: of those that must tick.
+    """
+    now = datetime.now(UTC)
+    outbox.reconcile(Kind.NOT_TICKING, not_ticking(instance, now, names), now)
+
+
+def all_of_them(*parts: Callable[[], object]) -> None:
+    """Call each, though others fail; then raise what the first raised that did."""
+    errors: list[Exception] = []
+    for part in parts:
+        try:
+            part()
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     configuration = workspace.settings.configuration
     alerts = configuration.alerts
-    deadline = time.fromisoformat(alerts.deadline)
     start, last = configuration.start_date, yesterday(now)
-    attestations = workspace.ledger.newest_attestations(start, last)
-    missing = survey.days_missing(start, newest_due(configuration, now), workspace.existing_days(), deadline)
-    below = survey.days_below_policy(attestations, now)
-    standing = [found for of_day in workspace.ledger.standing(start, last).values() for found in of_day.values()]
-    replicas = survey.replicas_not_good(standing, list(configuration.destinations))
+    attested = workspace.ledger.newest_attestations(start, last)
+    never = {day for day in unattested(workspace.settings.archive_folder, attested, now) if start <= day <= last}
+    deadline = time.fromisoformat(alerts.deadline)
+    existing = workspace.existing_days()
+    missing = survey.days_missing(start, newest_due(configuration, now), existing, deadline)
+    below = survey.days_below_policy(attested, never, now)
     outbox.reconcile(Kind.DAY_MISSING, missing, now)
     outbox.reconcile(Kind.DAY_BELOW_POLICY, below, now)
-    outbox.reconcile(Kind.REPLICA_NOT_GOOD, replicas, now)
+    outbox.record(survey.given_up_and_there(outbox.open_incidents(), existing, now), now)
+    newest = attested.get(last)
+    if alerts.daily_summary and newest is not None and newest.met and last not in never:
+        total = len(configuration.destinations)
+        summary = survey.all_is_well(last, newest.good, total, missing=len(missing), below=len(below), now=now)
+        outbox.record([summary], now)
+
+
+def _look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
+    configuration = workspace.settings.configuration
+    destinations, start, last = list(configuration.destinations), configuration.start_date, yesterday(now)
+    standing = [found for of_day in workspace.ledger.standing(start, last).values() for found in of_day.values()]
+    outbox.reconcile(Kind.REPLICA_NOT_GOOD, survey.replicas_not_good(standing, destinations), now)
+    good = survey.proved_good(
+        outbox.open_incidents(),
+        workspace.ledger.newest(start, last),
+        workspace.ledger.newest_attestations(start, last),
+        archive.newest_revisions(workspace.settings.archive_folder),
+        destinations,
+        now,
+    )
+    outbox.record(good, now)
+
+
+def _look_at_tokens(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     outbox.reconcile(Kind.CREDENTIAL_EXPIRING, survey.short_lived_tokens(workspace.settings.bare_tokens, now), now)
+
+
+def _look_at_runs(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox, now: datetime) -> None:
+    alerts = workspace.settings.configuration.alerts
     stuck = runs_stuck(instance, now, after=timedelta(minutes=alerts.stuck_minutes), ui_url=alerts.ui_url)
     outbox.reconcile(Kind.RUN_STUCK, stuck, now)
-    if names is not None:
-        outbox.reconcile(Kind.NOT_TICKING, not_ticking(instance, now, names), now)
     outbox.record(backfills_failed(instance, now, ui_url=alerts.ui_url), now)
-    good, required = attestations.get(last, (0, 1))
-    if alerts.daily_summary and good >= required:
-        total = len(configuration.destinations)
-        outbox.record([survey.all_is_well(last, good, total, missing=len(missing), below=len(below), now=now)], now)
 
 
 def send(workspace: Workspace, outbox: Outbox, *, seconds: float, at_once: bool = False) -> Delivered:
@@ -79,5 +135,5 @@ def tell(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Iterable[s
         if run is not None:
             now = datetime.now(UTC)
             outbox.record(events_of_run(instance, run, now, ui_url=workspace.settings.configuration.alerts.ui_url), now)
-    look(workspace, instance, outbox, names=None)
+    look(workspace, instance, outbox)
     return send(workspace, outbox, seconds=seconds, at_once=True)
