@@ -29,6 +29,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     configuration = workspace.settings.configuration
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
+    dry_run = configuration.dry_run
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
     retention = retention_job(destinations)
     schedules = [
@@ -45,7 +46,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             report_asset(partitions),
             report_pdf_asset(partitions),
             archive_asset(partitions),
-            *(replica_asset(partitions, name, kind) for name, kind in destinations.items()),
+            *(replica_asset(partitions, name, kind, dry_run=dry_run) for name, kind in destinations.items()),
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
             attestation_asset(partitions, list(destinations)),
         ],

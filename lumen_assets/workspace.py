@@ -27,6 +27,7 @@ from lumen_assets.alerting.clean import Cleaner
 from lumen_assets.alerting.events import event_id
 from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
+from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.durable import replace_bytes
@@ -37,6 +38,7 @@ from lumen_assets.replication.fetch import fetch_revision
 from lumen_assets.replication.local import LocalStore
 from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
+from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
 from lumen_assets.verification import (
@@ -156,7 +158,10 @@ class Workspace:
     @cached_property
     def stores(self) -> Mapping[str, Store]:
         """A store a destination, by name, in the settings' order."""
-        return self._given_stores or replication.open_stores(self.settings)
+        stores = self._given_stores or replication.open_stores(self.settings)
+        if self.settings.configuration.dry_run:
+            return {name: WithholdingStore(store) for name, store in stores.items()}
+        return stores
 
     def trying_once(self) -> Workspace:
         """The same installation, whose destinations are asked once and not again: for a look that may not wait.
@@ -178,7 +183,10 @@ class Workspace:
     @cached_property
     def channels(self) -> Mapping[str, Channel]:
         """The ways to people that are configured, by name."""
-        return open_channels(self.settings)
+        channels = open_channels(self.settings)
+        if self.settings.configuration.dry_run:
+            return {name: WithholdingChannel(channel) for name, channel in channels.items()}
+        return channels
 
     def ping(self, day: date, signal: Literal["start", "success", "fail"]) -> None:
         """Tell the dead man's switch how the day's run goes, where one is configured; never raises.
@@ -186,7 +194,7 @@ class Workspace:
         Only of yesterday: that an older day is made again says nothing of today.
         """
         url = self.settings.dead_man_url
-        if url is not None and day == yesterday():
+        if url is not None and day == yesterday() and not self.settings.configuration.dry_run:
             dead_man.ping(url.get_secret_value(), signal, event_id("dead man's switch", day))
 
     def outbox(self, url: sa.URL | None = None) -> Outbox:
@@ -627,7 +635,7 @@ class Workspace:
 
 
 def _once(store: Store) -> Store:
-    return store.once if isinstance(store, RetryingStore) else store
+    return store.once if isinstance(store, RetryingStore | WithholdingStore) else store
 
 
 def git_revision() -> str | None:

@@ -38,6 +38,9 @@ def retention(applied: bool, lifecycle: bool, as_json: bool) -> None:
         print_json(lifecycles(settings.configuration))
         return
     workspace = Workspace(settings)
+    if applied and settings.configuration.dry_run:
+        click.echo("dry run: nothing is removed; this is what would be", err=True)
+        applied = False
     outlook = look(workspace)
     outcomes: list[Outcome] = []
     if applied:

@@ -70,10 +70,11 @@ def heal_sensor(settings: CatchUp) -> dg.SensorDefinition:
         "waits between attempts.",
     )
     def heal(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SensorResult:
+        if lumen.settings.configuration.dry_run:
+            return dg.SensorResult(skip_reason="dry run: nothing is put")
         now = datetime.now(UTC)
-        return _result(
-            "repair", _plan(context.instance, "repair", _below_policy(lumen, now), settings, now, attempts=None)
-        )
+        below = _below_policy(lumen, now)
+        return _result("repair", _plan(context.instance, "repair", below, settings, now, attempts=None))
 
     return heal
 

@@ -1,22 +1,27 @@
 """The ``replica/<destination>`` assets."""
 
 import time
+from collections.abc import Iterator
 
 import dagster as dg
 
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
+from lumen_assets.defs.withheld import withhold
 from lumen_assets.errors import LumenError
 from lumen_assets.replication import replicate
 from lumen_assets.workspace import Workspace
 
 
-def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, kind: str) -> dg.AssetsDefinition:
+def replica_asset(
+    partitions: dg.PartitionsDefinition[str], destination: str, kind: str, *, dry_run: bool = False
+) -> dg.AssetsDefinition:
     """The day's replica at one destination.
 
     Args:
         kind: the destination's type, which is also the pool that bounds how many run at once.
+        dry_run: whether it only says what it would put; then nothing is materialized, here and downstream.
     """
 
     @dg.asset(
@@ -29,26 +34,34 @@ def replica_asset(partitions: dg.PartitionsDefinition[str], destination: str, ki
         pool=kind,
         op_tags=order_tags(kind),
         deps=["archive"],
+        output_required=not dry_run,
         description=f"The day's archive and manifest at destination {destination}, write-once.",
     )
-    def replica(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    def replica(
+        context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]
+    ) -> Iterator[dg.MaterializeResult[None]]:
         with translated():
             day = partition_day(context)
             frozen = lumen.frozen_day(day)
+            if dry_run:
+                size = frozen.manifest.archive.size
+                withhold(context, f"put {day} r{frozen.manifest.revision}, {size:,} bytes, at {destination}")
+                return
             started = time.monotonic()
             try:
                 removal = lumen.removed_from(destination, frozen.manifest)
                 if removal is not None:
                     said = f"removed by retention on {removal.removed_at:%Y-%m-%d}, and not put again: {removal.reason}"
                     context.log.info(said)
-                    return dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "removed": said})
+                    yield dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "removed": said})
+                    return
                 receipt = replicate(frozen, lumen.stores[destination], _Said(context.log, frozen.manifest.archive.size))
             except LumenError as error:  # an earlier MATCH must not stand
                 lumen.note_failed_put(destination, frozen.manifest, error)
                 raise
         stored = receipt.archive.stored
         seconds = time.monotonic() - started
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "uri": stored.uri,
                 "revision": frozen.manifest.revision,

@@ -53,11 +53,13 @@ def _retain_at(destination: str, kind: str) -> dg.OpDefinition:
         with translated():
             outlook = look(lumen)
             going = [item for item in outlook.plan.removals if item.destination == destination]
-            removes = lumen.settings.configuration.retention.apply
+            configuration = lumen.settings.configuration
+            removes = configuration.retention.apply and not configuration.dry_run
             outcomes = list(carry_out(lumen, outlook, [destination])) if removes else []
+        why_not = "were this no dry run" if configuration.dry_run else "were retention.apply set"
         for item in going:
             what = f"{item.day} r{item.revision}, {item.size:,} bytes: {'; '.join(item.reasons)}"
-            context.log.info("%s %s", "to go:" if removes else "would go, were retention.apply set:", what)
+            context.log.info("%s %s", "to go:" if removes else f"would go, {why_not}:", what)
         bad = [outcome for outcome in outcomes if outcome.problem]
         context.log.info("%d archives removed at %s", len(outcomes) - len(bad), destination)
         problems = [f"{item.decision.day} r{item.decision.revision}: {item.problem}" for item in bad[:10]]

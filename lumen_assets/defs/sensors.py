@@ -1,7 +1,5 @@
 """The sensor that attests a day after its run, whether that succeeded or not."""
 
-from __future__ import annotations
-
 import json
 from typing import Final
 
@@ -10,6 +8,7 @@ from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 from dagster._core.event_api import RunStatusChangeEventType
 
 from lumen_assets.defs.jobs import ATTESTATION
+from lumen_assets.workspace import Workspace
 
 ATTESTED_BY_CALLER = {"lumen/attested_by": "caller"}
 """Tag of runs whose starter makes the attestation itself."""
@@ -22,7 +21,7 @@ _ENDED: Final[tuple[RunStatusChangeEventType, ...]] = (
 _EVENTS_A_TICK = 50
 
 
-def attestation_sensor(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def attestation_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
     """Requests an attestation for every ended run that touched a replica or a verification."""
 
     @dg.sensor(
@@ -32,7 +31,9 @@ def attestation_sensor(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinit
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Attests the day of every ended run, good or bad, in a run of its own.",
     )
-    def attest_ended_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def attest_ended_days(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SensorResult:
+        if lumen.settings.configuration.dry_run:
+            return dg.SensorResult(skip_reason="dry run: nothing was put that could be counted")
         after: dict[str, int] = json.loads(context.cursor) if context.cursor else {}
         requests: dict[str, dg.RunRequest] = {}
         for event_type in _ENDED:

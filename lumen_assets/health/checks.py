@@ -97,6 +97,9 @@ def _destinations(installation: Installation) -> list[Check]:
 
 def _configuration(settings: Settings) -> Finding:
     source = settings.configuration_file or "the defaults that ship"
+    if settings.configuration.dry_run:
+        said = f"{source}: valid, but dry_run is set: nothing is uploaded, sent or removed"
+        return Finding("configuration", ok=False, detail=said, fix="set dry_run to false when you are done")
     return Finding("configuration", ok=True, detail=f"{source}: valid")
 
 

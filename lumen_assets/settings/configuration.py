@@ -162,6 +162,9 @@ class Configuration(Section):
     catch_up: CatchUp = CatchUp()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    dry_run: bool = Field(
+        False, description="reports are made and archives frozen; nothing is uploaded, sent to people or removed"
+    )
 
     @field_validator("destinations")
     @classmethod
