@@ -8,6 +8,7 @@ from lumen_assets.defs.alerts.sensors import alert_sensors
 from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
 from lumen_assets.defs.catch_up import catch_up_sensor, heal_sensor
+from lumen_assets.defs.checks import copies_check, freshness
 from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.partitions import daily_partitions
@@ -48,9 +49,9 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             archive_asset(partitions),
             *(replica_asset(partitions, name, kind, dry_run=dry_run) for name, kind in destinations.items()),
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
-            attestation_asset(partitions, list(destinations)),
+            attestation_asset(partitions, list(destinations), freshness(configuration)),
         ],
-        asset_checks=[health_check()],
+        asset_checks=[health_check(), copies_check()],
         jobs=[daily, attest, rolling, retention, repair_job(partitions, destinations)],
         schedules=schedules,
         sensors=[*workers, *alert_sensors(watched)],

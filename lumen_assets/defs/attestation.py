@@ -9,14 +9,22 @@ from lumen_assets.defs.partitions import partition_day
 from lumen_assets.workspace import Workspace
 
 
-def attestation_asset(partitions: dg.PartitionsDefinition[str], destinations: list[str]) -> dg.AssetsDefinition:
-    """The day's verdicts counted against the policy."""
+def attestation_asset(
+    partitions: dg.PartitionsDefinition[str], destinations: list[str], freshness: dg.FreshnessPolicy
+) -> dg.AssetsDefinition:
+    """The day's verdicts counted against the policy.
+
+    Args:
+        destinations: the names of those that are configured.
+        freshness: by when one is expected.
+    """
 
     @dg.asset(
         partitions_def=partitions,
         group_name="verification",
         owners=["team:operators"],
         deps=[dg.AssetKey(["verification", name]) for name in destinations],
+        freshness_policy=freshness,
         check_specs=[
             dg.AssetCheckSpec(
                 "policy", asset="attestation", description="The day has as many good replicas as the policy asks for."

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dagster as dg
 
 ATTESTATION = dg.AssetKey("attestation")
+_COPIES = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("archive"), "copies"))
+"""Looked at with the attestation: before, there are none."""
 
 
 def daily_job() -> dg.UnresolvedAssetJobDefinition:
     """Everything of a day but its attestation, which must also be made where a destination failed."""
     return dg.define_asset_job(
         "daily",
-        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION),
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION) - _COPIES,
         description="One KST day: telemetry, report, PDF, archive, replicas, verifications.",
     )
 
@@ -20,6 +22,6 @@ def attestation_job() -> dg.UnresolvedAssetJobDefinition:
     """The attestation alone, in its own run."""
     return dg.define_asset_job(
         "attest",
-        selection=dg.AssetSelection.assets(ATTESTATION),
+        selection=dg.AssetSelection.assets(ATTESTATION) | _COPIES,
         description="The day's verdicts counted against the policy; runs after `daily`, whether it succeeded or not.",
     )

@@ -1,9 +1,12 @@
 """The ``report`` and ``report_pdf`` assets."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from lumen_assets import report as domain
 from lumen_assets import telemetry
+from lumen_assets.defs.checks import COVERAGE, coverage_result
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.workspace import Workspace
@@ -19,8 +22,11 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         owners=["team:operators"],
         retry_policy=RETRIES,
         deps=["telemetry"],
+        check_specs=[COVERAGE],
     )
-    def report(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    def report(
+        context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]
+    ) -> Iterator[dg.MaterializeResult[None]]:
         """The day in numbers: Markdown, its figures, and the same numbers as JSON.
 
         Holds no wall clock and no random id: the same telemetry gives the same bytes.
@@ -33,13 +39,14 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
                 lumen.settings.configuration,
             )
             written = domain.write_report(model, lumen.settings.reports_folder)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "report": dg.MetadataValue.md(written.markdown.read_text(encoding="utf-8")),
                 "path": dg.MetadataValue.path(str(written.markdown)),
                 "figures": len(written.figures),
                 "language": lumen.settings.configuration.report.language,
-            }
+            },
+            check_results=[coverage_result(model.recording, lumen.settings.configuration)],
         )
 
     return report

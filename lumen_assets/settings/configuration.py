@@ -47,6 +47,9 @@ class CsvTelemetry(Section):
     type: Literal["csv"] = "csv"
     path: RelativePath = Field("logs/metrics.csv", description="path under LUMEN_DATA_ROOT")
     rate_hz: float = Field(5, gt=0, le=1000, description="rows a second that are expected")
+    min_coverage: float = Field(
+        0.9, ge=0, le=1, description="share of the expected rows below which the day's check warns"
+    )
 
 
 class Sources(Section):

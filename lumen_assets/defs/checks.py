@@ -1,0 +1,93 @@
+"""Asset checks where a person would look for them. Nothing rests on them: what is wrong is told by the alerts."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+
+from lumen_assets import archive as domain
+from lumen_assets.days import parse_day
+from lumen_assets.errors import LumenError
+from lumen_assets.report.model import Recording
+from lumen_assets.settings import Configuration
+from lumen_assets.workspace import Workspace
+
+COVERAGE: Final = dg.AssetCheckSpec(
+    "coverage",
+    asset="report",
+    description="The day has as many rows as its rate promises, but for `sources.telemetry.min_coverage`. It warns.",
+)
+
+
+def coverage_result(recording: Recording, configuration: Configuration) -> dg.AssetCheckResult:
+    """The day's rows against those that its rate promises."""
+    wanted = configuration.sources.telemetry.min_coverage
+    said = f"{recording.rows:,} of {recording.expected_rows:,.0f} rows, {recording.coverage:.1%}"
+    return dg.AssetCheckResult(
+        check_name=COVERAGE.name,
+        passed=recording.coverage >= wanted,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{said}; {wanted:.0%} are expected at least",
+        metadata={
+            "coverage": recording.coverage,
+            "gaps": recording.gap_count,
+            "silent_seconds": recording.silent_seconds,
+        },
+    )
+
+
+def copies_check() -> dg.AssetChecksDefinition:
+    """The day's archive here and at its destinations, on ``archive``, made with the attestation."""
+
+    @dg.asset_check(
+        asset="archive",
+        name="copies",
+        description="The day's newest revision lies here whole, and its replica at every destination is MATCH.",
+    )
+    def copies(context: dg.AssetCheckExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.AssetCheckResult:
+        key = context.run.tags.get("dagster/partition")  # a ranged run has none
+        if key is None:
+            return dg.AssetCheckResult(passed=True, description="skipped: a run of one day looks")
+        bad = list(_missing_copies(lumen, parse_day(key)))
+        return dg.AssetCheckResult(
+            passed=not bad,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(bad) or f"{key}: here, and MATCH at every destination",
+        )
+
+    return copies
+
+
+def _missing_copies(lumen: Workspace, day: date) -> Iterator[str]:
+    try:
+        frozen = domain.newest(lumen.settings.archive_folder, day, lumen.keyring)
+    except LumenError as error:
+        yield f"here: {error.cause}"
+        return
+    if frozen is None:
+        yield f"{day} is not here"
+        return
+    newest = lumen.ledger.newest(day, day).get(day, {})
+    for name in lumen.settings.configuration.destinations:
+        found = newest.get(name)
+        if found is None or found.revision < frozen.manifest.revision:
+            yield f"{name}: r{frozen.manifest.revision} was not verified"
+        elif not found.verdict.accepted:
+            yield f"{name}: {found.verdict}, {found.detail}"
+
+
+def freshness(configuration: Configuration) -> dg.FreshnessPolicy:
+    """An attestation a day, between the start of the daily run and ``alerts.deadline``, KST.
+
+    Dagster looks at the newest materialization of any partition, so a backfill of old days counts too.
+    """
+    hour, minute = map(int, configuration.alerts.deadline.split(":"))
+    start = datetime.strptime(configuration.schedule.at, "%H:%M")  # noqa: DTZ007 - a time of day
+    window = datetime.strptime(configuration.alerts.deadline, "%H:%M") - start  # noqa: DTZ007
+    early = timedelta(minutes=configuration.schedule.spread_minutes)
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"{minute} {hour} * * *",
+        lower_bound_delta=(window % timedelta(days=1)) + early,
+        timezone="Asia/Seoul",
+    )
