@@ -11,6 +11,7 @@ from lumen_assets.defs.catch_up import catch_up_sensor, heal_sensor
 from lumen_assets.defs.checks import copies_check, freshness
 from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
+from lumen_assets.defs.late_data import late_data_check, late_data_job, late_data_schedule
 from lumen_assets.defs.partitions import daily_partitions
 from lumen_assets.defs.repair import repair_job
 from lumen_assets.defs.replicas import replica_asset
@@ -32,11 +33,12 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
     dry_run = configuration.dry_run
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
-    retention = retention_job(destinations)
+    retention, late_data = retention_job(destinations), late_data_job()
     schedules = [
         daily_schedule(configuration.schedule, daily),
         rolling_schedule(configuration.schedule, rolling),
         retention_schedule(configuration, retention),
+        late_data_schedule(configuration.schedule, late_data),
     ]
     catch_up = configuration.catch_up
     workers = [attestation_sensor(attest), catch_up_sensor(catch_up, daily), heal_sensor(catch_up)]
@@ -51,8 +53,8 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
             attestation_asset(partitions, list(destinations), freshness(configuration)),
         ],
-        asset_checks=[health_check(), copies_check()],
-        jobs=[daily, attest, rolling, retention, repair_job(partitions, destinations)],
+        asset_checks=[health_check(), copies_check(), late_data_check()],
+        jobs=[daily, attest, rolling, retention, late_data, repair_job(partitions, destinations)],
         schedules=schedules,
         sensors=[*workers, *alert_sensors(watched)],
         resources={"lumen": workspace},

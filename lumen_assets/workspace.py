@@ -29,9 +29,10 @@ from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
-from lumen_assets.days import days_between, yesterday
+from lumen_assets.days import day_of, days_between, yesterday
 from lumen_assets.durable import replace_bytes
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
+from lumen_assets.late_data import FrozenInputs, days_to_look_at, inputs_of
 from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.fetch import fetch_revision
@@ -304,6 +305,22 @@ class Workspace:
             else:
                 break
         return newest
+
+    @cached_property
+    def frozen_inputs(self) -> FrozenInputs:
+        """What each day that was frozen here was frozen from."""
+        return FrozenInputs(self.settings.home / "archive-inputs" / "inputs.sqlite")
+
+    def look_for_late_data(self) -> int:
+        """Compare inputs with what was frozen of them, see ``late_data``; returns how many days were looked at."""
+        now = datetime.now(UTC)
+        within = timedelta(days=self.settings.configuration.verify.full_read_days)
+        days = days_to_look_at(self.frozen_inputs.known(), day_of(now), within)
+        self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
+        for day in days:
+            with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
+                self.frozen_inputs.look(day, inputs_of(self._cut(day, Path(folder) / day.isoformat())), now)
+        return len(days)
 
     def known(self, days: Sequence[date] = ()) -> Known:
         """What the local archive, its index and every destination that answers know of ``days``, or of every day.

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     DAY_MISSING = "day_missing"
     GIVEN_UP = "given_up"
     """A day that failed so often that it is not tried again by itself."""
+    INPUTS_CHANGED = "inputs_changed"
+    """The inputs of a frozen day are no longer what was frozen of them."""
     BACKFILL_FAILED = "backfill_failed"
     RUN_STUCK = "run_stuck"
     DRILL = "drill"

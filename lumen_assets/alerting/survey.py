@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
@@ -90,6 +90,33 @@ def _below_policy(day: date, now: datetime, *, error_class: str, title: str, cau
         hint=hint,
         command=f"lumen repair {day}",
     )
+
+
+def inputs_changed(changed: Mapping[date, Sequence[str]], now: datetime) -> list[Event]:
+    """A frozen day whose inputs changed since.
+
+    Args:
+        changed: the names of the inputs, by day.
+        now: with a zone.
+    """
+    return [
+        Event(
+            id=event_id(Kind.INPUTS_CHANGED, day, *names, now),
+            kind=Kind.INPUTS_CHANGED,
+            severity=Severity.WARNING,
+            state=State.FIRING,
+            source="archive",
+            subject=str(day),
+            at=now,
+            title=f"inputs of {day} changed after it was frozen",
+            error_class="late",
+            cause=f"{', '.join(names)}: its part of that day is not what is in the archive",
+            retry_helps=False,
+            hint="freeze it again, which makes a new revision and keeps the old one; or put the input right",
+            command=f"lumen daily --day {day}",
+        )
+        for day, names in changed.items()
+    ]
 
 
 _SEVERITY = {Verdict.MISMATCH: Severity.CRITICAL, Verdict.MISSING: Severity.CRITICAL}

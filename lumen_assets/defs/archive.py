@@ -9,6 +9,7 @@ from lumen_assets.archive.snapshot import require_same_telemetry, snapshot_paylo
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.durable import replace_bytes
+from lumen_assets.late_data import inputs_of
 from lumen_assets.report import load_report
 from lumen_assets.workspace import Workspace, git_revision, software
 
@@ -58,6 +59,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 created_at=datetime.now(UTC),
                 known_revision=0 if known_here else lumen.bring_newest(day),
             )
+            lumen.frozen_inputs.record(day, frozen.manifest.revision, inputs_of(day_slice), datetime.now(UTC))
             lumen.forget_slice(day)
         manifest = frozen.manifest
         outcome = "frozen" if frozen.created else "unchanged, the archive that exists is kept"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lumen_assets.defs.late_data import LATE_DATA
+
 ATTESTATION = dg.AssetKey("attestation")
 _COPIES = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("archive"), "copies"))
 """Looked at with the attestation: before, there are none."""
+_INPUTS = dg.AssetSelection.checks(LATE_DATA)
+"""Looks at other days, in a job of its own."""
 
 
 def daily_job() -> dg.UnresolvedAssetJobDefinition:
     """Everything of a day but its attestation, which must also be made where a destination failed."""
     return dg.define_asset_job(
         "daily",
-        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION) - _COPIES,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION) - _COPIES - _INPUTS,
         description="One KST day: telemetry, report, PDF, archive, replicas, verifications.",
     )
 

@@ -23,11 +23,13 @@ class Vitals:
         last_success: when the newest day that met the policy first did, with a zone.
         days_below_policy: days whose newest attestation does not meet the policy.
         days_missing: due days that neither the index nor an attestation of this machine knows.
+        days_inputs_changed: frozen days whose inputs were not what was frozen when they were last looked at.
         backfill_backlog_days: due days that do not meet the policy, for whatever reason: missing ones too.
         replicas: how many of each verdict, by destination; UNVERIFIED are frozen days without any.
         outbox_depth: messages that wait, by channel.
         outbox_oldest_age_seconds: how long the oldest of them waits, by channel.
         incidents_open: by severity.
+        days_given_up: missing days that are not tried again by themselves.
         drill_age_seconds: since the last restore drill that succeeded.
     """
 
@@ -37,9 +39,11 @@ class Vitals:
     days_missing: int
     backfill_backlog_days: int
     replicas: Mapping[str, Mapping[str, int]]
+    days_inputs_changed: int = 0
     outbox_depth: Mapping[str, int] | None = None
     outbox_oldest_age_seconds: Mapping[str, float] | None = None
     incidents_open: Mapping[Severity, int] | None = None
+    days_given_up: int | None = None
     drill_age_seconds: float | None = None
 
 
@@ -108,6 +112,18 @@ GAUGES: Final = (
         "Due days that do not meet the replica policy for whatever reason.",
         (),
         lambda vitals: _one(vitals.backfill_backlog_days),
+    ),
+    Gauge(
+        "lumen_partitions_inputs_changed",
+        "Frozen days whose inputs are no longer what was frozen of them.",
+        (),
+        lambda vitals: _one(vitals.days_inputs_changed),
+    ),
+    Gauge(
+        "lumen_partitions_given_up",
+        "Missing days that failed so often that they are not tried again by themselves.",
+        (),
+        lambda vitals: _one(vitals.days_given_up),
     ),
     Gauge(
         "lumen_replicas",

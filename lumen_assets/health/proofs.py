@@ -13,6 +13,7 @@ from lumen_assets.archive import Keyring
 from lumen_assets.days import KST, day_bounds, day_of, parse_day, yesterday
 from lumen_assets.health.due import due_at, newest_due
 from lumen_assets.health.findings import Finding
+from lumen_assets.late_data import FrozenInputs
 from lumen_assets.replication import Store
 from lumen_assets.settings import Configuration, Settings
 from lumen_assets.verification import VerdictLedger
@@ -42,6 +43,10 @@ class Installation(Protocol):
     @property
     def ledger(self) -> VerdictLedger:
         """The verdicts so far."""
+
+    @property
+    def frozen_inputs(self) -> FrozenInputs:
+        """What the days that were frozen here were frozen from."""
 
     def existing_days(self) -> set[date]:
         """The days that are frozen, by what this machine knows."""

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from lumen_assets import __version__, archive
+from lumen_assets.alerting.events import Kind
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.health.due import newest_due, unattested
@@ -45,10 +46,12 @@ def vitals(
     depth = outbox.depth(now) if outbox else None
     never = unattested(installation.settings.archive_folder, attested, now)
     met = {day for day, found in attested.items() if found.met}
+    incidents = outbox.open_incidents() if outbox else ()
     return Vitals(
         version=__version__,
         last_success=ledger.last_success(),
         days_below_policy=len((attested.keys() - met) | never),
+        days_inputs_changed=len(installation.frozen_inputs.changed()),
         days_missing=sum(day not in existing for day in due),
         backfill_backlog_days=sum(day not in met for day in due),
         replicas=_replicas(list(configuration.destinations), revisions, ledger.newest(first, last)),
@@ -56,7 +59,8 @@ def vitals(
         outbox_oldest_age_seconds={name: waiting.oldest.total_seconds() for name, waiting in depth.items()}
         if depth
         else None,
-        incidents_open=Counter(incident.severity for incident in outbox.open_incidents()) if outbox else None,
+        incidents_open=Counter(incident.severity for incident in incidents) if outbox else None,
+        days_given_up=sum(len(one.subjects) for one in incidents if one.kind is Kind.GIVEN_UP) if outbox else None,
         drill_age_seconds=None,  # the drill's record goes here
     )
 

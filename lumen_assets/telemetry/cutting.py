@@ -206,7 +206,7 @@ def _cut_input(
         raise PermanentError(action="cut", subject=str(root / name), cause=cause, error_class="input") from error
     finally:
         os.close(descriptor)
-    return InputSlice(role, name, True, source.size, section, output.size, output.sha256())
+    return InputSlice(role, name, True, source.size, section, output.size, output.sha256(), how is not None)
 
 
 def cut_day(

@@ -42,6 +42,7 @@ class InputSlice:
         byte_range: first byte and one past the last byte of the day's section in the source file.
         size: bytes of the slice (its preamble, that is comment and header lines, included).
         sha256: digest of the slice, lower-case hex; of nothing if absent.
+        by_day: whether it is cut by timestamps; else every day has the whole file, as it was then.
     """
 
     role: str
@@ -51,6 +52,7 @@ class InputSlice:
     byte_range: tuple[int, int]
     size: int
     sha256: str
+    by_day: bool = True
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ ALL = Vitals(
     outbox_depth={"mail": 6},
     outbox_oldest_age_seconds={"mail": 7.5},
     incidents_open={Severity.CRITICAL: 8},
+    days_inputs_changed=10,
+    days_given_up=11,
     drill_age_seconds=9.0,
 )
 NOTHING = Vitals("1", None, 0, 0, 0, {})
@@ -70,6 +72,8 @@ def test_every_gauge_is_there_with_its_number() -> None:
     assert found["lumen_outbox_oldest_age_seconds", "mail"] == 7.5
     assert [found["lumen_incidents_open", severity] for severity in ("info", "warning", "critical")] == [0, 0, 8]
     assert found["lumen_drill_age_seconds",] == 9
+    assert found["lumen_partitions_inputs_changed",] == 10
+    assert found["lumen_partitions_given_up",] == 11
     assert found["lumen_build_info", "1.2.3"] == 1
 
 
@@ -77,6 +81,7 @@ def test_what_is_not_known_is_absent_and_never_made_up() -> None:
     assert {name for name, *_ in samples(exposition(NOTHING))} == {
         "lumen_partitions_below_policy",
         "lumen_partitions_missing",
+        "lumen_partitions_inputs_changed",
         "lumen_backfill_backlog_partitions",
         "lumen_build_info",
     }

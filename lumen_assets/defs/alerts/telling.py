@@ -39,6 +39,7 @@ def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox) -> 
     all_of_them(
         partial(_look_at_days, workspace, outbox, now),
         partial(_look_at_replicas, workspace, outbox, now),
+        partial(_look_at_inputs, workspace, outbox, now),
         partial(_look_at_tokens, workspace, outbox, now),
         partial(_look_at_runs, workspace, instance, outbox, now),
     )
@@ -102,6 +103,11 @@ def _look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> No
         now,
     )
     outbox.record(good, now)
+
+
+def _look_at_inputs(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
+    changed = workspace.frozen_inputs.changed()
+    outbox.reconcile(Kind.INPUTS_CHANGED, survey.inputs_changed(changed, now), now)
 
 
 def _look_at_tokens(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
