@@ -21,6 +21,7 @@ class MailServer:
     Attributes:
         refuse: recipient → what is answered to it.
         on_data: what is answered to a mail's content; default: 250.
+        password: the right one.
         logins: every user and password that was tried.
         in_the_clear: whether anything about a mail came without TLS.
     """
@@ -31,6 +32,7 @@ class MailServer:
         self.refuse: dict[str, str] = {}
         self.on_data = "250 OK"
         self.on_sender = ""
+        self.password = "right"  # noqa: S105 - nobody's
         self.logins: list[tuple[str, str]] = []
         self.login_answer: str | None = None
         self.in_the_clear = False
@@ -67,7 +69,7 @@ class MailServer:
         self.logins.append((data.login.decode(), data.password.decode()))
         if self.login_answer:
             return AuthResult(success=False, handled=False, message=self.login_answer)
-        return AuthResult(success=data.password == b"right", handled=False)
+        return AuthResult(success=data.password == self.password.encode(), handled=False)
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
         self.in_the_clear |= not (session.ssl or self._implicit)

@@ -66,7 +66,7 @@ class Server:
                     self.end_headers()
                     self.wfile.write(answer.body)
 
-            do_GET = do_POST = _any  # noqa: N815
+            do_GET = do_HEAD = do_POST = do_PUT = _any  # noqa: N815
 
             def handle(self) -> None:
                 with contextlib.suppress(OSError):  # a client that does not trust us, or has gone

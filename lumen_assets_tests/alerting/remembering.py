@@ -23,6 +23,8 @@ class Receiver:
         self.down = False
         self.requests: list[str] = []
         """The ids of all requests, in order, those that were refused or came twice included."""
+        self.accepted: list[str] = []
+        """Those of them that it took."""
         self.told: dict[str, dict[str, Any]] = {}
         """By id, in order of the first arrival."""
         self.url = ""
@@ -33,6 +35,7 @@ class Receiver:
             self.requests.append(identity)
             if self.down:
                 return 503
+            self.accepted.append(identity)
             self.told.setdefault(identity, payload)
             return 204
 
@@ -48,8 +51,10 @@ def running_receiver() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            payload = content.get("payload", content)  # the webhook's, or a message alone
             self.send_response(receiver.take(self.headers["webhook-id"], payload))
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -18,9 +18,13 @@ import requests
 from pydantic import SecretStr
 
 from lumen_assets.alerting.alertmanager import AlertmanagerChannel
-from lumen_assets.alerting.events import Kind, Severity, State
+from lumen_assets.alerting.channels import UNCAPPED
+from lumen_assets.alerting.delivery import deliver
+from lumen_assets.alerting.events import Event, Kind, Severity, State
 from lumen_assets.errors import LumenError, PermanentError
 from lumen_assets_tests.alerting.receiver import Say, Server, event, message
+from lumen_assets_tests.alerting.scenes import Clock, outbox_at, over
+from lumen_assets_tests.alerting.scenes import event as scene_event
 
 PROGRAM = "/usr/bin/prometheus-alertmanager"
 CONFIGURATION = """
@@ -99,6 +103,10 @@ def alertmanager(tmp_path: Path, receiver: Server) -> Iterator[Alertmanager]:
             process.wait()
 
 
+def failed(name: object, **given: Any) -> Event:
+    return scene_event(name, **{"severity": Severity.CRITICAL, "error_class": "credentials", **given})
+
+
 def test_fires_once_however_often_it_is_said_and_is_resolved(alertmanager):
     since = datetime.now(UTC) - timedelta(hours=1)
     assert alertmanager.send(since=since) == "HTTP 200"
@@ -132,6 +140,54 @@ def test_fires_once_however_often_it_is_said_and_is_resolved(alertmanager):
     assert [alert["labels"] for alert in resolved["alerts"]] == [alert["labels"]]
     assert alertmanager.alerts() == []
     assert [told["status"] for told in alertmanager.notifications()] == ["firing", "resolved"]
+
+
+def test_events_through_the_outbox_are_grouped_deduplicated_and_resolved(alertmanager, tmp_path):
+    """A year of failures for one cause is one alert with a count; nothing is held back by the cap."""
+    clock = Clock(datetime.now(UTC) - timedelta(minutes=90))
+    outbox = outbox_at(
+        f"sqlite:///{tmp_path / 'outbox.sqlite'}", "alertmanager", uncapped=UNCAPPED, cap_per_hour=2, repeat_hours=24
+    )
+    channel = AlertmanagerChannel(SecretStr(alertmanager.url), timedelta(hours=24))
+
+    def told_of(*events: Event) -> int:
+        clock.pass_(minutes=1)
+        outbox.record(events, clock())
+        clock.pass_(minutes=15)
+        return deliver(outbox, {"alertmanager": channel}, clock, seconds=60).sent
+
+    begun = clock()
+    year = [failed(number, at=begun) for number in range(365)]
+    assert told_of(*year) == 1
+    (alert,) = alertmanager.alerts()
+    assert "365 events so far" in alert["annotations"]["text"]
+    assert "and 315 more" in alert["annotations"]["text"]
+    assert abs(datetime.fromisoformat(alert["startsAt"]) - begun) < timedelta(seconds=1)
+    first = until(alertmanager.notifications)[0]
+    assert [one["labels"] for one in first["alerts"]] == [alert["labels"]]
+
+    assert told_of(*year) == 0  # all known
+    assert told_of(*(failed(number) for number in range(365, 370))) == 1
+    (again,) = alertmanager.alerts()
+    assert again["fingerprint"] == alert["fingerprint"]
+    assert "370 events so far" in again["annotations"]["text"]
+
+    assert told_of(failed("other", source="replica/drive", error_class="quota", severity=Severity.WARNING)) == 1
+    assert [one["labels"]["source"] for one in alertmanager.alerts()] == ["replica/cloud", "replica/drive"]
+    both = until(lambda: [told for told in alertmanager.notifications() if len(told["alerts"]) == 2])[0]
+    assert both["groupLabels"] == {"alertname": "materialization_failed"}
+
+    assert told_of(over("all", source="replica/cloud", subject="", at=clock())) == 1
+    assert [one["labels"]["source"] for one in alertmanager.alerts()] == ["replica/drive"]
+
+    def resolved() -> list[Any]:
+        alerts = [one for told in alertmanager.notifications() for one in told["alerts"]]
+        return [one["labels"] for one in alerts if one["status"] == "resolved"]
+
+    assert until(resolved)[0] == alert["labels"]
+    assert {labels["source"] for labels in resolved()} == {"replica/cloud"}
+    assert [incident.source for incident in outbox.open_incidents()] == ["replica/drive"]
+    assert outbox.depth(clock())["alertmanager"].messages == 0
 
 
 def test_a_severity_that_rises_replaces_the_lower_one(alertmanager):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from datetime import datetime, timedelta
 
@@ -86,6 +87,22 @@ def test_a_slow_channel_holds_up_no_other(address: str) -> None:
     assert {name: channel.sent for name, channel in done.channels.items()} == {"slow": 5, "hook": 5}
 
 
+def require_each_incident_in_order(composed: list[Message], told: list[Message]) -> None:
+    """Of every incident all that was composed was told once, in that order, by itself or as a line of a digest."""
+    lines = [line for message in told for line in message.digest or (line_of(message),)]
+    of_incident: dict[str, list[str]] = {}
+    for message in composed:
+        if not message.digest:
+            of_incident.setdefault(message.incident, []).append(line_of(message))
+    assert sum(map(len, of_incident.values())) == len(lines)
+    for expected in of_incident.values():
+        assert [line for line in lines if line in expected] == expected
+
+
+def line_of(message: Message) -> str:
+    return f"{message.severity}, {message.state}: {message.title}"
+
+
 @pytest.mark.parametrize("cap", [500, 30])
 def test_a_receiver_that_is_down_for_three_days_gets_everything_when_it_is_back(address: str, cap: int) -> None:
     outbox, clock = outbox_at(address, cap_per_hour=cap), Clock()
@@ -117,8 +134,11 @@ def test_a_receiver_that_is_down_for_three_days_gets_everything_when_it_is_back(
         if cap == 500:
             assert {event.id for message in singles for event in message.events} >= {event(n).id for n in range(40)}
             assert [m.state for m in singles if m.source == "asset 3"][-1] is State.RESOLVED
-        else:
-            assert sum("firing" in title or "resolved" in title for title in carried) == len(carried)
+        shown = {event.id for message in singles for event in message.events}
+        for number in range(40):  # told by itself, or by the one line of a digest that names it
+            named = re.compile(rf"warning, firing: {number} failed\b")
+            assert (event(number).id in shown) + sum(bool(named.match(title)) for title in carried) == 1, number
+        require_each_incident_in_order([one.message for one in reversed(outbox.recent(1000))], told)
         accepted = receiver.requests[-len(told) :]
         assert sorted(accepted) == sorted(receiver.told), "none came twice"
         assert clock() < START + timedelta(days=4)

@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from lumen_assets.alerting import mail
+from lumen_assets.alerting.delivery import deliver
 from lumen_assets.alerting.events import State
 from lumen_assets.alerting.mail import MailChannel, is_this_machine, mail_of
 from lumen_assets.errors import LumenError, PermanentError, TransientError
@@ -23,6 +24,7 @@ from lumen_assets.settings import MailServer as Where
 from lumen_assets_tests.alerting import mail_server
 from lumen_assets_tests.alerting.authority import Authority
 from lumen_assets_tests.alerting.receiver import NOW, message
+from lumen_assets_tests.alerting.scenes import Clock, event, outbox_at, over
 
 TO = ("운영자 <ops@example.org>", "second@example.org", "third@example.org")
 CANARY = "canary-mail-password"
@@ -58,6 +60,44 @@ def test_by_starttls_with_the_certificate_verified(starttls, tmp_path):
     assert arrived["Auto-Submitted"] == "auto-generated"
     assert arrived.get_content_type() == "text/plain"
     assert arrived.get_content().replace("\r\n", "\n") == f"{message().title}\n\n{message().text()}"
+
+
+def test_events_go_through_the_outbox_and_tls_to_people(starttls, tmp_path):
+    """A year of failures for one cause; a server that is busy at first; and that it is over."""
+    outbox, clock = outbox_at(f"sqlite:///{tmp_path / 'outbox.sqlite'}", "mail"), Clock()
+    channels = {"mail": channel(starttls, tmp_path / "mail", user="me", password=SecretStr("right"))}
+
+    def sent() -> int:
+        clock.pass_(hours=1)
+        return deliver(outbox, channels, clock, seconds=60).sent
+
+    year = [event(f"day {number}", cause="ExpiredToken: renew it", hint="sign in again") for number in range(365)]
+    outbox.record(year, clock())
+    starttls.on_data = "451 4.3.0 later"
+    assert sent() == 0
+    assert "SMTP 451" in outbox.last_error("mail").text
+    starttls.on_data = "250 OK"
+    assert [sent(), sent()] == [1, 0]
+    outbox.record([over("all", subject="", at=clock())], clock())
+    assert [sent(), sent()] == [1, 0]
+    firing, resolved = starttls.mails
+    assert not starttls.in_the_clear
+    assert set(starttls.logins) == {("me", "right")}
+    assert starttls.recipients == [["ops@example.org", "second@example.org", "third@example.org"]] * 2
+    assert firing["Subject"].startswith("[lumen] warning firing: day ")
+    assert firing["Subject"].endswith("failed (and 364 more)")
+    text = firing.get_content()
+    for said in (
+        "365 events so far",
+        "why: ExpiredToken: renew it",
+        "what to do: sign in again",
+        "and 345 more events",
+    ):
+        assert said in text
+    assert "warning resolved: Resolved: day " in resolved["Subject"]
+    assert resolved["In-Reply-To"] == firing["Message-ID"]
+    assert outbox.depth(clock())["mail"].messages == 0
+    assert outbox.open_incidents() == ()
 
 
 def test_by_tls_from_the_start(authority, trusted, tmp_path, monkeypatch):

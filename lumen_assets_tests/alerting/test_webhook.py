@@ -25,10 +25,10 @@ OLD = "그냥 문장 canary-old-secret"
 
 
 class Verifying:
-    """A receiver as docs/alerts.md has it: verifies, and remembers ids."""
+    """A receiver as docs/alerts.md has it: verifies, with the library's own reading of the secret; remembers ids."""
 
     def __init__(self, secret: str) -> None:
-        self._webhook = Webhook(signing_key(secret))
+        self._webhook = Webhook(secret if secret.startswith("whsec_") else secret.encode())
         self._seen: set[str] = set()
 
     def take(self, request: Received) -> dict[str, object]:
@@ -103,6 +103,39 @@ def test_while_a_secret_is_replaced_both_receivers_take_it(receiver):
     Verifying(OLD).take(request)
     with pytest.raises(WebhookVerificationError):
         Verifying("whsec_" + base64.b64encode(b"neither").decode()).take(request)
+
+
+def test_a_secret_is_replaced_without_a_message_lost(receiver):
+    """Old; new and old while receivers change, one after the other; new alone, which the old one does not open."""
+    secrets_of = {"before": (OLD,), "meanwhile": (NEW, OLD), "after": (NEW,)}
+    opens = {"before": (OLD,), "meanwhile": (OLD, NEW), "after": (NEW,)}
+    for step, secrets in secrets_of.items():
+        request = sent(receiver, *secrets)
+        assert len(request.headers["webhook-signature"].split(" ")) == len(secrets)
+        for secret in (OLD, NEW):
+            if secret in opens[step]:
+                assert Verifying(secret).take(request)
+            else:
+                with pytest.raises(WebhookVerificationError, match="No matching signature"):
+                    Verifying(secret).take(request)
+
+
+@pytest.mark.parametrize("secret", [NEW, OLD])
+def test_with_two_signatures_a_tampered_an_old_and_a_replayed_message_are_rejected_too(receiver, secret):
+    request = sent(receiver, NEW, OLD)
+    receiving = Verifying(secret)
+    tampered = request.body.replace(b"firing", b"solved")
+    assert tampered != request.body
+    with pytest.raises(WebhookVerificationError, match="No matching signature"):
+        receiving.take(Received("POST", "/hook", request.headers, tampered))
+    moved = {**request.headers, "webhook-timestamp": str(int(request.headers["webhook-timestamp"]) - 60)}
+    with pytest.raises(WebhookVerificationError, match="No matching signature"):
+        receiving.take(Received("POST", "/hook", moved, request.body))
+    with pytest.raises(WebhookVerificationError, match="too old"):
+        receiving.take(sent(receiver, NEW, OLD, now=datetime.now(UTC) - timedelta(minutes=6)))
+    receiving.take(request)
+    with pytest.raises(WebhookVerificationError, match="seen"):
+        receiving.take(request)
 
 
 @pytest.mark.parametrize("secret", [NEW, OLD, "hunter2"])

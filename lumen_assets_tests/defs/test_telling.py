@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,13 @@ from dagster._utils.error import SerializableErrorInfo
 
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.days import yesterday
-from lumen_assets.definitions import build_defs
 from lumen_assets.defs.alerts import sensors
 from lumen_assets.errors import PermanentError
 from lumen_assets.health.due import ATTESTED_WITHIN
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.alerting.receiver import Say, Server, server
+from lumen_assets_tests.defs.daemon import Daemon
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 SECRET = "canary-webhook-7Jq2-signed-with-this"  # noqa: S105 - a canary
@@ -62,35 +63,6 @@ def installation(made: Installation, tmp_path: Path) -> Installation:
 def told(receiver: Server) -> list[dict[str, Any]]:
     payloads: list[dict[str, Any]] = [json.loads(one.body)["payload"] for one in receiver.received]
     return payloads
-
-
-class Daemon:
-    """Evaluates our sensors on an instance, as Dagster's daemon does: each with the cursor that it left."""
-
-    def __init__(self, workspace: Workspace, instance: dg.DagsterInstance) -> None:
-        self.workspace = workspace
-        self.instance = instance
-        self.definitions = build_defs(workspace)
-        self.cursors: dict[str, str | None] = {}
-
-    def run(self, day: date, job: str = "daily") -> bool:
-        result = self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, partition_key=day.isoformat(), raise_on_error=False
-        )
-        return result.success
-
-    def tick(self, name: str) -> str:
-        sensor = self.definitions.get_repository_def().get_sensor_def(name)
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursors.get(name), resources={"lumen": self.workspace}
-        ) as context:
-            data = sensor.evaluate_tick(context)
-            self.cursors[name] = context.cursor
-        return data.skip_message or ""
-
-    def ticks(self) -> None:
-        for name in ("alerts_runs", "alerts_survey", "alerts_deliver"):
-            self.tick(name)
 
 
 @pytest.fixture
@@ -126,7 +98,10 @@ def test_a_failed_asset_reaches_the_receiver_once(daemon: Daemon, installation: 
     assert "there is no such file" in event["cause"]
     assert event["error_class"] == "input"
     assert event["run_url"].startswith("http://127.0.0.1:3000/runs/")
-    assert (installation.home / "metrics" / "lumen.prom").read_text().count("lumen_outbox_depth") >= 1
+    page = (installation.home / "metrics" / "lumen.prom").read_bytes()
+    assert page.count(b"lumen_outbox_depth") >= 1
+    checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
 
 
 def test_a_receiver_that_is_down_gets_it_later(daemon: Daemon, installation: Installation, receiver: Server) -> None:
