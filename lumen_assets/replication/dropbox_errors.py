@@ -17,6 +17,7 @@ from dropbox.exceptions import ApiError, AuthError, BadInputError, DropboxExcept
 from stone.backends.python_rsrc.stone_validators import ValidationError
 
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
+from lumen_assets.texts import MASK, Masker, visible
 
 _Answer = TypeVar("_Answer")
 
@@ -76,7 +77,9 @@ _PASSING: Final = {
 }
 _NOT_A_TOKEN: Final = re.compile(r"malformed|invalid_client|unauthorized_client|client_id|authorization", re.IGNORECASE)
 _SCOPE: Final = re.compile(r"required scope '?([a-z_.]+)")
-_SECRET_LIKE: Final = re.compile(r"(Bearer|Basic)\s+\S+|\bsl\.\S+|pid_upload_session:\S+|[\w\-]{40,}")
+_SECRET_LIKE: Final = re.compile(
+    r"(Bearer|Basic)\s+\S+|\bsl\.\S+|pid_upload_session:\S+|(?:[\w\-]|%[0-9A-Fa-f]{2}){40,}"
+)
 
 
 def attempt(call: Callable[[], _Answer], action: str, subject: str, secrets: Iterable[str] = ()) -> _Answer:
@@ -114,9 +117,8 @@ def cleaned(text: str, secrets: Iterable[str] = ()) -> str:
 
     Dropbox repeats a malformed Authorization header in its answer.
     """
-    for secret in secrets:
-        text = text.replace(secret, "[secret]")
-    return " ".join(_SECRET_LIKE.sub("[secret]", text).split())[:300]
+    text = Masker(secrets)(text)
+    return " ".join(_SECRET_LIKE.sub(MASK, visible(text)).split())[:300]
 
 
 def translate(error: Exception, action: str, subject: str, secrets: Iterable[str] = ()) -> LumenError:

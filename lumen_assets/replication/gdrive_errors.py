@@ -19,6 +19,7 @@ import urllib3
 from google.auth.exceptions import GoogleAuthError, RefreshError
 
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.texts import MASK, Masker, visible
 
 FAILURES: Final = (requests.RequestException, urllib3.exceptions.HTTPError, GoogleAuthError, OSError)
 """What a request raises, and reading its answer does."""
@@ -66,7 +67,7 @@ _PERMISSION: Final = {
 }
 _API_IS_OFF: Final = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 _SECRET_LIKE: Final = re.compile(
-    r"(Bearer|Basic)\s+\S+|\bya29\.\S+|\b1//\S+|upload_id=\S+|-----BEGIN.*?(-----END[^-]*-----|$)|[\w\-]{45,}",
+    r"(Bearer|Basic)\s+\S+|\bya29\.\S+|\b1//\S+|upload_id=\S+|-----BEGIN.*?(-----END[^-]*-----|$)|(?:[\w\-]|%[0-9A-Fa-f]{2}){45,}",
     re.DOTALL,
 )
 
@@ -174,9 +175,8 @@ class Translator:
 
     def _cleaned(self, text: str) -> str:
         """One short line without the secrets and without what looks like one."""
-        for secret in self._secrets:
-            text = text.replace(secret, "[secret]")
-        return " ".join(_SECRET_LIKE.sub("[secret]", text).split())[:200].rstrip(".")
+        text = Masker(self._secrets)(text)
+        return " ".join(_SECRET_LIKE.sub(MASK, visible(text)).split())[:200].rstrip(".")
 
 
 def _reasons(body: bytes) -> tuple[tuple[str, ...], str]:

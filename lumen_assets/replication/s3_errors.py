@@ -18,6 +18,7 @@ from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.texts import visible
 
 _FIX_KEYS: Final = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile or role that the machine uses"
 _FIX_TOKEN: Final = "renew the session: sign in again, or let the role's credentials refresh"  # noqa: S105 - a sentence
@@ -86,7 +87,9 @@ _CONNECTION: Final = (
     OSError,
 )
 
-_LOOKS_SECRET: Final = re.compile(r"[A-Za-z0-9/+=]{30,}|\b(?:AKIA|ASIA)[A-Z0-9]{8,}|\b[Xx]-[Aa]mz-[\w-]+=[^&\s]+")
+_LOOKS_SECRET: Final = re.compile(
+    r"(?:[A-Za-z0-9/+=]|%[0-9A-Fa-f]{2}){30,}|\b(?:AKIA|ASIA)[A-Z0-9]{8,}|\b[Xx]-[Aa]mz-[\w-]+=[^&\s]+"
+)
 
 
 def code_of(error: Exception) -> str:
@@ -133,7 +136,7 @@ def s3_error(error: Exception, action: str, subject: str) -> LumenError:
 
 def cleaned(text: str) -> str:
     """A provider's text on one line, at most 200 characters of it, without what looks like a credential."""
-    return _LOOKS_SECRET.sub("[removed]", " ".join(text.split()))[:200]
+    return _LOOKS_SECRET.sub("[removed]", " ".join(visible(text).split()))[:200]
 
 
 def _answered(error: ClientError, action: str, subject: str) -> LumenError:

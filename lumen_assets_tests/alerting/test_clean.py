@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumen_assets.alerting.clean import LENGTH, MASK, Cleaner
+from lumen_assets.alerting.clean import LENGTH, Cleaner
+from lumen_assets.texts import MASK
 from lumen_assets_tests.alerting.scenes import event
 
 SECRET = 'hunter2/+ "&pass'  # noqa: S105 - made up

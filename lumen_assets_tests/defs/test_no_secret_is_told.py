@@ -71,6 +71,7 @@ ANSWERS = {
     "denied": Answer(OF_THE_CLOUD),
     "code": Answer(OF_THE_CLOUD, before=f"<Error><Code>{SESSION}</Code><Message>"),
     "page": Answer(OF_THE_CLOUD, "text/html", "<html><body>", "</body></html>"),
+    "quoted": Answer(tuple(quote(canary, safe="") for canary in OF_THE_CLOUD)),
     "all secrets": Answer((*IN_PLACE, *QUOTED)),
 }
 """The last one says what no destination knows: then the outbox, which cleans once more, is what is looked at."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lumen_assets.errors import PermanentError
 from lumen_assets.replication.s3 import S3Store
+from lumen_assets.replication.s3_errors import cleaned
 from lumen_assets.settings import S3Destination
 
 
@@ -25,3 +31,13 @@ def test_a_credential_that_no_header_may_hold_is_permanent_and_not_shown(
     assert caught.value.error_class == "credentials"
     assert "canary" not in str(caught.value)
     assert "second-line" not in str(caught.value)
+
+
+@given(st.binary(min_size=30, max_size=30), st.sampled_from([quote, quote_plus, lambda text: quote(text, safe="")]))
+def test_a_key_that_is_repeated_is_removed_quoted_too(key: bytes, quoted: Callable[[str], str]) -> None:
+    text = quoted(base64.b64encode(key).decode())
+    assert cleaned(f"denied for {text}, sorry") == "denied for [removed], sorry"
+
+
+def test_what_cannot_be_seen_is_taken_out() -> None:
+    assert cleaned("a\u202eb\x1b[31mc\x00\nd") == "abc d"

@@ -1,0 +1,134 @@
+"""Rows that arrive for a day that is frozen: seen, told, and a new revision when the day is made again."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumen_assets.definitions import build_defs
+from lumen_assets.errors import PermanentError
+from lumen_assets.late_data import RECENT, FrozenFrom, FrozenInputs, changed_inputs, days_to_look_at
+from lumen_assets_tests.installation import LAST_DAY, Installation
+
+NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    installation = Installation.make(
+        tmp_path_factory.mktemp("made"), days=3, configuration="verify: {full_read_days: 1}"
+    )
+    for offset in range(2):
+        installation.json("daily", "--day", str(LAST_DAY - timedelta(days=offset)))
+    return installation
+
+
+@pytest.fixture
+def installation(made: Installation, tmp_path: Path) -> Installation:
+    shutil.copytree(made.root, tmp_path / "installation")
+    return Installation(tmp_path / "installation")
+
+
+def look(installation: Installation) -> dg.AssetCheckEvaluation:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = build_defs(installation.workspace).resolve_job_def("late_data").execute_in_process(instance=instance)
+    (found,) = result.get_asset_check_evaluations()
+    assert (found.asset_key, found.check_name) == (dg.AssetKey("archive"), "inputs")
+    return found
+
+
+def late_row(installation: Installation, day: date) -> None:
+    """A row of the day, put behind its last one, as a logger does that was cut off for a while."""
+    metrics = installation.data_root / "logs" / "metrics.csv"
+    lines = metrics.read_text().splitlines(keepends=True)
+    (last,) = [number for number, line in enumerate(lines) if line.startswith(f"{day}")][-1:]
+    lines.insert(last + 1, lines[last])
+    metrics.write_text("".join(lines))
+
+
+def test_nothing_changed_is_found_unchanged_though_inputs_that_are_not_of_a_day_did(installation: Installation) -> None:
+    (installation.data_root / "gateway_activation.yaml").write_text("phase: another\n")
+    with (installation.data_root / "logs" / "metrics.csv").open("a") as file:
+        file.write("")
+    found = look(installation)
+    assert (found.passed, found.metadata["looked_at"].value) == (True, 2)
+
+
+def test_rows_that_arrive_late_are_told_until_the_day_is_frozen_again(installation: Installation) -> None:
+    day = LAST_DAY - timedelta(days=1)
+    late_row(installation, day)
+    found = look(installation)
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.description == f"{day}: logs/metrics.csv"
+    installation.json("daily", "--day", str(LAST_DAY))  # another day, and what is told of this one
+    (incident,) = [one for one in installation.workspace.outbox().open_incidents() if one.kind == "inputs_changed"]
+    assert incident.subjects == (str(day),)
+    made = installation.json("daily", "--day", str(day))
+    assert (made["archive"]["revision"], made["archive"]["created"]) == (2, True)
+    assert look(installation).passed
+    assert "inputs_changed" not in {one.kind for one in installation.workspace.outbox().open_incidents()}
+
+
+def test_an_input_that_is_gone_is_no_longer_what_was_frozen(installation: Installation) -> None:
+    names = sorted((installation.data_root / "controls").glob("*.jsonl"))
+    assert names
+    names[0].unlink()
+    assert f"controls/{names[0].name}" in str(look(installation).description)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.integers(0, 60)), unique_by=lambda item: item[0], min_size=1, max_size=80
+    )
+)
+def test_every_day_is_looked_at_within_the_month_and_recent_ones_each_day(days: list[tuple[int, int]]) -> None:
+    today = date(2026, 3, 10)
+    known = {
+        today - timedelta(days=age): FrozenFrom(today - timedelta(days=age), 1, {}, NOW - timedelta(days=ago), ())
+        for age, ago in days
+    }
+    recent = {day for day in known if today - day <= RECENT}
+    seen: set[date] = set()
+    for offset in range(MONTH.days):
+        chosen = days_to_look_at(known.values(), today, MONTH)
+        assert recent <= set(chosen)
+        seen |= set(chosen)
+        for day in chosen:
+            known[day] = FrozenFrom(day, 1, {}, NOW + timedelta(days=offset + 1), ())
+    assert seen == known.keys()
+
+
+def test_an_input_that_appears_empty_is_no_change() -> None:
+    assert changed_inputs({"a": "1"}, {"a": "1", "b": ""}) == ()
+    assert changed_inputs({"a": "1", "b": ""}, {"a": "1", "b": "2"}) == ("b",)
+    assert changed_inputs({"a": "1"}, {}) == ("a",)
+
+
+def test_a_day_that_was_frozen_again_meanwhile_is_not_spoken_of_by_the_look_before(tmp_path: Path) -> None:
+    inputs = FrozenInputs(tmp_path / "inputs.sqlite")
+    assert (inputs.known(), inputs.look(LAST_DAY, {"a": "2"}, NOW)) == ((), ())
+    inputs.record(LAST_DAY, 1, {"a": "1"}, NOW)
+    before = inputs.known
+
+    def frozen_again() -> object:
+        known = before()
+        inputs.record(LAST_DAY, 2, {"a": "2"}, NOW)
+        return known
+
+    inputs.known = frozen_again  # type: ignore[method-assign, assignment]
+    assert inputs.look(LAST_DAY, {"a": "2"}, NOW) == ("a",)
+    inputs.known = before  # type: ignore[method-assign]
+    assert inputs.changed() == {}
+
+
+def test_a_record_that_is_damaged_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "inputs.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(PermanentError, match="move it away"):
+        FrozenInputs(tmp_path / "inputs.sqlite").changed()
