@@ -9,7 +9,6 @@ from typing import Final
 
 from lumen_assets.settings import CatchUp
 
-FIRST_WAIT: Final = timedelta(minutes=10)
 LONGEST_WAIT: Final = timedelta(hours=6)
 REMEMBERED: Final = timedelta(days=7)
 """Attempts that ended longer ago do not count: what was given up is tried anew a week later."""
@@ -51,9 +50,9 @@ class Plan:
     given_up: tuple[date, ...]
 
 
-def wait_before(attempt: int) -> timedelta:
-    """How long after the end of the attempt before: nothing, 10 min, 20 min, …, at most 6 h."""
-    return timedelta() if attempt <= 1 else min(FIRST_WAIT * 2 ** min(attempt - 2, 16), LONGEST_WAIT)
+def wait_before(attempt: int, first: timedelta) -> timedelta:
+    """How long after the end of the attempt before: nothing, ``first``, twice that, …, at most 6 h."""
+    return timedelta() if attempt <= 1 else min(first * 2 ** min(attempt - 2, 16), LONGEST_WAIT)
 
 
 def plan(
@@ -77,6 +76,7 @@ def plan(
         attempts: at a day within a week before it is given up; None: it never is.
         room: days that may be requested now.
     """
+    first_wait = timedelta(minutes=settings.first_wait_minutes)
     requests: list[Request] = []
     waiting: list[date] = []
     given_up: list[date] = []
@@ -87,7 +87,7 @@ def plan(
         recent = [end for end in before.ends if now - end < REMEMBERED]
         if attempts is not None and len(recent) >= attempts:
             given_up.append(day)
-        elif recent and now < max(recent) + wait_before(len(recent) + 1):
+        elif recent and now < max(recent) + wait_before(len(recent) + 1, first_wait):
             waiting.append(day)
         elif len(requests) < room:
             requests.append(Request(day, before.ever + 1))

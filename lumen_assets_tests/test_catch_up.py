@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumen_assets.catch_up import FIRST_WAIT, LONGEST_WAIT, REMEMBERED, Plan, Tried, plan, wait_before
+from lumen_assets.catch_up import LONGEST_WAIT, REMEMBERED, Plan, Tried, plan, wait_before
 from lumen_assets.settings import CatchUp
 
 NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)
 FIRST = date(2026, 2, 1)
+FIRST_WAIT = timedelta(minutes=CatchUp().first_wait_minutes)
 DAYS = st.integers(0, 30).map(lambda offset: FIRST + timedelta(days=offset))
 ENDS = st.lists(st.integers(0, 20 * 24 * 60).map(lambda minutes: NOW - timedelta(minutes=minutes)), max_size=8)
 
@@ -58,13 +59,13 @@ def test_every_day_that_is_wanted_is_in_exactly_one_place_or_waits_for_room(
 
 
 def test_an_attempt_waits_longer_each_time() -> None:
-    assert [wait_before(attempt) for attempt in (1, 2, 3, 4)] == [
+    assert [wait_before(attempt, FIRST_WAIT) for attempt in (1, 2, 3, 4)] == [
         timedelta(),
         FIRST_WAIT,
         2 * FIRST_WAIT,
         4 * FIRST_WAIT,
     ]
-    assert wait_before(1000) == LONGEST_WAIT
+    assert wait_before(1000, FIRST_WAIT) == LONGEST_WAIT
     recent = {FIRST: Tried(2, (NOW - timedelta(hours=1), NOW - timedelta(minutes=19)))}
     assert planned({FIRST}, recent).waiting == (FIRST,)
     recent = {FIRST: Tried(2, (NOW - timedelta(hours=1), NOW - timedelta(minutes=20)))}

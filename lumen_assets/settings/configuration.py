@@ -145,6 +145,9 @@ class CatchUp(Section):
     per_tick: int = Field(5, ge=1, le=100, description="days that are requested at a time, every minute")
     in_flight: int = Field(10, ge=1, le=1000, description="days that are under way at the same time at the most")
     attempts: int = Field(5, ge=1, le=100, description="attempts at a day before it is given up, loudly")
+    first_wait_minutes: float = Field(
+        10, gt=0, le=360, description="wait before the second attempt; it doubles with each, up to 6 hours"
+    )
 
 
 class Configuration(Section):

@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lumen_assets import catch_up as rules
 from lumen_assets.days import KST
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs import catch_up as module
@@ -88,12 +87,14 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
         yield Daemon(installation, instance)
 
 
-def test_missed_days_are_made_and_the_one_that_keeps_failing_is_given_up_by_name(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missed_days_are_made_and_the_one_that_keeps_failing_is_given_up_by_name(daemon: Daemon) -> None:
     report = daemon.installation.home / "controls" / "reports" / f"report_{BROKEN}.md"
     report.mkdir(parents=True)  # where its report has to go there is a folder
-    monkeypatch.setattr(rules, "FIRST_WAIT", timedelta())
+    configuration = daemon.installation.root / "lumen.yaml"
+    configuration.write_text(
+        configuration.read_text().replace("per_tick: 2", "per_tick: 2, first_wait_minutes: 0.0001")
+    )
+    daemon.restart()
     ticks = [daemon.tick()]
     daemon.restart()  # whatever was in the memory of the daemon is gone
     ticks += [daemon.tick() for _ in range(6)]
