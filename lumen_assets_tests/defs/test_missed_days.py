@@ -1,4 +1,4 @@
-"""Twenty days missed, Dagster's own daemon, killed with -9 with its runs in the middle: all days come, but a broken one."""
+"""Twenty days missed; Dagster's own daemon, killed with -9 with its runs: all days come, but the broken one."""
 
 from __future__ import annotations
 
