@@ -34,7 +34,7 @@ def late_data_check() -> dg.AssetChecksDefinition:
     return inputs
 
 
-def late_data_job() -> dg.UnresolvedAssetJobDefinition:
+def late_data_job() -> "dg.UnresolvedAssetJobDefinition":
     """The check alone."""
     return dg.define_asset_job(
         "late_data",
