@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import sqlalchemy as sa
 
@@ -380,6 +380,19 @@ class Workspace:
             days |= {date.fromisoformat(day) for day in json.loads(self._existing_file.read_text("utf-8"))}
         return days
 
+    def good_days(self, first: date, last: date) -> set[date]:
+        """The days in the range whose newest revision is attested within the policy, by what this machine knows."""
+        frozen = archive.newest_revisions(self.settings.archive_folder)
+        return {
+            day
+            for day, found in self.ledger.newest_attestations(first, last).items()
+            if found.met and (found.revision or 0) >= frozen.get(day, 0)
+        }
+
+    def ask_again(self) -> None:
+        """Forget which destinations could not be reached: for a process that goes on to another day."""
+        vars(self).pop("remembering_stores", None)
+
     def broken_history(self, known: Known) -> list[str]:
         """What the manifests of every day show to be removed or rewritten, for people."""
         gaps = broken_history(known.held)
@@ -644,11 +657,25 @@ class Workspace:
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Held by one process at a time on this machine."""
-        folder = self.settings.home / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / name).open("w") as file:
+        with self._lock_file(name) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def locked_if_free(self, name: str) -> Iterator[bool]:
+        """The same without waiting: whether it is held by us now. A process that dies lets go of what it held."""
+        with self._lock_file(name) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def _lock_file(self, name: str) -> TextIO:
+        folder = self.settings.home / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / name).open("w")
 
 
 def _once(store: Store) -> Store:

@@ -17,6 +17,7 @@ from lumen_assets.cli.running import LumenGroup
     commands_in={
         "alerts": "alerts",
         "archive": "archive",
+        "backfill": "backfill",
         "daily": "daily",
         "demo": "demo",
         "doctor": "doctor",

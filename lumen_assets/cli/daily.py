@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,41 +14,14 @@ from rich.markup import escape
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import yesterday
 from lumen_assets.errors import LumenError
+from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings, load_settings
-from lumen_assets.verification import Verification
 from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     import dagster as dg
-    from dagster._core.execution.plan.objects import StepFailureData
 
 TELLING_SECONDS: Final = 20.0
-STEPS: Final = ("report", "pdf", "freeze", "upload", "verify")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a day's runs proved.
-
-    Attributes:
-        runs: the Dagster run id by job.
-        materialized: metadata by asset, for those that succeeded.
-        failures: why, by asset, for those that failed.
-        verdicts: the newest verdict by destination, of those that this run came to.
-        told: by channel, what became of the alerts that were due; empty where there is no channel.
-    """
-
-    day: date
-    runs: dict[str, str]
-    materialized: dict[str, dict[str, Any]]
-    failures: dict[str, str]
-    verdicts: dict[str, Verification]
-    told: dict[str, str]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything that was asked for succeeded, the attestation included."""
-        return not self.failures and bool(self.materialized.get("attestation", {"ok": True})["ok"])
 
 
 @click.command()
@@ -78,47 +50,15 @@ def run_day(
     workspace: Workspace, day: date, *, until: str | None = None, verbose: bool = False, console: Console
 ) -> Outcome:
     """Run the jobs of a day on the installation's own Dagster instance."""
-    import dagster as dg  # takes half a second; only the commands that run jobs wait for it
+    from lumen_assets.defs.day_runs import DayRunner, open_instance  # Dagster: half a second that --help does not wait
 
-    from lumen_assets.definitions import build_defs
-    from lumen_assets.defs.instance import prepare_instance
-
-    settings = workspace.settings
-    folder = prepare_instance(settings.dagster_home)
-    definitions = build_defs(workspace)
-    started = datetime.now(UTC)
-    runs: dict[str, str] = {}
-    materialized: dict[str, dict[str, Any]] = {}
-    failures: dict[str, str] = {}
-    with ExitStack() as opened:
-        with workspace.locked(
-            "instance"
-        ):  # Dagster's tables are made on first use, which two processes cannot do at once
-            instance = opened.enter_context(dg.DagsterInstance.from_config(str(folder)))
-            instance.get_runs_count()
-        for job_name in ("daily",) if until else ("daily", "attest"):
-            if job_name == "attest" and not (settings.archive_folder / day.isoformat()).exists():
-                workspace.ping(day, "fail")
-                break  # there is nothing to attest, and that is a failure already
-            run_id = runs[job_name] = dg_run_id()
-            instance.add_event_listener(run_id, lambda entry: _show(entry, console))
-            result = definitions.resolve_job_def(job_name).execute_in_process(
-                instance=instance,
-                partition_key=day.isoformat(),
-                run_id=run_id,
-                raise_on_error=False,
-                tags={"lumen/attested_by": "caller"},
-                asset_selection=_selection(settings, until) if until else None,
-                run_config={} if verbose else {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
-            _collect(result.all_events, materialized, failures)
-        told = _tell(workspace, instance, list(runs.values()), console)
-    newest = workspace.ledger.newest(day, day).get(day, {})
-    verdicts = {name: found for name, found in newest.items() if found.at >= started}  # what this run proved
-    return Outcome(day, runs, materialized, failures, verdicts, told)
+    with open_instance(workspace) as instance:
+        runner = DayRunner(workspace, instance, listener=lambda entry: _show(entry, console), verbose=verbose)
+        outcome = runner.run(day, until)
+        return replace(outcome, told=tell_people(workspace, instance, list(outcome.runs.values()), console))
 
 
-def _tell(
+def tell_people(
     workspace: Workspace, instance: dg.DagsterInstance, run_ids: Sequence[str], console: Console
 ) -> dict[str, str]:
     """Put what happened into the outbox and send it; what is not taken now stays there for the next time."""
@@ -136,59 +76,11 @@ def _tell(
     }
 
 
-def dg_run_id() -> str:
-    """A new Dagster run id."""
-    from dagster._core.utils import make_new_run_id
-
-    return make_new_run_id()
-
-
-def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
-    import dagster as dg
-
-    destinations = list(settings.configuration.destinations)
-    keys = {
-        "report": [dg.AssetKey("telemetry"), dg.AssetKey("report")],
-        "pdf": [dg.AssetKey("report_pdf")],
-        "freeze": [dg.AssetKey("archive")],
-        "upload": [dg.AssetKey(["replica", name]) for name in destinations],
-        "verify": [dg.AssetKey(["verification", name]) for name in destinations],
-    }
-    steps = STEPS[: STEPS.index(until) + 1]
-    return [key for step in steps for key in keys[step]]
-
-
-def _collect(
-    events: Sequence[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]
-) -> None:
-    for event in events:
-        if event.is_step_materialization and event.asset_key:
-            metadata = event.step_materialization_data.materialization.metadata
-            materialized[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
-        elif event.is_step_failure:
-            failures[_step(event)] = _cause(event.step_failure_data)
-
-
-def _step(event: dg.DagsterEvent) -> str:
-    """The asset key that a step materializes, as the UI writes it."""
-    return str(event.step_key).replace("__", "/")
-
-
-def _cause(data: StepFailureData) -> str:
-    """What our failure says, else the innermost exception: Dagster wraps the last of several tries."""
-    if data.user_failure_data and data.user_failure_data.description:
-        return data.user_failure_data.description
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error else "failed"
-
-
 def _show(entry: dg.EventLogEntry, console: Console) -> None:
     event = entry.dagster_event
     if event is None:
         return
-    step = _step(event)
+    step = str(event.step_key).replace("__", "/")  # the asset key, as the UI writes it
     if event.is_step_start:
         console.print(f"[dim]… {step}[/]")
     elif event.is_step_success:

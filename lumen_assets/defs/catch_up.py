@@ -11,6 +11,7 @@ from lumen_assets.catch_up import Plan, Tried, plan
 from lumen_assets.days import days_between, parse_day, yesterday
 from lumen_assets.defs.alerts.telling import open_outbox
 from lumen_assets.defs.schedules import start_of_run
+from lumen_assets.defs.under_way import runs_under_way
 from lumen_assets.health.due import unattested
 from lumen_assets.settings import CatchUp, Configuration
 from lumen_assets.workspace import Workspace
@@ -22,13 +23,6 @@ GRACE: Final = timedelta(minutes=30)
 """How long the schedule is given to start a day itself."""
 
 _BEHIND_THE_SCHEDULE: Final = {"dagster/priority": "-1"}
-_UNDER_WAY: Final = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def catch_up_sensor(settings: CatchUp, daily: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
@@ -86,7 +80,7 @@ def _status(settings: CatchUp) -> dg.DefaultSensorStatus:
 def _plan(
     instance: dg.DagsterInstance, job: str, wanted: set[date], settings: CatchUp, now: datetime, *, attempts: int | None
 ) -> Plan:
-    in_flight = _in_flight(instance)
+    in_flight = runs_under_way(instance)
     room = max(0, min(settings.per_tick, settings.in_flight - len(in_flight)))
     return plan(wanted, in_flight, _tried(instance, job), settings, now, attempts=attempts, room=room)
 
@@ -117,11 +111,6 @@ def _below_policy(lumen: Workspace, now: datetime) -> set[date]:
     return {day for day in never if day >= configuration.start_date} | {
         day for day, found in attested.items() if not found.met
     }
-
-
-def _in_flight(instance: dg.DagsterInstance) -> set[date]:
-    runs = instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
-    return {parse_day(run.tags["dagster/partition"]) for run in runs if "dagster/partition" in run.tags}
 
 
 def _tried(instance: dg.DagsterInstance, job: str) -> dict[date, Tried]:

@@ -1,0 +1,125 @@
+"""A backfill from the choice of its days to what became of each."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+
+from lumen_assets.backfill.choosing import Choice, choose
+from lumen_assets.backfill.processes import Ended, Event, Lost, Stop, make_days
+from lumen_assets.backfill.tags import BACKFILL, HOST, lock_of, tags_of
+from lumen_assets.defs.under_way import end_run, runs_of_day_under_way, runs_under_way
+from lumen_assets.workspace import Workspace
+
+
+@dataclass
+class Result:
+    """What became of the days.
+
+    Attributes:
+        choice: what was to be made.
+        done: made now, and attested within the policy; in the order in which they ended.
+        failed: why, by asset, by day.
+        skipped: why, by day: something else was at work on it.
+        runs: the ids of the Dagster runs.
+        seconds: how long the whole took.
+    """
+
+    choice: Choice
+    done: list[date] = field(default_factory=list)
+    failed: dict[date, dict[str, str]] = field(default_factory=dict)
+    skipped: dict[date, str] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def left(self) -> list[date]:
+        """What was to be made and was not begun, or not ended, oldest first."""
+        return [
+            day
+            for day in self.choice.missing
+            if day not in self.failed and day not in self.skipped and day not in set(self.done)
+        ]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed and nothing is left."""
+        return not self.failed and not self.left
+
+    @property
+    def days_per_minute(self) -> float:
+        """Days that ended, well or not, a minute."""
+        return 60 * (len(self.done) + len(self.failed)) / self.seconds if self.seconds else 0.0
+
+
+def choose_days(workspace: Workspace, instance: dg.DagsterInstance, asked: tuple[date, ...]) -> Choice:
+    """Which of the days need a run; those whose process died without a word are among them again."""
+    _end_dead_runs(workspace, instance)
+    in_flight = {day: f"run {runs[0].run_id} is at work on it" for day, runs in runs_under_way(instance).items()}
+    return choose(asked, workspace.good_days(asked[0], asked[-1]), in_flight)
+
+
+def run_backfill(
+    instance: dg.DagsterInstance,
+    choice: Choice,
+    backfill: str,
+    *,
+    workers: int,
+    stop: Stop,
+    listener: Callable[[Event], None],
+) -> Result:
+    """Make the missing days; none that fails keeps another from being made.
+
+    Args:
+        instance: the Dagster instance.
+        choice: from ``choose_days``.
+        backfill: an id, which the runs are tagged with.
+        workers: how many processes at most.
+        stop: by what it is ended early.
+        listener: called with every event.
+
+    Raises:
+        TransientError: if no worker can be started.
+    """
+    result, started = Result(choice, skipped=dict(choice.skipped)), time.monotonic()
+    try:
+        for event in make_days(choice.missing, workers=workers, arguments=[backfill], stop=stop):
+            if isinstance(event, Ended):
+                _note(event, result)
+            elif isinstance(event, Lost):
+                for run in runs_of_day_under_way(instance, event.day, tags_of(backfill)):
+                    end_run(instance, run, f"Its process {event.cause}.")
+                    result.runs.append(run.run_id)
+                if not event.again:
+                    result.failed[event.day] = {"worker": f"its process {event.cause}, twice"}
+            listener(event)
+    finally:  # whoever is at work on them now was ended at once
+        for runs in runs_under_way(instance, {BACKFILL: backfill}).values():
+            for run in runs:
+                end_run(instance, run, "`lumen backfill` was ended.", canceled=True)
+        result.seconds = time.monotonic() - started
+    return result
+
+
+def _note(event: Ended, result: Result) -> None:
+    result.runs += event.runs
+    if event.skipped:
+        result.skipped[event.day] = event.skipped
+    elif event.failures:
+        result.failed[event.day] = dict(event.failures)
+    else:
+        result.done.append(event.day)
+
+
+def _end_dead_runs(workspace: Workspace, instance: dg.DagsterInstance) -> None:
+    """End the runs of backfills of this machine whose process is gone: it would hold the day's lock."""
+    mine = {HOST: socket.gethostname()}
+    for day in runs_under_way(instance, mine):
+        with workspace.locked_if_free(lock_of(day)) as free:
+            for run in runs_of_day_under_way(instance, day, mine) if free else ():
+                end_run(instance, run, "Its process is gone, without a word.")

@@ -1,0 +1,132 @@
+"""A day's runs in this process, on the installation's own instance: what `lumen daily` and `lumen backfill` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
+from dagster._core.utils import make_new_run_id
+
+from lumen_assets.definitions import build_defs
+from lumen_assets.defs.instance import prepare_instance
+from lumen_assets.defs.sensors import ATTESTED_BY_CALLER
+from lumen_assets.outcomes import STEPS, Outcome
+from lumen_assets.settings import Settings
+from lumen_assets.workspace import Workspace
+
+_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@contextmanager
+def open_instance(workspace: Workspace) -> Iterator[dg.DagsterInstance]:
+    """The installation's instance, with its tables."""
+    folder = prepare_instance(workspace.settings.dagster_home)
+    with workspace.locked("instance"):  # the tables are made on first use, which two processes cannot do at once
+        instance = dg.DagsterInstance.from_config(str(folder))
+        instance.get_runs_count()
+    with instance:
+        yield instance
+
+
+class DayRunner:
+    """Runs days, one after the other: the definitions are built once.
+
+    Args:
+        workspace: the installation.
+        instance: its Dagster instance.
+        listener: called with every event as it happens, if there is one.
+        tags: of every run.
+        verbose: whether Dagster's own log is shown.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        instance: dg.DagsterInstance,
+        *,
+        listener: Callable[[dg.EventLogEntry], None] | None = None,
+        tags: Mapping[str, str] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self._workspace = workspace
+        self._instance = instance
+        self._listener = listener
+        self._tags = {**ATTESTED_BY_CALLER, **(tags or {})}
+        self._run_config = {} if verbose else _QUIET
+        self._definitions = build_defs(workspace)
+
+    def run(self, day: date, until: str | None = None) -> Outcome:
+        """Run a day's jobs, the attestation too unless it is to end at a step.
+
+        Args:
+            day: the KST day.
+            until: the last of ``STEPS`` to run; None: all, and the attestation.
+        """
+        settings = self._workspace.settings
+        started = datetime.now(UTC)
+        runs: dict[str, str] = {}
+        materialized: dict[str, dict[str, Any]] = {}
+        failures: dict[str, str] = {}
+        for job_name in ("daily",) if until else ("daily", "attest"):
+            if job_name == "attest" and not (settings.archive_folder / day.isoformat()).exists():
+                self._workspace.ping(day, "fail")
+                break  # there is nothing to attest, and that is a failure already
+            run_id = runs[job_name] = make_new_run_id()
+            if self._listener is not None:
+                self._instance.add_event_listener(run_id, self._listener)
+            result = self._definitions.resolve_job_def(job_name).execute_in_process(
+                instance=self._instance,
+                partition_key=day.isoformat(),
+                run_id=run_id,
+                raise_on_error=False,
+                tags=self._tags,
+                asset_selection=_selection(settings, until) if until else None,
+                run_config=self._run_config,
+            )
+            _collect(result.all_events, materialized, failures)
+        newest = self._workspace.ledger.newest(day, day).get(day, {})
+        verdicts = {name: found for name, found in newest.items() if found.at >= started}  # what this run proved
+        return Outcome(day, runs, materialized, failures, verdicts)
+
+
+def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
+    destinations = list(settings.configuration.destinations)
+    keys = {
+        "report": [dg.AssetKey("telemetry"), dg.AssetKey("report")],
+        "pdf": [dg.AssetKey("report_pdf")],
+        "freeze": [dg.AssetKey("archive")],
+        "upload": [dg.AssetKey(["replica", name]) for name in destinations],
+        "verify": [dg.AssetKey(["verification", name]) for name in destinations],
+    }
+    steps = STEPS[: STEPS.index(until) + 1]
+    return [key for step in steps for key in keys[step]]
+
+
+def _collect(
+    events: Sequence[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]
+) -> None:
+    for event in events:
+        if event.is_step_materialization and event.asset_key:
+            metadata = event.step_materialization_data.materialization.metadata
+            materialized[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
+        elif event.is_step_failure:
+            failures[_step(event)] = _cause(event.step_failure_data)
+
+
+def _step(event: dg.DagsterEvent) -> str:
+    """The asset key that a step materializes, as the UI writes it."""
+    return str(event.step_key).replace("__", "/")
+
+
+def _cause(data: StepFailureData) -> str:
+    """What our failure says, else the innermost exception: Dagster wraps the last of several tries."""
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "failed"
