@@ -23,6 +23,7 @@ class Outcome:
         failures: why, by asset, for those that failed.
         verdicts: the newest verdict by destination, of those that this run came to.
         told: by channel, what became of the alerts that were due; empty where there is no channel.
+        withheld: by asset, what a dry run would have done; empty where it was none.
     """
 
     day: date
@@ -31,6 +32,7 @@ class Outcome:
     failures: dict[str, str]
     verdicts: dict[str, Verification]
     told: dict[str, str] = field(default_factory=dict)
+    withheld: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

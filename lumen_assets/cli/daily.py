@@ -27,11 +27,14 @@ TELLING_SECONDS: Final = 20.0
 @click.command()
 @click.option("--day", type=DAY, help="The KST day. Default: yesterday.")
 @click.option("--until", type=click.Choice(STEPS), help="Stop after this step; without it, the day is attested too.")
+@click.option(
+    "--dry-run", is_flag=True, help="Make the report and freeze it; upload, send and remove nothing. As dry_run does."
+)
 @click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
 @json_option
-def daily(day: date | None, until: str | None, verbose: bool, as_json: bool) -> None:
+def daily(day: date | None, until: str | None, dry_run: bool, verbose: bool, as_json: bool) -> None:
     """Take a day through report, PDF, archive, replicas, verification and attestation."""
-    settings = load_settings()
+    settings = load_settings().dry() if dry_run else load_settings()
     workspace = Workspace(settings)
     day = day or yesterday()
     workspace.require_day(day)
@@ -124,6 +127,8 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
         },
         "replicas": _replicas(outcome, settings),
         "attestation": attestation and {key: attestation[key] for key in ("good", "required", "destinations", "ok")},
+        "dry_run": settings.configuration.dry_run,
+        "withheld": outcome.withheld,
         "failures": outcome.failures,
         "runs": outcome.runs,
         "alerts": outcome.told,
@@ -146,7 +151,11 @@ def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
         archive = made["archive"]
         new = "new" if archive["created"] else "unchanged: the revision that exists is kept, no new one was made"
         line("", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}")
+    for asset, what in outcome.withheld.items():
+        line(asset, f"[yellow]withheld[/], this is a dry run: {what}")
     for name, replica in _replicas(outcome, settings).items():
+        if f"replica/{name}" in outcome.withheld:
+            continue
         verdict = replica["verdict"] or "not verified"
         colour = "green" if verdict == "MATCH" else "red"
         level = f" at level {replica['level']}" if replica["level"] else ""

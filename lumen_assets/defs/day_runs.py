@@ -14,6 +14,7 @@ from dagster._core.utils import make_new_run_id
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs.instance import prepare_instance
 from lumen_assets.defs.sensors import ATTESTED_BY_CALLER
+from lumen_assets.defs.withheld import withheld_in
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings
 from lumen_assets.workspace import Workspace
@@ -71,7 +72,9 @@ class DayRunner:
         runs: dict[str, str] = {}
         materialized: dict[str, dict[str, Any]] = {}
         failures: dict[str, str] = {}
-        for job_name in ("daily",) if until else ("daily", "attest"):
+        withheld: dict[str, str] = {}
+        not_attested = until is not None or settings.configuration.dry_run  # which has no replicas to count
+        for job_name in ("daily",) if not_attested else ("daily", "attest"):
             if job_name == "attest" and not (settings.archive_folder / day.isoformat()).exists():
                 self._workspace.ping(day, "fail")
                 break  # there is nothing to attest, and that is a failure already
@@ -88,9 +91,10 @@ class DayRunner:
                 run_config=self._run_config,
             )
             _collect(result.all_events, materialized, failures)
+            withheld |= withheld_in(result.all_events)
         newest = self._workspace.ledger.newest(day, day).get(day, {})
         verdicts = {name: found for name, found in newest.items() if found.at >= started}  # what this run proved
-        return Outcome(day, runs, materialized, failures, verdicts)
+        return Outcome(day, runs, materialized, failures, verdicts, withheld=withheld)
 
 
 def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:

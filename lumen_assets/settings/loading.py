@@ -89,6 +89,10 @@ class Settings(BaseModel):
     report_md: Path | None = None
     secrets: frozenset[SecretStr] = frozenset()
 
+    def dry(self) -> Settings:
+        """The same settings for a dry run."""
+        return self.model_copy(update={"configuration": self.configuration.model_copy(update={"dry_run": True})})
+
     @property
     def reports_folder(self) -> Path:
         """``controls/reports``: a Markdown, PDF and model file a day, and the figures."""
