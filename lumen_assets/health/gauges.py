@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +30,7 @@ class Vitals:
         outbox_oldest_age_seconds: how long the oldest of them waits, by channel.
         incidents_open: by severity.
         days_given_up: missing days that are not tried again by themselves.
+        retention_done: when retention was last carried out to the end, by destination.
         drill_age_seconds: since the last restore drill that succeeded.
     """
 
@@ -45,6 +46,7 @@ class Vitals:
     incidents_open: Mapping[Severity, int] | None = None
     days_given_up: int | None = None
     drill_age_seconds: float | None = None
+    retention_done: Mapping[str, datetime] = field(default_factory=dict)
 
 
 Samples = Iterator[tuple[tuple[str, ...], float]]
@@ -130,6 +132,12 @@ GAUGES: Final = (
         "Replicas of the newest revision of every frozen day by the verdict that stands.",
         ("destination", "verdict"),
         _replicas,
+    ),
+    Gauge(
+        "lumen_retention_last_success_timestamp_seconds",
+        "When retention was last carried out at a destination with nothing left to remove, in Unix time.",
+        ("destination",),
+        lambda vitals: _by_name({name: at.timestamp() for name, at in vitals.retention_done.items()}),
     ),
     Gauge(
         "lumen_drill_age_seconds",

@@ -14,6 +14,7 @@ from lumen_assets.days import days_between, yesterday
 from lumen_assets.health.due import newest_due, unattested
 from lumen_assets.health.gauges import Vitals
 from lumen_assets.health.proofs import Installation
+from lumen_assets.retention.carrying_out import last_done
 from lumen_assets.verification import Verdict, Verification
 
 UNVERIFIED: Final = "UNVERIFIED"
@@ -61,6 +62,7 @@ def vitals(
         else None,
         incidents_open=Counter(incident.severity for incident in incidents) if outbox else None,
         days_given_up=sum(len(one.subjects) for one in incidents if one.kind is Kind.GIVEN_UP) if outbox else None,
+        retention_done=last_done(installation.settings.home, configuration.destinations),
         drill_age_seconds=None,  # the drill's record goes here
     )
 

@@ -40,6 +40,7 @@ ALL = Vitals(
     incidents_open={Severity.CRITICAL: 8},
     days_inputs_changed=10,
     days_given_up=11,
+    retention_done={"here": datetime(2026, 3, 9, 0, 5, tzinfo=UTC)},
     drill_age_seconds=9.0,
 )
 NOTHING = Vitals("1", None, 0, 0, 0, {})
@@ -74,6 +75,7 @@ def test_every_gauge_is_there_with_its_number() -> None:
     assert found["lumen_drill_age_seconds",] == 9
     assert found["lumen_partitions_inputs_changed",] == 10
     assert found["lumen_partitions_given_up",] == 11
+    assert found["lumen_retention_last_success_timestamp_seconds", "here"] == 1773014700
     assert found["lumen_build_info", "1.2.3"] == 1
 
 
