@@ -9,6 +9,7 @@ from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
 from lumen_assets.defs.catch_up import catch_up_sensor, heal_sensor
 from lumen_assets.defs.checks import copies_check, freshness
+from lumen_assets.defs.drill import drill_age_check, drill_asset, drill_job, drill_schedule
 from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.late_data import late_data_check, late_data_job, late_data_schedule
@@ -34,11 +35,13 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     dry_run = configuration.dry_run
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
     retention, late_data = retention_job(destinations), late_data_job()
+    drill = drill_job()
     schedules = [
         daily_schedule(configuration.schedule, daily),
         rolling_schedule(configuration.schedule, rolling),
         retention_schedule(configuration, retention),
         late_data_schedule(configuration.schedule, late_data),
+        drill_schedule(configuration, drill),
     ]
     catch_up = configuration.catch_up
     workers = [attestation_sensor(attest), catch_up_sensor(catch_up, daily), heal_sensor(catch_up)]
@@ -51,10 +54,11 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             archive_asset(partitions),
             *(replica_asset(partitions, name, kind, dry_run=dry_run) for name, kind in destinations.items()),
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
+            drill_asset(),
             attestation_asset(partitions, list(destinations), freshness(configuration)),
         ],
-        asset_checks=[health_check(), copies_check(), late_data_check()],
-        jobs=[daily, attest, rolling, retention, late_data, repair_job(partitions, destinations)],
+        asset_checks=[health_check(), copies_check(), late_data_check(), drill_age_check()],
+        jobs=[daily, attest, rolling, retention, late_data, drill, repair_job(partitions, destinations)],
         schedules=schedules,
         sensors=[*workers, *alert_sensors(watched)],
         resources={"lumen": workspace},

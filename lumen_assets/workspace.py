@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import random
 import shutil
 import subprocess
 import tempfile
@@ -44,6 +45,7 @@ from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry
 from lumen_assets.verification import (
     Attestation,
+    Drill,
     Level,
     Repair,
     RepairOutcome,
@@ -57,6 +59,7 @@ from lumen_assets.verification import (
     unreachable,
     verify_replica,
 )
+from lumen_assets.verification.drill import Place, choose, nothing_to_drill, run_drill
 from lumen_assets.verification.history import broken_history
 from lumen_assets.verification.known import Known, displaced_manifests, key_fits, look_around
 from lumen_assets.verification.repair import at_least_bytes
@@ -310,6 +313,57 @@ class Workspace:
     def frozen_inputs(self) -> FrozenInputs:
         """What each day that was frozen here was frozen from."""
         return FrozenInputs(self.settings.home / "archive-inputs" / "inputs.sqlite")
+
+    def drillable(self, day: date | None = None) -> dict[Place, int]:
+        """The newest revision of every replica that should be there, of one day or of all, by day and destination.
+
+        What the ledger says is MATCH; where it says nothing, or of a day that is asked for, what the destinations hold.
+        """
+        if day is None:
+            newest = self.ledger.newest(self.settings.configuration.start_date, yesterday())
+            places = {
+                (of_day, name): found.revision
+                for of_day, replicas in newest.items()
+                for name, found in replicas.items()
+                if found.verdict is Verdict.MATCH and name in self.stores
+            }
+            if places:
+                return places
+        known = self.known(() if day is None else (day,))
+        return {
+            (item.manifest.day, name): item.manifest.revision
+            for name in self.stores
+            for item in known.held.get(name, ())
+            if item.manifest.revision == known.newest[item.manifest.day]
+            and self._standing(name, item.manifest.day, item.manifest.revision) is not Verdict.REMOVED
+        }
+
+    def _standing(self, destination: str, day: date, revision: int) -> Verdict | None:
+        found = self.ledger.standing(day, day).get((day, revision), {}).get(destination)
+        return found.verdict if found else None
+
+    def drill(self, day: date | None = None, destination: str | None = None) -> Drill:
+        """Restore one replica for real and compare every file; recorded in the ledger. See ``verification.drill``.
+
+        Args:
+            day: the KST day; None: one that was not drilled yet, or longest ago.
+            destination: where from; None: the same.
+
+        Raises:
+            PermanentError: if no such replica is known to be there.
+        """
+        places = {place: revision for place, revision in self.drillable(day).items() if destination in (None, place[1])}
+        if not places:
+            raise nothing_to_drill(" at ".join(str(part) for part in (day or "any day", destination) if part))
+        drilled = {(found.day, found.destination): found.at for found in self.ledger.drills()}
+        chosen = choose(places, drilled, random.SystemRandom())
+        with self.locked("drill"):
+            store = self.stores[chosen[1]]
+            found = run_drill(store, chosen[0], places[chosen], self.keyring, self.settings.home / "drills")
+        self.ledger.record_drill(found)
+        if found.good is False:
+            self.verify_or_unreachable(chosen[1], found.day, found.revision, Level.MEMBERS)  # the verdict to repair by
+        return found
 
     def look_for_late_data(self) -> int:
         """Compare inputs with what was frozen of them, see ``late_data``; returns how many days were looked at."""

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.alerting.reading import OpenIncident
 from lumen_assets.days import KST, days_between, parse_day
-from lumen_assets.verification import Attested, Finding, Verdict, Verification
+from lumen_assets.verification import Attested, Drill, Finding, Verdict, Verification, restore_command
 
 
 def days_missing(start: date, due: date | None, existing: Collection[date], deadline: time) -> list[Event]:
@@ -119,15 +119,84 @@ def inputs_changed(changed: Mapping[date, Sequence[str]], now: datetime) -> list
     ]
 
 
+def drills(
+    done: Sequence[Drill],
+    standing: Mapping[tuple[date, int], Mapping[str, Verification]],
+    first_attested: datetime | None,
+    overdue: timedelta,
+    now: datetime,
+) -> list[Event]:
+    """A restore drill that failed, until its replica is proven good again; and that no good one was made in time.
+
+    Args:
+        done: every drill, oldest first.
+        standing: the verdict that stands, by day and revision, then by destination.
+        first_attested: when there was first something to drill; None if there is nothing.
+        overdue: time without a good drill that is allowed.
+        now: with a zone.
+    """
+    newest = {(found.day, found.destination): found for found in done if found.good is not None}
+    events = [
+        _failed_drill(found)
+        for found in newest.values()
+        if not found.good and not _good_since(standing.get((found.day, found.revision), {}), found)
+    ]
+    since = max((found.at for found in done if found.good), default=first_attested)
+    if since is not None and now - since > overdue:
+        last = done[-1].detail if done and done[-1].good is None else ""
+        events.append(
+            Event(
+                id=event_id(Kind.DRILL, "overdue", since),
+                kind=Kind.DRILL,
+                severity=Severity.WARNING,
+                state=State.FIRING,
+                source="drill",
+                at=since + overdue,
+                title=f"no restore drill has succeeded for {(now - since).days} days",
+                error_class="overdue",
+                cause=f"the last one could not be made: {last}" if last else "none was made",
+                hint="make one; see whether the schedule `drill` is on",
+                command="lumen drill",
+            )
+        )
+    return events
+
+
+def _good_since(replicas: Mapping[str, Verification], drill: Drill) -> bool:
+    found = replicas.get(drill.destination)
+    return found is not None and found.verdict.accepted and found.at > drill.at
+
+
+def _failed_drill(found: Drill) -> Event:
+    return Event(
+        id=event_id(Kind.DRILL, found.day, found.destination, found.at),
+        kind=Kind.DRILL,
+        severity=Severity.CRITICAL,
+        state=State.FIRING,
+        source=found.destination,
+        subject=str(found.day),
+        at=found.at,
+        title=f"the restore drill of {found.day} from {found.destination} failed",
+        error_class="drill",
+        cause=found.detail,
+        retry_helps=False,
+        hint="put the replica again from a good copy; then drill it again",
+        command=f"lumen repair {found.day}",
+    )
+
+
 _SEVERITY = {Verdict.MISMATCH: Severity.CRITICAL, Verdict.MISSING: Severity.CRITICAL}
 
 
-def replicas_not_good(standing: Iterable[Verification], destinations: Collection[str]) -> list[Event]:
+def replicas_not_good(
+    standing: Mapping[tuple[date, int], Mapping[str, Verification]], destinations: Collection[str], ui_url: str
+) -> list[Event]:
     """A replica that is neither good nor removed on purpose, of any revision; not of destinations that are gone.
 
     Args:
-        standing: the verdict that stands on each replica.
+        standing: the verdict that stands on each replica, by day and revision, then by destination.
         destinations: those that are configured.
+        ui_url: where the UI is, for links.
     """
     return [
         Event(
@@ -144,9 +213,15 @@ def replicas_not_good(standing: Iterable[Verification], destinations: Collection
             retry_helps=found.finding is Finding.UNREACHABLE,
             hint=_hint(found),
             command=_command(found),
-            facts={"level": found.level.value, "revision": str(found.revision)},
+            run_url=f"{ui_url.rstrip('/')}/assets/verification/{found.destination}?partition={found.day}",
+            facts={
+                "level": found.level.value,
+                "revision": str(found.revision),
+                "restore the newest good revision": restore_command(found.day, standing) or "none is known",
+            },
         )
-        for found in standing
+        for of_replica in standing.values()
+        for found in of_replica.values()
         if not found.verdict.accepted and found.destination in destinations
     ]
 

@@ -21,6 +21,7 @@ from lumen_assets.cli.running import LumenGroup
         "daily": "daily",
         "demo": "demo",
         "doctor": "doctor",
+        "drill": "drill",
         "gauges": "gauges",
         "healthcheck": "healthcheck",
         "key": "key",

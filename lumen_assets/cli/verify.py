@@ -12,7 +12,7 @@ from rich.table import Table
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Attestation, Level, Verdict, Verification
+from lumen_assets.verification import Attestation, Level, Verdict, Verification, restore_command
 from lumen_assets.workspace import Workspace
 
 
@@ -54,6 +54,8 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
         if not (stands := standing[found.day, found.revision][found.destination]).verdict.accepted
         and found.verdict.accepted
     ]
+    bad_days = {found.day for found in (*verdicts, *worse) if not found.verdict.accepted}
+    ways_back = {day: restore_command(day, standing) for day in sorted(bad_days)}
     counted = [workspace.attest_if_known(day, revision) for day, revision in known.newest.items()]
     attestations = [found for found in counted if found is not None]
     ok = (
@@ -72,6 +74,7 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
                     found.day.isoformat(): {"good": found.good, "required": found.required, "ok": found.ok}
                     for found in attestations
                 },
+                "restore": {day.isoformat(): command or None for day, command in ways_back.items()},
                 "history": broken,
                 "silent": dict(known.silent),
             }
@@ -82,6 +85,8 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
             where = f"{found.day} r{found.revision} at {found.destination}"
             what = f"{found.verdict} at level {found.level} of {found.at:%Y-%m-%d %H:%M} UTC: {found.detail}"
             click.echo(f"{click.style('still stands:', fg='red', bold=True)} {where}: {what}")
+        for day, command in ways_back.items():
+            click.echo(f"to restore {day}: {command or 'no good revision of it is known'}")
         for what in broken:
             click.echo(f"{click.style('history broken:', fg='red', bold=True)} {what}")
         for name, why in known.silent.items():

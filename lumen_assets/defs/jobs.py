@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from lumen_assets.defs.drill import DRILL, DRILL_AGE
 from lumen_assets.defs.late_data import LATE_DATA
 
 ATTESTATION = dg.AssetKey("attestation")
 _COPIES = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("archive"), "copies"))
 """Looked at with the attestation: before, there are none."""
+_AGE = dg.AssetSelection.checks(DRILL_AGE)
 _INPUTS = dg.AssetSelection.checks(LATE_DATA)
 """Looks at other days, in a job of its own."""
 
@@ -17,7 +19,7 @@ def daily_job() -> dg.UnresolvedAssetJobDefinition:
     """Everything of a day but its attestation, which must also be made where a destination failed."""
     return dg.define_asset_job(
         "daily",
-        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION) - _COPIES - _INPUTS,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION, DRILL) - _COPIES - _INPUTS - _AGE,
         description="One KST day: telemetry, report, PDF, archive, replicas, verifications.",
     )
 
@@ -26,6 +28,6 @@ def attestation_job() -> dg.UnresolvedAssetJobDefinition:
     """The attestation alone, in its own run."""
     return dg.define_asset_job(
         "attest",
-        selection=dg.AssetSelection.assets(ATTESTATION) | _COPIES,
+        selection=dg.AssetSelection.assets(ATTESTATION) | _COPIES | _AGE,
         description="The day's verdicts counted against the policy; runs after `daily`, whether it succeeded or not.",
     )

@@ -6,7 +6,7 @@ import dagster as dg
 
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
-from lumen_assets.defs.verification import observation
+from lumen_assets.defs.verification import observation, way_back
 from lumen_assets.workspace import Workspace
 
 
@@ -44,6 +44,7 @@ def _read_due(destination: str, kind: str) -> dg.OpDefinition:
             raise dg.Failure(
                 description=f"{len(bad)} of {len(found)} replicas at {destination} are not good: "
                 + "; ".join(f"{item.day} r{item.revision} {item.verdict}, {item.detail}" for item in bad[:10]),
+                metadata=way_back(lumen, sorted({item.day for item in bad})[:10], context.run_id),
                 allow_retries=False,
             )
 

@@ -7,6 +7,7 @@ import dagster as dg
 from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 from dagster._core.event_api import RunStatusChangeEventType
 
+from lumen_assets.days import parse_day
 from lumen_assets.defs.jobs import ATTESTATION
 from lumen_assets.workspace import Workspace
 
@@ -48,10 +49,22 @@ def attestation_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefin
                 if run is None or not _concerns_replicas(run):
                     continue
                 day = run.tags["dagster/partition"]
+                if not run.is_success and not _was_frozen(context.instance, run, lumen):
+                    lumen.ping(parse_day(day), "fail")  # there is nothing to attest, and why is told already
+                    continue
                 requests[day] = dg.RunRequest(run_key=f"{day}:{run.run_id}", partition_key=day)
         return dg.SensorResult(run_requests=list(requests.values()), cursor=json.dumps(after))
 
     return attest_ended_days
+
+
+def _was_frozen(instance: dg.DagsterInstance, run: dg.DagsterRun, lumen: Workspace) -> bool:
+    """Whether the day of a run is frozen, by that run, here, or as far as is known here anywhere."""
+    if parse_day(run.tags["dagster/partition"]) in lumen.existing_days():
+        return True
+    made = instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+    keys = (entry.get_dagster_event().asset_key for entry in made)
+    return any(key is not None and key.path[0] in ("archive", "replica", "verification") for key in keys)
 
 
 def _concerns_replicas(run: dg.DagsterRun) -> bool:

@@ -1,11 +1,14 @@
 """The ``verification/<destination>`` assets."""
 
+from collections.abc import Sequence
+from datetime import date
+
 import dagster as dg
 
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
-from lumen_assets.verification import Level, Verification
+from lumen_assets.verification import Level, Verification, restore_command
 from lumen_assets.workspace import Workspace
 
 
@@ -36,7 +39,7 @@ def verification_asset(partitions: dg.PartitionsDefinition[str], destination: st
             return dg.MaterializeResult(metadata=_metadata(found))
         raise dg.Failure(
             description=f"{found.verdict}: replica of {found.day} at {destination}: {found.detail}",
-            metadata=_metadata(found),
+            metadata={**_metadata(found), **way_back(lumen, [day], context.run.run_id)},
             allow_retries=False,
         )
 
@@ -48,6 +51,17 @@ def observation(found: Verification) -> dg.AssetObservation:
     return dg.AssetObservation(
         asset_key=["verification", found.destination], partition=found.day.isoformat(), metadata=_metadata(found)
     )
+
+
+def way_back(lumen: Workspace, days: Sequence[date], run_id: str) -> dict[str, dg.MetadataValue]:
+    """For the metadata of a failed verification: how to restore the newest good revision of the days, and the run."""
+    ui_url = lumen.settings.configuration.alerts.ui_url.rstrip("/")
+    commands = [restore_command(day, lumen.ledger.standing(day, day)) for day in days]
+    said = [command or f"no good revision of {day} is known" for day, command in zip(days, commands, strict=True)]
+    return {
+        "restore": dg.MetadataValue.text("\n".join(said)),
+        "run": dg.MetadataValue.url(f"{ui_url}/runs/{run_id}"),
+    }
 
 
 def _metadata(found: Verification) -> dict[str, dg.MetadataValue]:

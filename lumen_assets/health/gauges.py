@@ -31,6 +31,7 @@ class Vitals:
         incidents_open: by severity.
         days_given_up: missing days that are not tried again by themselves.
         retention_done: when retention was last carried out to the end, by destination.
+        drilled: share of the replicas that a drill restored at some time, by destination.
         drill_age_seconds: since the last restore drill that succeeded.
     """
 
@@ -46,6 +47,7 @@ class Vitals:
     incidents_open: Mapping[Severity, int] | None = None
     days_given_up: int | None = None
     drill_age_seconds: float | None = None
+    drilled: Mapping[str, float] = field(default_factory=dict)
     retention_done: Mapping[str, datetime] = field(default_factory=dict)
 
 
@@ -144,6 +146,12 @@ GAUGES: Final = (
         "Time since the last restore drill that succeeded.",
         (),
         lambda vitals: _one(vitals.drill_age_seconds),
+    ),
+    Gauge(
+        "lumen_drilled_ratio",
+        "Share of the good replicas that a restore drill brought back at some time.",
+        ("destination",),
+        lambda vitals: _by_name(vitals.drilled),
     ),
     Gauge(
         "lumen_outbox_depth",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -15,7 +15,7 @@ from lumen_assets.health.due import newest_due, unattested
 from lumen_assets.health.gauges import Vitals
 from lumen_assets.health.proofs import Installation
 from lumen_assets.retention.carrying_out import last_done
-from lumen_assets.verification import Verdict, Verification
+from lumen_assets.verification import Drill, Verdict, Verification
 
 UNVERIFIED: Final = "UNVERIFIED"
 """What a replica counts as that no verdict was made on: no verdict at all, so none of the four."""
@@ -47,6 +47,7 @@ def vitals(
     depth = outbox.depth(now) if outbox else None
     never = unattested(installation.settings.archive_folder, attested, now)
     met = {day for day, found in attested.items() if found.met}
+    drills, newest = ledger.drills(), ledger.newest(first, last)
     incidents = outbox.open_incidents() if outbox else ()
     return Vitals(
         version=__version__,
@@ -55,7 +56,7 @@ def vitals(
         days_inputs_changed=len(installation.frozen_inputs.changed()),
         days_missing=sum(day not in existing for day in due),
         backfill_backlog_days=sum(day not in met for day in due),
-        replicas=_replicas(list(configuration.destinations), revisions, ledger.newest(first, last)),
+        replicas=_replicas(list(configuration.destinations), revisions, newest),
         outbox_depth={name: waiting.messages for name, waiting in depth.items()} if depth else None,
         outbox_oldest_age_seconds={name: waiting.oldest.total_seconds() for name, waiting in depth.items()}
         if depth
@@ -63,8 +64,26 @@ def vitals(
         incidents_open=Counter(incident.severity for incident in incidents) if outbox else None,
         days_given_up=sum(len(one.subjects) for one in incidents if one.kind is Kind.GIVEN_UP) if outbox else None,
         retention_done=last_done(installation.settings.home, configuration.destinations),
-        drill_age_seconds=None,  # the drill's record goes here
+        drill_age_seconds=max((now - found.at).total_seconds(), 0.0) if (found := _last_good(drills)) else None,
+        drilled=_drilled(drills, newest),
     )
+
+
+def _last_good(drills: Sequence[Drill]) -> Drill | None:
+    return next((found for found in reversed(drills) if found.good), None)
+
+
+def _drilled(drills: Sequence[Drill], newest: Mapping[date, Mapping[str, Verification]]) -> dict[str, float]:
+    """The share of the replicas that are MATCH which a drill restored at some time, by destination."""
+    good = {(found.day, found.destination) for found in drills if found.good}
+    there = [
+        (day, name)
+        for day, of_day in newest.items()
+        for name, found in of_day.items()
+        if found.verdict is Verdict.MATCH
+    ]
+    total, done = Counter(name for _, name in there), Counter(name for _, name in good.intersection(there))
+    return {name: done[name] / count for name, count in total.items()}
 
 
 def _replicas(

@@ -137,6 +137,13 @@ class Verify(Section):
     )
 
 
+class DrillSettings(Section):
+    """How restoring is practised."""
+
+    enabled: bool = Field(True, description="whether the weekly schedule is on when the deployment starts")
+    overdue_days: int = Field(9, ge=1, description="days without a good drill after which it is told")
+
+
 class CatchUp(Section):
     """How days that are missing, or below policy, are run by themselves."""
 
@@ -165,6 +172,7 @@ class Configuration(Section):
     )
     policy: Policy = Policy()
     verify: Verify = Verify()
+    drill: DrillSettings = DrillSettings()
     catch_up: CatchUp = CatchUp()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()

@@ -14,6 +14,7 @@ from typing import Final
 
 from lumen_assets.errors import PermanentError
 from lumen_assets.verification.attestation import Attestation, Attested
+from lumen_assets.verification.drill import Drill
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
 
 _SCHEMA: Final = """
@@ -40,6 +41,18 @@ CREATE TABLE IF NOT EXISTS attestation (
     at TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS attestation_of_day ON attestation (day, id);
+CREATE TABLE IF NOT EXISTS drill (
+    id INTEGER PRIMARY KEY,
+    day TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    destination TEXT NOT NULL,
+    at TEXT NOT NULL,
+    good INTEGER,
+    seconds REAL NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    detail TEXT NOT NULL
+);
 """
 
 _ALL: Final = """
@@ -199,6 +212,46 @@ class VerdictLedger:
         with self._connected() as connection:
             (at,) = connection.execute(_LAST_SUCCESS).fetchone()
         return datetime.fromisoformat(at) if at else None
+
+    def record_drill(self, drill: Drill) -> None:
+        """Append a restore drill."""
+        d = drill
+        with self._connected() as connection:
+            connection.execute(
+                "INSERT INTO drill (day, revision, destination, at, good, seconds, files, bytes, detail)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    d.day.isoformat(),
+                    d.revision,
+                    d.destination,
+                    d.at.isoformat(),
+                    d.good,
+                    d.seconds,
+                    d.files,
+                    d.bytes,
+                    d.detail,
+                ),
+            )
+
+    def drills(self) -> list[Drill]:
+        """Every restore drill, oldest first."""
+        if not self._path.exists():
+            return []
+        with self._connected() as connection:
+            rows = connection.execute(
+                "SELECT day, revision, destination, at, good, seconds, files, bytes, detail FROM drill ORDER BY id"
+            ).fetchall()
+        return [
+            Drill(
+                date.fromisoformat(day),
+                revision,
+                destination,
+                datetime.fromisoformat(at),
+                None if good is None else bool(good),
+                *rest,
+            )
+            for day, revision, destination, at, good, *rest in rows
+        ]
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -11,9 +11,10 @@ from lumen_assets.alerting import survey
 from lumen_assets.alerting.events import Kind, Severity, State
 from lumen_assets.alerting.reading import OpenIncident
 from lumen_assets.days import KST, days_between
-from lumen_assets.verification import Attested, Finding, Level, Verdict, Verification
+from lumen_assets.verification import Attested, Drill, Finding, Level, Verdict, Verification, restore_command
 
 NOON = time(12)
+UI = "https://lumen.example"
 START = date(2026, 1, 1)
 
 
@@ -130,18 +131,72 @@ def verification(verdict: Verdict, finding: Finding, **more: object) -> Verifica
 
 
 def test_only_what_is_not_good_and_configured_is_told() -> None:
-    standing = [
+    found = [
         verification(Verdict.MISMATCH, Finding.DAMAGED),
         verification(Verdict.UNVERIFIABLE, Finding.UNREACHABLE, destination="box"),
         verification(Verdict.MATCH, Finding.INTACT, destination="here"),
         verification(Verdict.MISSING, Finding.MISSING, destination="gone"),
     ]
-    bad, silent = survey.replicas_not_good(standing, ["cloud", "box", "here"])
+    standing = {(START, 2): {one.destination: one for one in found}}
+    bad, silent = survey.replicas_not_good(standing, ["cloud", "box", "here"], UI)
     assert (bad.source, bad.subject, bad.severity) == ("cloud", str(START), Severity.CRITICAL)
     assert bad.command == f"lumen repair {START}"
     assert bad.retry_helps is False
     assert (silent.source, silent.severity, silent.retry_helps) == ("box", Severity.WARNING, True)
-    assert survey.replicas_not_good(standing, ["cloud", "box", "here"]) == [bad, silent]
+    assert survey.replicas_not_good(standing, ["cloud", "box", "here"], UI) == [bad, silent]
+    way_back = f"lumen restore {START} --revision 2 --from here --to restored-{START}-r2"
+    assert bad.facts["restore the newest good revision"] == way_back
+    assert bad.run_url == f"{UI}/assets/verification/cloud?partition={START}"
+
+
+def test_the_way_back_is_the_newest_revision_of_which_a_good_replica_stands() -> None:
+    good = verification(Verdict.MATCH, Finding.INTACT)
+    bad = verification(Verdict.MISMATCH, Finding.DAMAGED)
+    gone = verification(Verdict.REMOVED, Finding.RETENTION)
+    other = START + timedelta(days=1)
+    standing = {
+        (START, 1): {"a": good},
+        (START, 2): {"a": bad, "b c": good},
+        (START, 3): {"a": bad},
+        (other, 9): {"a": good},
+    }
+    assert restore_command(START, standing).startswith(f"lumen restore {START} --revision 2 --from 'b c' --to ")
+    assert restore_command(START, {(START, 1): {"a": gone}, (START, 2): {"a": bad}}) == ""
+    assert restore_command(START, {}) == ""
+
+
+def drilled(good: bool | None, when: str = "2026-01-05 10:00", **more: object) -> Drill:
+    fields: dict[str, object] = {"day": START, "revision": 2, "destination": "cloud", "at": at(when), "good": good}
+    return Drill(**(fields | {"seconds": 1.0, "files": 1, "bytes": 1, "detail": "why"} | more))  # type: ignore[arg-type]
+
+
+def told_of_drills(*done: Drill, standing: Verification | None = None, now: str = "2026-01-08 10:00") -> list[str]:
+    of_replica = {(START, 2): {"cloud": standing}} if standing else {}
+    events = survey.drills(done, of_replica, at("2026-01-02 10:00"), timedelta(days=9), at(now))
+    return [f"{event.error_class} {event.source} {event.subject}".strip() for event in events]
+
+
+def test_a_drill_that_failed_is_told_until_its_replica_is_proven_good() -> None:
+    failed = f"drill cloud {START}"
+    assert told_of_drills(drilled(True)) == []
+    assert told_of_drills(drilled(False)) == [failed]
+    assert told_of_drills(drilled(False), drilled(True, "2026-01-06 10:00")) == []
+    assert told_of_drills(drilled(True), drilled(False, "2026-01-06 10:00")) == [failed]
+    assert told_of_drills(drilled(False), drilled(None, "2026-01-06 10:00")) == [failed], "unknown proves nothing"
+    assert told_of_drills(drilled(False), drilled(True, "2026-01-06 10:00", destination="box")) == [failed]
+    before = verification(Verdict.MATCH, Finding.INTACT)
+    after = verification(Verdict.MATCH, Finding.INTACT, at=at("2026-01-07 10:00"))
+    assert told_of_drills(drilled(False), standing=before) == [failed]
+    assert told_of_drills(drilled(False), standing=after) == []
+
+
+def test_that_no_drill_was_made_in_time_is_told() -> None:
+    assert told_of_drills(now="2026-01-11 09:59") == []
+    assert told_of_drills(now="2026-01-11 10:01") == ["overdue drill"]
+    assert told_of_drills(drilled(True), now="2026-01-14 09:59") == []
+    assert told_of_drills(drilled(True), now="2026-01-14 10:01") == ["overdue drill"]
+    assert told_of_drills(drilled(None), now="2026-01-14 10:01") == ["overdue drill"], "one that was not made is none"
+    assert survey.drills([], {}, None, timedelta(days=9), at("2027-01-01 10:00")) == [], "there is nothing to drill"
 
 
 def test_the_summary_is_said_once_for_a_day() -> None:

@@ -42,6 +42,7 @@ ALL = Vitals(
     days_given_up=11,
     retention_done={"here": datetime(2026, 3, 9, 0, 5, tzinfo=UTC)},
     drill_age_seconds=9.0,
+    drilled={"here": 0.5},
 )
 NOTHING = Vitals("1", None, 0, 0, 0, {})
 
@@ -73,6 +74,7 @@ def test_every_gauge_is_there_with_its_number() -> None:
     assert found["lumen_outbox_oldest_age_seconds", "mail"] == 7.5
     assert [found["lumen_incidents_open", severity] for severity in ("info", "warning", "critical")] == [0, 0, 8]
     assert found["lumen_drill_age_seconds",] == 9
+    assert found["lumen_drilled_ratio", "here"] == 0.5
     assert found["lumen_partitions_inputs_changed",] == 10
     assert found["lumen_partitions_given_up",] == 11
     assert found["lumen_retention_last_success_timestamp_seconds", "here"] == 1773014700

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
 from lumen_assets.days import yesterday
 from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import PUBLIC_TEST_KEY, Installation
+from lumen_assets_tests.ui.running import Ui, running_ui, wait_until
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
@@ -35,63 +28,11 @@ TOKENS = {"GDRIVE_TOKEN": "ya29.canary-drive-token-canary", "DROPBOX_TOKEN": "sl
 ASSETS = ["archive", "attestation", "here", "report", "report_pdf", "telemetry", "there"]
 
 
-@dataclass(frozen=True)
-class Ui:
-    """A running ``lumen ui``."""
-
-    installation: Installation
-    url: str
-
-    def graphql(self, query: str) -> Any:
-        answer = requests.post(f"{self.url}/graphql", json={"query": query}, timeout=30)
-        answer.raise_for_status()
-        return answer.json()["data"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     installation = Installation.make(tmp_path_factory.mktemp("ui"), last_day=yesterday())
-    port = free_port()
-    log = installation.root / "ui.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lumen_assets.cli", "ui", "--port", str(port)],
-            env={**os.environ, **installation.environment, **TOKENS},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    started = Ui(installation, f"http://127.0.0.1:{port}")
-    try:
-        wait_until(lambda: loaded(started), f"the code location to load; see {log}")
+    with running_ui(installation, TOKENS) as started:
         yield started
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait_until(condition: Any, what: str, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.5)
-
-
-def loaded(ui: Ui) -> bool:
-    try:
-        return len(ui.graphql("{ assetNodes { id } }")["assetNodes"]) == 9
-    except requests.RequestException:
-        return False
 
 
 @pytest.fixture
@@ -129,7 +70,7 @@ def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) 
     keep(page, "graph")
     page.get_by_role("button", name="Materialize all").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Launch runs to materialize 9 assets")).to_be_visible()
+    expect(dialog.get_by_text("Launch runs to materialize 10 assets")).to_be_visible()
     dialog.get_by_text("Latest", exact=True).click()
     keep(page, "launch")
     dialog.get_by_role("button", name="Launch 1 run").or_(dialog.get_by_role("button", name="Launch run")).click()

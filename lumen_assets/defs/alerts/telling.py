@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
 import dagster as dg
@@ -40,6 +40,7 @@ def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox) -> 
         partial(_look_at_days, workspace, outbox, now),
         partial(_look_at_replicas, workspace, outbox, now),
         partial(_look_at_inputs, workspace, outbox, now),
+        partial(_look_at_drills, workspace, outbox, now),
         partial(_look_at_tokens, workspace, outbox, now),
         partial(_look_at_runs, workspace, instance, outbox, now),
     )
@@ -92,8 +93,9 @@ def _look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
 def _look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     configuration = workspace.settings.configuration
     destinations, start, last = list(configuration.destinations), configuration.start_date, yesterday(now)
-    standing = [found for of_day in workspace.ledger.standing(start, last).values() for found in of_day.values()]
-    outbox.reconcile(Kind.REPLICA_NOT_GOOD, survey.replicas_not_good(standing, destinations), now)
+    standing = workspace.ledger.standing(start, last)
+    ui_url = configuration.alerts.ui_url
+    outbox.reconcile(Kind.REPLICA_NOT_GOOD, survey.replicas_not_good(standing, destinations, ui_url), now)
     good = survey.proved_good(
         outbox.open_incidents(),
         workspace.ledger.newest(start, last),
@@ -108,6 +110,14 @@ def _look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> No
 def _look_at_inputs(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     changed = workspace.frozen_inputs.changed()
     outbox.reconcile(Kind.INPUTS_CHANGED, survey.inputs_changed(changed, now), now)
+
+
+def _look_at_drills(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
+    ledger, configuration = workspace.ledger, workspace.settings.configuration
+    first = min((found.at for found in ledger.newest_attestations(date.min, date.max).values()), default=None)
+    overdue = timedelta(days=configuration.drill.overdue_days)
+    standing = ledger.standing(configuration.start_date, yesterday(now))
+    outbox.reconcile(Kind.DRILL, survey.drills(ledger.drills(), standing, first, overdue, now), now)
 
 
 def _look_at_tokens(workspace: Workspace, outbox: Outbox, now: datetime) -> None:

@@ -1,0 +1,79 @@
+"""A running ``lumen ui``: the webserver with its daemon, as an operator starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from lumen_assets_tests.installation import Installation
+
+
+@dataclass(frozen=True)
+class Ui:
+    """A running ``lumen ui``."""
+
+    installation: Installation
+    url: str
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """The data of the answer."""
+        content = {"query": query, "variables": variables}
+        answer = requests.post(f"{self.url}/graphql", json=content, timeout=30)
+        answer.raise_for_status()
+        return answer.json()["data"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_ui(installation: Installation, environment: Mapping[str, str]) -> Iterator[Ui]:
+    """It, until it is interrupted."""
+    port = free_port()
+    log = installation.root / "ui.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lumen_assets.cli", "ui", "--port", str(port)],
+            env={**os.environ, **installation.environment, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    started = Ui(installation, f"http://127.0.0.1:{port}")
+    try:
+        wait_until(lambda: loaded(started), f"the code location to load; see {log}")
+        yield started
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_until(condition: Any, what: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.5)
+
+
+def loaded(ui: Ui) -> bool:
+    try:
+        return len(ui.graphql("{ assetNodes { id } }")["assetNodes"]) == 10
+    except requests.RequestException:
+        return False
