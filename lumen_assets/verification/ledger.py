@@ -55,10 +55,16 @@ CREATE TABLE IF NOT EXISTS drill (
 );
 """
 
-_ALL: Final = """
-SELECT day, revision, destination, level, verdict, finding, detail, bytes_read, at FROM verification
-WHERE day BETWEEN ? AND ? ORDER BY id
+_THAT_MATTER: Final = """
+WITH proven AS (
+    SELECT day, revision, destination, max(id) AS since FROM verification
+    WHERE day BETWEEN :first AND :last AND verdict = 'MATCH' AND level = 'members' GROUP BY day, revision, destination
+)
+SELECT day, revision, destination, level, verdict, finding, detail, bytes_read, at
+FROM verification LEFT JOIN proven USING (day, revision, destination)
+WHERE day BETWEEN :first AND :last AND id >= coalesce(since, 0) ORDER BY id
 """
+"""Not what came before a replica was last read to its members and found good: whatever it was, that is over."""
 
 _LAST_READ: Final = """
 SELECT day, revision, max(at) FROM verification
@@ -144,7 +150,7 @@ class VerdictLedger:
         if not self._path.exists():
             return {}
         with self._connected() as connection:
-            rows = connection.execute(_ALL, (first.isoformat(), last.isoformat())).fetchall()
+            rows = connection.execute(_THAT_MATTER, {"first": first.isoformat(), "last": last.isoformat()}).fetchall()
         of_replica: dict[tuple[date, int, str], list[Verification]] = {}
         for day, revision, destination, level, verdict, finding, detail, bytes_read, at in rows:
             found = Verification(

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lumen_assets.errors import PermanentError
 from lumen_assets.verification import (
@@ -17,6 +20,7 @@ from lumen_assets.verification import (
     Verification,
     attest,
 )
+from lumen_assets.verification.ledger import weigh
 
 DAY = date(2026, 3, 9)
 
@@ -92,6 +96,28 @@ def test_a_destination_that_did_not_answer_is_no_longer_a_match(ledger: VerdictL
     ledger.record(found())
     ledger.record(silent := found(Verdict.UNVERIFIABLE, finding=Finding.UNREACHABLE))
     assert ledger.newest(DAY, DAY)[DAY]["here"] == silent
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(list(Verdict)), st.sampled_from(list(Level)), st.sampled_from([1, 2])), max_size=12
+    )
+)
+def test_what_stands_is_weighed_as_if_everything_had_been_read(
+    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[Verdict, Level, int]]
+) -> None:
+    ledger = VerdictLedger(tmp_path_factory.mktemp("ledger") / "verdicts.sqlite")
+    of_revision: dict[tuple[date, int], list[Verification]] = {}
+    for number, (verdict, level, revision) in enumerate(history):
+        unreachable = verdict is Verdict.UNVERIFIABLE and number % 2 == 0
+        finding = Finding.UNREACHABLE if unreachable else Finding.DAMAGED
+        at = datetime(2026, 3, 10, tzinfo=UTC) + timedelta(minutes=number)
+        made = replace(found(verdict, level=level, finding=finding, revision=revision), at=at, bytes_read=number)
+        ledger.record(made)
+        of_revision.setdefault((DAY, revision), []).append(made)
+    expected = {key: {"here": weigh(verdicts)} for key, verdicts in sorted(of_revision.items())}
+    assert ledger.standing(DAY, DAY) == expected
 
 
 def _record(path: Path, count: int) -> None:
