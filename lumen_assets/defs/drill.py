@@ -60,7 +60,7 @@ def _coverage(lumen: Workspace) -> Mapping[str, str]:
 def drill_job() -> "dg.UnresolvedAssetJobDefinition":
     """The drill alone."""
     return dg.define_asset_job(
-        "drill",
+        "restore_drill",  # an op has the asset's name
         selection=dg.AssetSelection.assets(DRILL),
         description="One replica restored for real, from its destination alone, and compared file by file.",
     )

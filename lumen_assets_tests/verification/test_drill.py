@@ -122,7 +122,7 @@ def test_a_destination_that_is_not_there_makes_it_unknown_and_not_bad(installati
 def test_the_job_shows_what_was_drilled_and_fails_where_it_fails(installation: Installation) -> None:
     def run() -> dg.ExecuteInProcessResult:
         with dg.DagsterInstance.ephemeral() as instance:
-            job = build_defs(installation.workspace).resolve_job_def("drill")
+            job = build_defs(installation.workspace).resolve_job_def("restore_drill")
             return job.execute_in_process(instance=instance, raise_on_error=False)
 
     good = run()
