@@ -7,8 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DAY_OPTION = $(if $(DAY),--day $(DAY))
+FROM ?= $(DAY)
+TO ?= $(DAY)
+RANGE_OPTIONS = $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(WORKERS),--workers $(WORKERS))
 
-.PHONY: help setup setup-dev daily ui report pdf freeze upload verify status test soak lint types fmt lock clean
+.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types fmt lock clean
 
 help: ## the targets
 	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
@@ -43,6 +46,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 daily: setup ## the whole path for a day, through Dagster
 	@$(BIN)/lumen daily $(DAY_OPTION)
 
+backfill: setup ## the missing days (FROM=, TO=, WORKERS=), in parallel worker processes
+	@$(BIN)/lumen backfill $(RANGE_OPTIONS)
+
 report pdf freeze upload: setup ## up to this step only
 	@$(BIN)/lumen daily $(DAY_OPTION) --until $@
 
@@ -63,6 +69,9 @@ test: lint types ## everything that must hold: lint, format, types, tests
 soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes, properties on new examples
 	@for round in 1 2 3 4 5; do $(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile search || exit; done
 	@$(BIN)/python -m pytest -m soak --timeout 3600
+
+bench: setup-dev ## days a minute of `lumen backfill` against plain scripts (some minutes)
+	@$(BIN)/python benchmarks/backfill.py
 
 lint: setup-dev ## ruff: rules and format
 	@$(BIN)/ruff check .

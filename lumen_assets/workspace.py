@@ -12,7 +12,7 @@ import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -83,6 +83,7 @@ class Workspace:
         self._given_stores = stores
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
+        self._readings: dict[Hashable, DayTelemetry] = {}
 
     @property
     def key_file(self) -> Path:
@@ -265,7 +266,20 @@ class Workspace:
         before = day - timedelta(days=1)
         self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
-            return telemetry.read_day(self._cut(before, Path(folder) / before.isoformat()))
+            return self.read_slice(self._cut(before, Path(folder) / before.isoformat()))
+
+    def read_slice(self, day_slice: DaySlice) -> DayTelemetry:
+        """What a day's slice holds.
+
+        The last two that were read are remembered by their digests: each day is read for itself, for its report, and as
+        the day before the next one.
+        """
+        key = (day_slice.day, *((item.name, item.role, item.present, item.sha256) for item in day_slice.inputs))
+        found = self._readings.pop(key, None) or telemetry.read_day(day_slice)
+        self._readings[key] = found
+        while len(self._readings) > 2:
+            del self._readings[next(iter(self._readings))]
+        return found
 
     def frozen_day(self, day: date) -> FrozenDay:
         """The newest revision of the day, brought here from a destination where this machine has none.

@@ -144,7 +144,7 @@ def make_days(days: Sequence[date], *, workers: int, arguments: Sequence[str], s
         TransientError: if no worker can be started.
     """
     with selectors.DefaultSelector() as selector:
-        pool = _Pool(HandOut(days), workers, arguments, selector)
+        pool = _Pool(HandOut(days, workers), workers, arguments, selector)
         try:
             while not stop.at_once:
                 if stop.asked:

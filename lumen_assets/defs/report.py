@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import dagster as dg
 
 from lumen_assets import report as domain
-from lumen_assets import telemetry
 from lumen_assets.defs.checks import COVERAGE, coverage_result
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
@@ -34,7 +33,7 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         day = partition_day(context)
         with translated(), lumen.working_on(day):
             model = domain.build_report(
-                telemetry.read_day(lumen.sliced_day(day)),
+                lumen.read_slice(lumen.sliced_day(day)),
                 lumen.read_day_before(day),
                 lumen.settings.configuration,
             )

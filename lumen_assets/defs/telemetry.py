@@ -29,7 +29,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         lumen.ping(day, "start")
         with translated(), lumen.working_on(day):
             day_slice = lumen.cut_day(day)
-            reading = domain.read_day(day_slice)
+            reading = lumen.read_slice(day_slice)
             domain.require_header(reading)
         signals = [column for column in reading.rows.columns if column != "ts"]
         return dg.MaterializeResult(

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lumen_assets.days import day_bounds
-from lumen_assets.report.distribution import Values, curve, distribution, finite_difference, share_on_target
+from lumen_assets.report.distribution import Values, curve, distribution, finite_difference, mean_of, share_on_target
 from lumen_assets.report.model import MINUTES, SignalReport, TargetRange
 from lumen_assets.report.plain_text import visible
 from lumen_assets.settings import Configuration
@@ -114,12 +114,12 @@ def _changes(
     if previous is None or mean is None:
         return None, None
     _, before = values_of(previous.rows, name)
-    found = distribution(before)
-    if found is None:
+    mean_before = mean_of(before)
+    if mean_before is None:
         return None, None
     share_before = share_on_target(before, target)
     share_change = share - share_before if share is not None and share_before is not None else None
-    return finite_difference(mean, found.mean), share_change
+    return finite_difference(mean, mean_before), share_change
 
 
 def _improved(change: float | None, good: str | None) -> bool | None:

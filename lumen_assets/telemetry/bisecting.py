@@ -23,11 +23,13 @@ The rules, and why they hold:
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from lumen_assets.telemetry.lines import Source
-from lumen_assets.telemetry.preamble import LineInstant
+from lumen_assets.days import KST
+from lumen_assets.telemetry.lines import Line, Source
+from lumen_assets.telemetry.preamble import LineInstant, block_span
 
 MAX_DISORDER: Final = timedelta(hours=1)
 """How far the clock of a writer may step back. Rows that lie further off count as rows of another day."""
@@ -112,10 +114,16 @@ class Bisection:
         return limit, None
 
     def _scan(self, low: int, time: datetime) -> int:
+        sought = time.astimezone(KST).replace(tzinfo=None).isoformat(timespec="seconds")
+
+        def changes_nothing(block: bytes) -> bool:
+            span = None if candidates or nothing_before else block_span(block, self._instant)
+            return span is not None and span[1] < sought
+
         allowed = time - MAX_DISORDER
         candidates: deque[_Candidate] = deque()
         nothing_before = low == self._start
-        for line in self._source.lines(low):
+        for line in self._lines_from(low, changes_nothing):
             moment = None if line.content is None else self._instant(line.content)
             if moment is None:
                 continue
@@ -132,6 +140,15 @@ class Bisection:
                 candidates.append(_Candidate(self._start if nothing_before else line.offset))
             nothing_before = False
         return next((c.offset for c in candidates if c.is_crossing), self._source.size)
+
+    def _lines_from(self, low: int, needless: Callable[[bytes], bool]) -> Iterator[Line]:
+        """The lines from ``low`` on, but for blocks of which none is needed."""
+        while low < self._source.size:
+            block = self._source.block(low)
+            end = low + len(block) if block else self._source.size
+            if not (block and needless(block)):
+                yield from self._source.lines(low, end)
+            low = end
 
 
 class _Candidate:

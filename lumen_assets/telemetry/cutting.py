@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -31,6 +31,7 @@ from lumen_assets.telemetry.lines import Line, Source
 from lumen_assets.telemetry.model import DaySlice, InputSlice
 from lumen_assets.telemetry.preamble import (
     LineInstant,
+    block_span,
     csv_line_instant,
     csv_preamble,
     first_line_start,
@@ -98,16 +99,28 @@ def _copy(source: Source, start: int, end: int, output: Output) -> None:
         start += len(data)
 
 
-def _copy_lines(source: Source, start: int, end: int, wanted: Callable[[Line], bool], output: Output) -> None:
+BlockWanted = Callable[[bytes], bool | None]
+"""Whether all lines of a block are wanted, or none; None if each has to be asked."""
+
+
+def _copy_lines(
+    source: Source, start: int, end: int, wanted: Callable[[Line], bool], block_wanted: BlockWanted, output: Output
+) -> None:
     """Copy the lines that are wanted; neighbours in one go."""
-    begin = until = start
-    for line in source.lines(start, end):
-        if not wanted(line):
-            continue
-        if line.offset != until:
-            _copy(source, begin, until, output)
-            begin = line.offset
-        until = line.end
+    begin = until = position = start
+    while position < end:
+        block = source.block(position, end)
+        together = block_wanted(block) if block else None
+        stop = position + len(block) if block else end
+        pieces = source.lines(position, stop) if together is None else [Line(position, stop, None)]
+        for piece in pieces:
+            if not (wanted(piece) if together is None else together):
+                continue
+            if piece.offset != until:
+                _copy(source, begin, until, output)
+                begin = piece.offset
+            until = piece.end
+        position = stop
     _copy(source, begin, until, output)
 
 
@@ -142,11 +155,22 @@ def cut_lines(
 
     last = bisection.position(end)
     mixed = min(bisection.zone_end(start), last)
-    _copy_lines(source, first, mixed, of_no_earlier_day, output)
+    _copy_lines(source, first, mixed, of_no_earlier_day, partial(_of_no_earlier_day, day, how), output)
     _copy(source, mixed, last, output)
     if last < source.size:
-        _copy_lines(source, last, bisection.zone_end(end), lambda line: days_off(line) == 0, output)
+        behind = bisection.zone_end(end)
+        _copy_lines(source, last, behind, lambda line: days_off(line) == 0, partial(_of_day, day, how), output)
     return first, last
+
+
+def _of_no_earlier_day(day: date, how: Dating, block: bytes) -> bool | None:
+    span = block_span(block, how.line_instant)
+    return True if span and span[0] >= day.isoformat() else None
+
+
+def _of_day(day: date, how: Dating, block: bytes) -> bool | None:
+    span = block_span(block, how.line_instant)
+    return None if span is None or span[0][:10] <= day.isoformat() <= span[1][:10] else False
 
 
 def _last_line_start(source: Source, start: int, limit: int) -> int:

@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 MAX_LINE: Final = 1 << 20
 """Bytes; a longer line is dirt: no writer of ours comes near, and memory has to stay bounded."""
 
+BLOCK: Final = 1 << 16
+"""Bytes: lines that are judged together, some 900 of telemetry."""
+
 
 class Line(NamedTuple):
     """One line: where it starts, where the next one does, and its content without the newline.
@@ -58,6 +61,12 @@ class Source:
             carry = (carry + rest)[: self.max_line + 1]  # one byte too many is enough to know that it is too long
         if offset < position:
             yield Line(offset, position, carry if len(carry) <= self.max_line else None)
+
+    def block(self, start: int, end: int | None = None) -> bytes:
+        """Whole lines from ``start``, which must be a line start, ``BLOCK`` bytes at most; empty if not even one."""
+        end = self.size if end is None else end
+        data = self.read(start, min(BLOCK, self.chunk, self.max_line, end - start))
+        return data[: data.rfind(b"\n") + 1]
 
     def line_start(self, at: int, first: int, limit: int) -> int:
         """The first line start at or after ``at``; ``first`` is known to be one; ``limit`` if none is before it."""

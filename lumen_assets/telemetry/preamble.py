@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +90,27 @@ def csv_line_instant(content: bytes) -> datetime | None:
         return instant(cell.decode("ascii").strip().strip('"').strip())
     except UnicodeDecodeError:
         return None
+
+
+_USUAL_LINE: Final = re.compile(
+    rb"(?m)^([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.[0-9]{1,6})?\+09:00,"
+)
+
+
+def block_span(block: bytes, line_instant: LineInstant) -> tuple[str, str] | None:
+    """Between which seconds, ``YYYY-MM-DDTHH:MM:SS`` in KST, a block of whole CSV lines lies, both included.
+
+    Ten times as fast as asking ``line_instant`` of each. A line may still have no instant, if there is no such day.
+
+    Returns:
+        None where a line does not start in the form that writers use: then each is to be asked.
+    """
+    if line_instant is not csv_line_instant:
+        return None
+    found = _USUAL_LINE.findall(block)
+    if not found or len(found) != block.count(b"\n"):
+        return None
+    return min(found).decode("ascii"), max(found).decode("ascii")
 
 
 def json_line_instant(content: bytes) -> datetime | None:
