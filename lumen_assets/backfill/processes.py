@@ -65,7 +65,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Said:
-    """A line from a worker for people."""
+    """A line for people, from a worker or from us."""
 
     text: str
 
@@ -145,10 +145,14 @@ def make_days(days: Sequence[date], *, workers: int, arguments: Sequence[str], s
     """
     with selectors.DefaultSelector() as selector:
         pool = _Pool(HandOut(days, workers), workers, arguments, selector)
+        said = False
         try:
             while not stop.at_once:
                 if stop.asked:
-                    pool.close()
+                    pool.close()  # again and again: the day of a worker that is lost now waits for the next call
+                if stop.asked and not said:
+                    said = True
+                    yield Said("stopping: the days under way end first; once more ends them at once")
                 if not pool.fill():
                     return
                 yield from pool.listen()

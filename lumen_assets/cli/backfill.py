@@ -56,7 +56,7 @@ def backfill(first: date | None, last: date | None, workers: int | None, as_json
     with open_instance(workspace) as instance:
         choice = choose_days(workspace, instance, asked)
         count = workers or workers_that_fit(len(choice.missing))
-        with _shown(choice, count, console) as show, _signals_to(stop, console):
+        with _shown(choice, count, console) as show, _signals_to(stop):
             result = run_backfill(instance, choice, _new_id(), workers=count, stop=stop, listener=show)
         told = tell_people(workspace, instance, result.runs, console) if result.runs else {}
     if as_json:
@@ -80,13 +80,11 @@ def _new_id() -> str:
 
 
 @contextmanager
-def _signals_to(stop: Stop, console: Console) -> Iterator[None]:
+def _signals_to(stop: Stop) -> Iterator[None]:
     """Ctrl-C, or SIGTERM, asks for the end instead of raising."""
 
     def ask(_: int, __: FrameType | None) -> None:
         stop.ask()
-        if not stop.at_once:
-            console.print("[yellow]stopping[/]: the days under way end first; once more ends them at once")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
