@@ -2,7 +2,7 @@
 FROM python:3.11-slim AS build
 COPY requirements/runtime.txt /src/requirements/runtime.txt
 RUN python -m venv /opt/lumen \
-    && /opt/lumen/bin/pip install --no-cache-dir --require-hashes -r /src/requirements/runtime.txt
+    && /opt/lumen/bin/pip install --no-cache-dir --no-deps --require-hashes -r /src/requirements/runtime.txt
 COPY pyproject.toml setup.cfg README.md LICENSE /src/
 COPY lumen_assets /src/lumen_assets
 RUN /opt/lumen/bin/pip install --no-cache-dir --no-deps --no-build-isolation /src

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 DAY_OPTION = $(if $(DAY),--day $(DAY))
 FROM ?= $(DAY)
 TO ?= $(DAY)
@@ -17,6 +17,8 @@ help: ## the targets
 	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
 
 # --- setting up ---------------------------------------------------------------------------------------------
+# The lock is whole, so pip resolves nothing (--no-deps): its resolver does not hold `botocore` to the pin of
+# `botocore[crt]`, and refused the lock as soon as a newer release was out. `pip check` says that nothing is missing.
 
 .DEFAULT_GOAL := help
 
@@ -33,12 +35,14 @@ $(BIN)/python:
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
 	@echo "installing the pinned packages (about a minute the first time)"
 	@$(PIP) --require-hashes -r requirements/runtime.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(PIP) --no-build-isolation -e .
+	@$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "installing the pinned packages of the tests"
 	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
 # --- a day --------------------------------------------------------------------------------------------------
@@ -86,7 +90,7 @@ fmt: setup-dev ## put lint and format right
 
 lock: setup-dev ## resolve requirements/*.in again
 	@cd requirements && for f in runtime dev; do ../$(BIN)/uv pip compile --quiet --python-version 3.11 --universal \
-		--no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header $$f.in -o $$f.txt; done
+		--strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header $$f.in -o $$f.txt; done
 
 clean: ## what was built; never LUMEN_HOME
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,7 +18,7 @@ import requests
 from pydantic import SecretStr
 
 from lumen_assets.alerting.alertmanager import AlertmanagerChannel
-from lumen_assets.alerting.channels import UNCAPPED
+from lumen_assets.alerting.channels import AT_ONCE
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.alerting.events import Event, Kind, Severity, State
 from lumen_assets.errors import LumenError, PermanentError
@@ -146,7 +146,7 @@ def test_events_through_the_outbox_are_grouped_deduplicated_and_resolved(alertma
     """A year of failures for one cause is one alert with a count; nothing is held back by the cap."""
     clock = Clock(datetime.now(UTC) - timedelta(minutes=90))
     outbox = outbox_at(
-        f"sqlite:///{tmp_path / 'outbox.sqlite'}", "alertmanager", uncapped=UNCAPPED, cap_per_hour=2, repeat_hours=24
+        f"sqlite:///{tmp_path / 'outbox.sqlite'}", "alertmanager", at_once=AT_ONCE, cap_per_hour=2, repeat_hours=24
     )
     channel = AlertmanagerChannel(SecretStr(alertmanager.url), timedelta(hours=24))
 
