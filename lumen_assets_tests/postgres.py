@@ -21,7 +21,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from lumen_assets_tests.replication.seaweedfs import free_ports
+from lumen_assets_tests.ports import free_ports
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from lumen_assets.errors import LumenError, PermanentError
 from lumen_assets_tests.alerting.receiver import Say, Server, event, message
 from lumen_assets_tests.alerting.scenes import Clock, outbox_at, over
 from lumen_assets_tests.alerting.scenes import event as scene_event
+from lumen_assets_tests.ports import free_ports
 
 PROGRAM = "/usr/bin/prometheus-alertmanager"
 CONFIGURATION = """
@@ -70,15 +70,10 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return value
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 @pytest.fixture
 def alertmanager(tmp_path: Path, receiver: Server) -> Iterator[Alertmanager]:
     (tmp_path / "alertmanager.yml").write_text(CONFIGURATION.format(url=receiver.url))
-    port = free_port()
+    [port] = free_ports(1)
     command = [
         PROGRAM,
         f"--config.file={tmp_path / 'alertmanager.yml'}",

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from lumen_assets_tests.ports import free_ports
 
 REGION = "us-east-1"
 
@@ -105,15 +106,6 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
         for number in port.values():
             for left_over in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108 - the program's own choice
                 left_over.unlink(missing_ok=True)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _wait_until_ready(server: S3Server, process: subprocess.Popen[bytes], log_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import requests
 
 from lumen_assets_tests.installation import Installation
+from lumen_assets_tests.ports import free_ports
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,10 @@ class Ui:
         return answer.json()["data"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running_ui(installation: Installation, environment: Mapping[str, str]) -> Iterator[Ui]:
     """It, until it is interrupted."""
-    port = free_port()
+    [port] = free_ports(1)
     log = installation.root / "ui.log"
     with log.open("w") as output:
         process = subprocess.Popen(
