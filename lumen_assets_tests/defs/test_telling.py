@@ -276,6 +276,21 @@ def test_a_fault_while_telling_is_said_and_leaves_the_day_as_it_is(
     assert found["alerts"] == {"outbox": "unexpected RuntimeError: please report it"}
 
 
+def test_what_failed_is_sent_though_something_else_cannot_be_looked_at(
+    installation: Installation, receiver: Server
+) -> None:
+    """Where cron alone runs `lumen daily`, nobody else would ever send it."""
+    without_telemetry(installation)
+    ledger = installation.home / "verification" / "verdicts.sqlite"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"no database" * 1000)
+    environment = {"LUMEN_ALERT_URL": receiver.url, "LUMEN_ALERT_SECRET": SECRET}
+    result = installation.lumen("daily", "--day", str(LAST_DAY), "--until", "report", **environment)
+    assert result.exit_code == 1
+    assert "move it away" in result.stderr
+    assert [payload["source"] for payload in of_kind(told(receiver), "materialization_failed")] == ["telemetry"]
+
+
 def test_missing_days_are_one_alert_with_a_count(daemon: Daemon, receiver: Server) -> None:
     daemon.ticks()
     daemon.ticks()

@@ -144,12 +144,28 @@ def send(workspace: Workspace, outbox: Outbox, *, seconds: float, at_once: bool 
 
 
 def tell(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Iterable[str], *, seconds: float) -> Delivered:
-    """Record what runs of this process came to, and how things are, and send it: there may be no daemon that does."""
+    """Record what runs of this process came to, and how things are, and send it: there may be no daemon that does.
+
+    Raises:
+        Exception: of the first part that could not be looked at, when what could be is sent.
+    """
     outbox = open_outbox(instance, workspace)
-    for run_id in run_ids:
-        run = instance.get_run_by_id(run_id)
-        if run is not None:
-            now = datetime.now(UTC)
-            outbox.record(events_of_run(instance, run, now, ui_url=workspace.settings.configuration.alerts.ui_url), now)
-    look(workspace, instance, outbox)
-    return send(workspace, outbox, seconds=seconds, at_once=True)
+    delivered = Delivered(0, {})
+
+    def deliver_all() -> None:
+        nonlocal delivered
+        delivered = send(workspace, outbox, seconds=seconds, at_once=True)
+
+    all_of_them(
+        *(partial(_record_run, workspace, instance, outbox, run_id) for run_id in run_ids),
+        partial(look, workspace, instance, outbox),
+        deliver_all,
+    )
+    return delivered
+
+
+def _record_run(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run is not None:
+        now = datetime.now(UTC)
+        outbox.record(events_of_run(instance, run, now, ui_url=workspace.settings.configuration.alerts.ui_url), now)
