@@ -226,10 +226,11 @@ def test_what_cannot_be_looked_at_hides_nothing_else(
     assert [payload["kind"] for payload in told(receiver)] == ["backfill_failed"]
 
 
-def test_a_sensor_that_fails_three_times_is_told_by_another(
-    daemon: Daemon, installation: Installation, receiver: Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failing", ["alerts_survey", "alerts_deliver", "alerts_runs", "heal"])
+def test_a_sensor_that_fails_three_times_is_told(
+    daemon: Daemon, receiver: Server, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    sensor = daemon.definitions.get_repository_def().get_sensor_def("alerts_survey")
+    sensor = daemon.definitions.get_repository_def().get_sensor_def(failing)
     origin = RemoteInstigatorOrigin(
         RemoteRepositoryOrigin(
             InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="lumen_assets.definitions")), "__repository__"
@@ -261,7 +262,7 @@ def test_a_sensor_that_fails_three_times_is_told_by_another(
         daemon.tick("alerts_runs")
     daemon.tick("alerts_deliver")
     (payload,) = of_kind(told(receiver), "not_ticking")
-    assert (payload["source"], payload["error_class"]) == ("alerts_survey", "failing")
+    assert (payload["source"], payload["error_class"]) == (failing, "failing")
 
 
 def test_a_fault_while_telling_is_said_and_leaves_the_day_as_it_is(
