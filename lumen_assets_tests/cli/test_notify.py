@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,23 @@ def test_a_channel_that_fails_is_named_and_the_others_still_get_it(installation,
         ("apprise-1", True),
     ]
     assert "canary" not in result.output + json.dumps(found)
+
+
+def test_a_channel_that_has_just_failed_is_not_tried_and_said_not_to_be(installation, receiver):
+    environment = {"LUMEN_ALERT_URL": receiver.url}
+    receiver.say = Say(503, {"Retry-After": "600"}, b"broken")
+    assert installation.lumen("notify", "first", **environment).exit_code == 1
+    receiver.say = Say()
+    receiver.received.clear()
+    result = installation.lumen("notify", "second", **environment)
+    assert (result.exit_code, receiver.received) == (1, [])
+    assert re.search(
+        r"✗ webhook: not tried before 20\d\d-\d\d-\d\d \d\d:\d\d KST, since it did not take another message: "
+        r"provider: HTTP 503: broken; it waits in the outbox",
+        result.stdout,
+    )
+    shown = installation.lumen("alerts", **environment)
+    assert re.search(r"webhook: 2 messages to be sent; .*; not tried again before 20.* KST\n", shown.stdout)
 
 
 def test_json_from_stdin(installation, receiver, monkeypatch):
