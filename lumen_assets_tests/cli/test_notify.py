@@ -165,6 +165,24 @@ def test_doctor_names_the_channels_and_warns_of_a_webhook_without_a_signature(in
     assert receiver.received == []  # it is only looked at
 
 
+def test_doctor_finds_a_channel_that_takes_nothing_and_an_outbox_that_cannot_be_used(installation, receiver):
+    environment = {"LUMEN_ALERT_URL": f"{receiver.url}/canary-path", "LUMEN_ALERT_SECRET": SECRET}
+    assert findings(installation.json("doctor", **environment))["outbox"]["detail"] == "0 messages to be sent"
+    receiver.say = Say(403, body=f"no {SECRET}".encode())
+    installation.json("notify", "title", exit_code=1, **environment)
+    found = findings(installation.json("doctor", exit_code=1, **environment))["outbox"]
+    assert re.fullmatch(
+        r"webhook did not take the last one, at 20.* KST: credentials: HTTP 403: no .*; 1 message to be sent",
+        found["detail"],
+    )
+    assert "canary" not in json.dumps(found)
+    for path in (installation.home / "alerts").glob("outbox.sqlite*"):
+        path.write_bytes(b"no database" * 1000)
+    found = findings(installation.json("doctor", exit_code=1, **environment))["outbox"]
+    assert "file is not a database" in found["detail"]
+    assert found["fix"]
+
+
 def test_doctor_sends_a_test_through_each_channel(installation, receiver, second, tmp_path):
     second.say = Say(500)
     environment = {"LUMEN_ALERT_URL": f"{receiver.url}/canary-path", "LUMEN_ALERT_SECRET": SECRET}
