@@ -192,6 +192,25 @@ def test_what_lumen_repair_made_good_is_over_though_no_run_says_so(daemon: Daemo
     }
 
 
+def test_after_lumen_repair_no_daemon_is_needed_to_see_that_it_is_over(installation: Installation) -> None:
+    there = installation.archive_at("there", LAST_DAY).parents[2]
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_text("a file where the folder should be")
+    installation.json("daily", "--day", str(LAST_DAY), exit_code=1)
+
+    def open_now() -> set[str]:
+        shown = installation.json("alerts", exit_code=1)["incidents"]
+        return {one["kind"] for one in shown if str(LAST_DAY) in one["subjects"]}
+
+    assert open_now() == {"materialization_failed", "replica_not_good", "day_below_policy"}
+    there.unlink()
+    installation.json("repair", str(LAST_DAY))
+    assert open_now() == set()
+    (installation.home / "alerts" / "outbox.sqlite").write_bytes(b"no database" * 1000)
+    result = installation.lumen("repair", str(LAST_DAY))
+    assert (result.exit_code, "could not use the alert outbox" in result.stderr) == (0, True)
+
+
 def test_an_incident_that_nothing_will_close_is_closed_by_hand(daemon: Daemon, installation: Installation) -> None:
     without_telemetry(installation)
     daemon.run(LAST_DAY)
