@@ -30,7 +30,7 @@ from dagster._utils.error import SerializableErrorInfo
 
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.days import yesterday
-from lumen_assets.defs.alerts import sensors
+from lumen_assets.defs.alerts import runs, sensors
 from lumen_assets.errors import PermanentError
 from lumen_assets.health.due import ATTESTED_WITHIN
 from lumen_assets.settings import load_settings
@@ -349,6 +349,18 @@ def test_many_failures_for_one_cause_are_one_alert(
     (payload,) = of_kind(told(receiver), "materialization_failed")
     assert payload["count"] == 6
     assert len(payload["subjects"]) == 6
+
+
+def test_a_tick_ends_when_its_time_is_over_and_the_next_one_goes_on(
+    daemon: Daemon, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_telemetry(installation)
+    for offset in range(3):
+        daemon.run(LAST_DAY - timedelta(days=offset))
+    monkeypatch.setattr(runs, "SETTLING", timedelta())
+    monkeypatch.setattr(sensors, "SECONDS_A_TICK", 0.0)
+    said = [daemon.tick("alerts_runs") for _ in range(4)]
+    assert said == ["1 new events, more to read", "1 new events, more to read", "1 new events", "0 new events"]
 
 
 def test_lumen_daily_tells_by_itself_and_lumen_alerts_shows_it(
