@@ -173,7 +173,7 @@ def test_the_summary_counts_a_day_that_was_never_attested(tmp_path: Path, receiv
     long_ago(installation.home / "archive" / str(last - timedelta(days=1)))
     installation.json("daily", **environment)
     (summary,) = of_kind(told(receiver), "daily_summary")
-    assert summary["title"] == f"{last} is safe: 2 of 2 replicas are good; 1 days below policy"
+    assert summary["title"] == f"{last} is safe: 2 of 2 replicas are good; 1 day below policy"
 
 
 def test_what_lumen_repair_made_good_is_over_though_no_run_says_so(daemon: Daemon, installation: Installation) -> None:
