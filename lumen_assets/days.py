@@ -43,3 +43,8 @@ def days_between(first: date, last: date) -> Iterator[date]:
     """Every day from ``first`` to ``last``, both included, oldest first."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
+
+
+def kst(moment: datetime) -> str:
+    """An instant (with a zone) as people read it: ``2026-03-10 09:05 KST``."""
+    return f"{moment.astimezone(KST):%Y-%m-%d %H:%M} KST"

@@ -23,6 +23,11 @@ def visible(text: str) -> str:
     return "".join(_seen(character) for character in _ANSI.sub("", text))
 
 
+def counted(number: int, what: str) -> str:
+    """``1 message``, ``2 messages``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _seen(character: str) -> str:
     if character.isspace():
         return " "

@@ -203,8 +203,14 @@ class Workspace:
             dead_man.ping(url.get_secret_value(), signal, event_id("dead man's switch", day))
 
     def outbox(self, url: sa.URL | None = None) -> Outbox:
-        """The outbox of the alerts: at ``url``, or a SQLite file under ``LUMEN_HOME``."""
-        where = url or sa.URL.create("sqlite", database=str(self.settings.home / "alerts" / "outbox.sqlite"))
+        """The outbox of the alerts: at ``url``, or a SQLite file under ``LUMEN_HOME``.
+
+        A dry run has one of its own, a file wherever the other is: what waits for people must not count as sent.
+        """
+        dry_run = self.settings.configuration.dry_run
+        name = "dry-run.sqlite" if dry_run else "outbox.sqlite"
+        file = sa.URL.create("sqlite", database=str(self.settings.home / "alerts" / name))
+        where = file if dry_run else url or file
         if where not in self._outboxes:
             self._outboxes[where] = Outbox(
                 where,

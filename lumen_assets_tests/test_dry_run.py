@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from lumen_assets.alerting.delivery import deliver
 from lumen_assets.archive import digest_file
 from lumen_assets.days import yesterday
 from lumen_assets.definitions import build_defs
 from lumen_assets.errors import PermanentError
+from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.alerting.receiver import Server, server
+from lumen_assets_tests.alerting.scenes import event
 from lumen_assets_tests.installation import Installation
 
 ALERTS = "alerts: {group_wait_seconds: 0}\n"
@@ -88,6 +92,18 @@ def test_in_the_setting_it_holds_for_every_command(installation: Installation, r
     assert any("dry_run is set" in one["detail"] for one in looked["findings"])
     assert copies(installation) == before
     assert receiver.received == []
+
+
+def test_what_waits_for_people_is_sent_when_the_dry_run_is_over(installation: Installation, receiver: Server) -> None:
+    environment = told(installation, receiver)
+    workspace = Workspace(load_settings({**installation.environment, **environment}, installation.root))
+    outbox, now = workspace.outbox(), datetime.now(UTC)
+    outbox.record([event("the disk is full", at=now)], now)
+    installation.json("daily", "--dry-run", "--until", "report", **environment)
+    assert receiver.received == []
+    assert [one.kind for one in outbox.open_incidents()] == ["materialization_failed"], "it looks for itself only"
+    assert deliver(outbox, workspace.channels, lambda: now, seconds=30).sent == 1
+    assert [json.loads(one.body)["title"] for one in receiver.received] == ["the disk is full failed"]
 
 
 def test_a_destination_is_read_as_ever_and_nothing_there_changes(installation: Installation) -> None:

@@ -203,12 +203,22 @@ def test_addresses_are_read_from_their_variables_or_files(tmp_path: Path) -> Non
     ("more", "message"),
     [
         ({"SMTP_PORT": "smtp", "SMTP_FROM": "a@b"}, "SMTP_PORT: must be a port"),
+        ({"LUMEN_ALERT_URL": "ftp://canary/x"}, "LUMEN_ALERT_URL: it is not an address"),
+        ({"LUMEN_ALERT_URL": "http://[::1"}, "LUMEN_ALERT_URL: it is not an address"),
+        ({"LUMEN_ALERT_URL": "https:///canary"}, "LUMEN_ALERT_URL: it is not an address"),
+        ({"LUMEN_ALERT_SECRET": " , ,"}, "LUMEN_ALERT_SECRET: there is no secret in it"),
         ({"SMTP_USER": "me"}, "SMTP_FROM: must be the sender"),
     ],
 )
-def test_a_wrong_mail_server_stops_at_start(tmp_path: Path, more: dict[str, str], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        load_settings({"HOME": str(tmp_path), "SMTP_HOST": "mail"} | more, tmp_path)
+def test_a_wrong_mail_server_or_webhook_stops_at_start(tmp_path: Path, more: dict[str, str], message: str) -> None:
+    environ = {"HOME": str(tmp_path), "SMTP_HOST": "mail", "SMTP_FROM": "a@b"}
+    if "SMTP_USER" in more:
+        del environ["SMTP_FROM"]
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ | more, tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.startswith(message)
+    assert "canary" not in problem
 
 
 def test_a_mail_server(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.alerting.reading import OpenIncident
 from lumen_assets.days import KST, days_between, parse_day
+from lumen_assets.texts import counted
 from lumen_assets.verification import Attested, Drill, Finding, Verdict, Verification, restore_command
 
 
@@ -54,7 +55,7 @@ def days_below_policy(attested: Mapping[date, Attested], unattested: Collection[
             day,
             now,
             error_class="policy",
-            title=f"{day} has {found.good} good replicas, {found.required} are required",
+            title=f"{day} has {counted(found.good, 'good replica')}, {found.required} are required",
             cause=f"its newest attestation counted {found.good} of the {found.required} good replicas that the policy "
             "asks for",
             hint="repair it from a good replica; `lumen status` shows which are not",
@@ -313,7 +314,10 @@ def given_up_and_there(
 
 def all_is_well(day: date, good: int, destinations: int, *, missing: int, below: int, now: datetime) -> Event:
     """The daily summary: said once for each day, when that day has been attested within the policy."""
-    rest = [f"{missing} days missing" if missing else "", f"{below} days below policy" if below else ""]
+    rest = [
+        f"{counted(missing, 'day')} missing" if missing else "",
+        f"{counted(below, 'day')} below policy" if below else "",
+    ]
     others = ", ".join(part for part in rest if part) or "no day is missing or below policy"
     return Event(
         id=event_id(Kind.DAILY_SUMMARY, day),

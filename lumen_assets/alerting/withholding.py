@@ -10,8 +10,8 @@ from lumen_assets.alerting.messages import Channel, Message
 class WithholdingChannel:
     """A channel that says what it would have sent.
 
-    A message counts as delivered, so that the end of the dry run is not greeted by all that happened during it; what is
-    still wrong then is told again after ``alerts.repeat_hours``.
+    A message counts as delivered, in the outbox that a dry run has of its own: its end is not greeted by all that
+    happened during it.
 
     Args:
         channel: the channel itself.

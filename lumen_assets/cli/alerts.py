@@ -15,8 +15,9 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.reading import OpenIncident
 from lumen_assets.cli.outbox import outbox_of
 from lumen_assets.cli.running import PROBLEM, json_option, print_json
-from lumen_assets.days import KST
+from lumen_assets.days import kst
 from lumen_assets.settings import load_settings
+from lumen_assets.texts import counted
 from lumen_assets.workspace import Workspace
 
 SECONDS: Final = 60.0
@@ -112,13 +113,14 @@ def _print(incidents: tuple[OpenIncident, ...], channels: dict[str, dict[str, An
         colour = "red" if incident.severity == "critical" else "yellow"
         what = f"{incident.kind}: {incident.source}" + (f", {incident.error_class}" if incident.error_class else "")
         line(f"[{colour}]{incident.severity}[/] {escape(what)}{escape(subjects)}")
-        since = f"{incident.since.astimezone(KST):%Y-%m-%d %H:%M} KST"
-        line(f"    since {since}, {incident.count} events, told {incident.messages} times")
+        told = counted(incident.messages, "time")
+        line(f"    since {kst(incident.since)}, {counted(incident.count, 'event')}, told {told}")
     if not channels:
         line("[yellow]no channel is configured: nobody is told[/]; see docs/alerts.md")
     for name, channel in channels.items():
-        waits = f"{channel['waiting']} messages wait" if channel["waiting"] else "nothing waits"
+        waits = f"{counted(channel['waiting'], 'message')} to be sent" if channel["waiting"] else "nothing waits"
         if channel["error"]:
-            line(f"[red]✗[/] {name}: {waits}; {escape(channel['error'])}; tried again at {channel['next_try']}")
+            next_try = kst(datetime.fromisoformat(channel["next_try"]))
+            line(f"[red]✗[/] {name}: {waits}; {escape(channel['error'])}; not tried again before {next_try}")
         else:
             line(f"[green]✓[/] {name}: {waits}")

@@ -57,7 +57,11 @@ def run_day(
 
     with open_instance(workspace) as instance:
         runner = DayRunner(workspace, instance, listener=lambda entry: _show(entry, console), verbose=verbose)
-        outcome = runner.run(day, until)
+        try:
+            outcome = runner.run(day, until)
+        except Exception:
+            tell_people(workspace, instance, list(runner.runs.values()), console)
+            raise
         return replace(outcome, told=tell_people(workspace, instance, list(outcome.runs.values()), console))
 
 

@@ -13,9 +13,10 @@ from lumen_assets.alerting.channels import message_about
 from lumen_assets.alerting.events import Event, Kind, Severity, State
 from lumen_assets.cli.healthcheck import print_findings
 from lumen_assets.cli.notify import deliveries
+from lumen_assets.cli.outbox import outbox_of
 from lumen_assets.cli.running import PROBLEM, USAGE, json_option, print_json
-from lumen_assets.errors import SettingsError
-from lumen_assets.health import Finding
+from lumen_assets.errors import LumenError, SettingsError
+from lumen_assets.health import Finding, telling
 from lumen_assets.health.checks import doctor as look
 from lumen_assets.health.checks import wrong_settings
 from lumen_assets.settings import load_settings
@@ -31,6 +32,8 @@ def doctor(send_test: bool, as_json: bool) -> None:
     try:
         workspace = Workspace(load_settings())
         findings = look(workspace)
+        if workspace.channels:
+            findings.append(_outbox(workspace))
         if send_test:
             findings += _tested(workspace)
     except SettingsError as error:
@@ -42,6 +45,13 @@ def doctor(send_test: bool, as_json: bool) -> None:
         print_findings(findings)
     if not ok:
         raise SystemExit(exit_code)
+
+
+def _outbox(workspace: Workspace) -> Finding:
+    try:
+        return telling.outbox(outbox_of(workspace), datetime.now(UTC))
+    except LumenError as error:
+        return Finding("outbox", ok=False, detail=f"{error.subject}: {error.cause}", fix=error.hint)
 
 
 def _tested(workspace: Workspace) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from lumen_assets.alerting.reading import ChannelError, Sent
 from lumen_assets.alerting.schema import DELIVERED
 from lumen_assets.cli.outbox import outbox_of
 from lumen_assets.cli.running import PROBLEM, json_option, print_json
+from lumen_assets.days import kst
 from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
@@ -106,7 +107,12 @@ def _result(channel: str, sent: Sent | None, error: ChannelError | None, workspa
     if sent.status == DELIVERED:
         return Delivery(channel, ok=True, answer=sent.answer)
     quiet = is_quiet(workspace.settings.configuration.alerts.quiet, datetime.now(UTC))
-    why = sent.error or (error.text if error else "quiet hours" if quiet else "others go before it")
+    if sent.error:
+        why = sent.error
+    elif error:  # the channel is not asked before its wait is over
+        why = f"not tried before {kst(error.next_try)}, since it did not take another message: {error.text}"
+    else:
+        why = "quiet hours" if quiet else "others go before it"
     return Delivery(channel, ok=False, answer=f"{why}; it waits in the outbox and is sent again")
 
 

@@ -42,6 +42,9 @@ class DayRunner:
         listener: called with every event as it happens, if there is one.
         tags: of every run.
         verbose: whether Dagster's own log is shown.
+
+    Attributes:
+        runs: the runs of the newest day, by job; also where that day ended with an error.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class DayRunner:
         self._tags = {**ATTESTED_BY_CALLER, **(tags or {})}
         self._run_config = {} if verbose else _QUIET
         self._definitions = build_defs(workspace)
+        self.runs: dict[str, str] = {}
 
     def run(self, day: date, until: str | None = None) -> Outcome:
         """Run a day's jobs, the attestation too unless it is to end at a step.
@@ -69,7 +73,7 @@ class DayRunner:
         """
         settings = self._workspace.settings
         started = datetime.now(UTC)
-        runs: dict[str, str] = {}
+        runs = self.runs = {}
         materialized: dict[str, dict[str, Any]] = {}
         failures: dict[str, str] = {}
         withheld: dict[str, str] = {}

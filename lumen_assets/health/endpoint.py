@@ -23,7 +23,8 @@ def metrics_endpoint(url: str, configuration: Configuration, *, within: float = 
     try:
         answer = ask(url, within=within)
     except LumenError as error:
-        return Finding(NAME, ok=False, detail=f"{where}: {error.cause}", fix="is the exporter running there?")
+        fix = "is the exporter running there?" if error.retry_helps else "correct LUMEN_METRICS_URL"
+        return Finding(NAME, ok=False, detail=f"{where}: {error.cause}", fix=fix)
     problem = _unusable(answer)
     if problem:
         return Finding(NAME, ok=False, detail=f"{where}: {problem}", fix="correct LUMEN_METRICS_URL or the exporter")

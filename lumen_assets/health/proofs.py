@@ -16,6 +16,7 @@ from lumen_assets.health.findings import Finding
 from lumen_assets.late_data import FrozenInputs
 from lumen_assets.replication import Store
 from lumen_assets.settings import Configuration, Settings
+from lumen_assets.texts import counted
 from lumen_assets.verification import VerdictLedger
 
 _REPORT: Final = re.compile(r"report_(\d{4}-\d{2}-\d{2})\.md", re.ASCII)
@@ -118,7 +119,7 @@ def attestation(installation: Installation, now: datetime, underway: date | None
         return Finding("attestation", ok=False, detail="no day has been attested yet", fix=fix)
     newest = max(attested)
     found = attested[newest]
-    said = f"{newest}: {found.good} good replicas, {found.required} required"
+    said = f"{newest}: {counted(found.good, 'good replica')}, {found.required} required"
     if expected is not None and newest < expected:
         due = due_at(expected, configuration)
         said = f"the newest is of {newest}, but {expected} was due at {due:%Y-%m-%d %H:%M} KST"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -251,6 +252,22 @@ def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) 
     return addresses
 
 
+def _webhook_problems(url: str | None, secret: str | None) -> Iterator[str]:
+    """What would only be met when there is something to tell, or never: that nothing is signed."""
+    if url and not _is_http(url):
+        yield "LUMEN_ALERT_URL: it is not an address of the form https://HOST/PATH"
+    if secret and not any(part.strip() for part in secret.split(",")):
+        yield "LUMEN_ALERT_SECRET: there is no secret in it, only commas: set one, or unset it"
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        return False
+
+
 def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
     """The values, and what they are made of: the members of a list with commas, the secret members of a JSON object."""
     for value in values:
@@ -330,6 +347,7 @@ def load_settings(
         problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
     if configuration is not None:
         problems.extend(_machine_problems(configuration, home, data_root, working_folder))
+        problems.extend(_webhook_problems(values["LUMEN_ALERT_URL"], values["LUMEN_ALERT_SECRET"]))
         named = _addresses(configuration.alerts, environ, problems)
         smtp = _mail_server(configuration.alerts, values, problems)
     if problems or configuration is None:

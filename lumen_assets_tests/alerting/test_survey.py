@@ -205,7 +205,7 @@ def test_the_summary_is_said_once_for_a_day() -> None:
     assert first.id == again.id
     assert first.state is State.NOTICE
     assert "no day is missing" in first.title
-    assert "1 days missing" in again.title
+    assert "1 day missing" in again.title
 
 
 def test_a_bare_token_is_named_by_its_variable() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,23 @@ def test_a_channel_that_fails_is_named_and_the_others_still_get_it(installation,
     assert "canary" not in result.output + json.dumps(found)
 
 
+def test_a_channel_that_has_just_failed_is_not_tried_and_said_not_to_be(installation, receiver):
+    environment = {"LUMEN_ALERT_URL": receiver.url}
+    receiver.say = Say(503, {"Retry-After": "600"}, b"broken")
+    assert installation.lumen("notify", "first", **environment).exit_code == 1
+    receiver.say = Say()
+    receiver.received.clear()
+    result = installation.lumen("notify", "second", **environment)
+    assert (result.exit_code, receiver.received) == (1, [])
+    assert re.search(
+        r"✗ webhook: not tried before 20\d\d-\d\d-\d\d \d\d:\d\d KST, since it did not take another message: "
+        r"provider: HTTP 503: broken; it waits in the outbox",
+        result.stdout,
+    )
+    shown = installation.lumen("alerts", **environment)
+    assert re.search(r"webhook: 2 messages to be sent; .*; not tried again before 20.* KST\n", shown.stdout)
+
+
 def test_json_from_stdin(installation, receiver, monkeypatch):
     from click.testing import CliRunner
 
@@ -145,6 +163,24 @@ def test_doctor_names_the_channels_and_warns_of_a_webhook_without_a_signature(in
     found = findings(installation.json("doctor", LUMEN_ALERT_URL=receiver.url, LUMEN_ALERT_SECRET=SECRET))
     assert not found["alerts"]["warning"]
     assert receiver.received == []  # it is only looked at
+
+
+def test_doctor_finds_a_channel_that_takes_nothing_and_an_outbox_that_cannot_be_used(installation, receiver):
+    environment = {"LUMEN_ALERT_URL": f"{receiver.url}/canary-path", "LUMEN_ALERT_SECRET": SECRET}
+    assert findings(installation.json("doctor", **environment))["outbox"]["detail"] == "0 messages to be sent"
+    receiver.say = Say(403, body=f"no {SECRET}".encode())
+    installation.json("notify", "title", exit_code=1, **environment)
+    found = findings(installation.json("doctor", exit_code=1, **environment))["outbox"]
+    assert re.fullmatch(
+        r"webhook did not take the last one, at 20.* KST: credentials: HTTP 403: no .*; 1 message to be sent",
+        found["detail"],
+    )
+    assert "canary" not in json.dumps(found)
+    for path in (installation.home / "alerts").glob("outbox.sqlite*"):
+        path.write_bytes(b"no database" * 1000)
+    found = findings(installation.json("doctor", exit_code=1, **environment))["outbox"]
+    assert "file is not a database" in found["detail"]
+    assert found["fix"]
 
 
 def test_doctor_sends_a_test_through_each_channel(installation, receiver, second, tmp_path):

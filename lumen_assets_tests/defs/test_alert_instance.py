@@ -89,6 +89,17 @@ def test_a_queued_run_is_stuck_only_where_the_queue_stands(instance: dg.DagsterI
     assert stuck_at(LONG + timedelta(minutes=1)) == {waiting.run_id, other.run_id}
 
 
+def test_a_run_that_starts_after_a_long_time_in_the_queue_is_not(instance: dg.DagsterInstance) -> None:
+    run = start(instance, dg.DagsterRunStatus.QUEUED)
+    began = datetime.now(UTC) + 3 * LONG
+    event = dg.DagsterEvent(DagsterEventType.PIPELINE_STARTING.value, job_name="daily", message="it starts")
+    instance.run_storage.handle_run_event(run.run_id, event, began)
+    assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTING  # type: ignore[union-attr]
+    assert runs_stuck(instance, began + timedelta(minutes=1), after=LONG, ui_url=UI) == []
+    (stays,) = runs_stuck(instance, began + LONG + timedelta(minutes=1), after=LONG, ui_url=UI)
+    assert stays.title.endswith("has been starting for 2.0 hours")
+
+
 def test_a_run_that_ended_is_not(instance: dg.DagsterInstance) -> None:
     start(instance, dg.DagsterRunStatus.SUCCESS)
     start(instance, dg.DagsterRunStatus.FAILURE)
@@ -152,6 +163,15 @@ def test_one_failed_tick_heals_and_three_in_a_row_are_told(instance: dg.DagsterI
     assert "it broke" in event.cause
     tick(instance, state, NOW - timedelta(minutes=1))
     assert silent(instance, "attest") == []
+
+
+def test_a_tick_that_is_under_way_hides_no_failures(instance: dg.DagsterInstance) -> None:
+    """As that of `alerts_runs` itself is whenever it looks."""
+    state = turned_on(instance, "alerts_runs", SensorInstigatorData(min_interval=15))
+    for minutes in (5, 4, 3):
+        tick(instance, state, NOW - timedelta(minutes=minutes), TickStatus.FAILURE)
+    tick(instance, state, NOW, TickStatus.STARTED)
+    assert silent(instance, "alerts_runs") == [("alerts_runs", "failing")]
 
 
 def test_a_schedule_that_failed_is_told_at_once_though_it_skips_the_minutes_after(instance: dg.DagsterInstance) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster_shared.serdes.errors import DeserializationError
 from sqlalchemy.exc import OperationalError
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State
@@ -283,6 +284,26 @@ def test_a_run_that_cannot_be_read_is_told_as_that_and_keeps_no_other_from_being
     monkeypatch.setattr(instance, "all_logs", some_logs)
     unreadable, told = read(instance).events
     assert (unreadable.kind, unreadable.error_class, unreadable.subject) == (Kind.RUN_FAILED, "unreadable", DAY)
+    assert unreadable.run_url == f"{UI}/runs/{broken}"
+    assert "canary" not in repr(unreadable)
+    assert told.run_id == whole
+
+
+def test_a_run_whose_record_cannot_be_read_keeps_no_other_from_being_told(
+    instance: dg.DagsterInstance, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.error = EXPIRED
+    broken, whole = run(instance, switch), run(instance, switch, partition_key="2026-03-02")
+    by_id = instance.get_run_by_id
+
+    def some(run_id: str) -> dg.DagsterRun | None:
+        if run_id == broken:
+            raise DeserializationError("s3cr3t-canary")
+        return by_id(run_id)
+
+    monkeypatch.setattr(instance, "get_run_by_id", some)
+    unreadable, told = read(instance).events
+    assert (unreadable.kind, unreadable.error_class) == (Kind.RUN_FAILED, "unreadable")
     assert unreadable.run_url == f"{UI}/runs/{broken}"
     assert "canary" not in repr(unreadable)
     assert told.run_id == whole

@@ -30,7 +30,7 @@ from dagster._utils.error import SerializableErrorInfo
 
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.days import yesterday
-from lumen_assets.defs.alerts import sensors
+from lumen_assets.defs.alerts import runs, sensors
 from lumen_assets.errors import PermanentError
 from lumen_assets.health.due import ATTESTED_WITHIN
 from lumen_assets.settings import load_settings
@@ -173,7 +173,7 @@ def test_the_summary_counts_a_day_that_was_never_attested(tmp_path: Path, receiv
     long_ago(installation.home / "archive" / str(last - timedelta(days=1)))
     installation.json("daily", **environment)
     (summary,) = of_kind(told(receiver), "daily_summary")
-    assert summary["title"] == f"{last} is safe: 2 of 2 replicas are good; 1 days below policy"
+    assert summary["title"] == f"{last} is safe: 2 of 2 replicas are good; 1 day below policy"
 
 
 def test_what_lumen_repair_made_good_is_over_though_no_run_says_so(daemon: Daemon, installation: Installation) -> None:
@@ -190,6 +190,25 @@ def test_what_lumen_repair_made_good_is_over_though_no_run_says_so(daemon: Daemo
     assert daemon.workspace.outbox().open_incidents() == () or not {
         one.source for one in daemon.workspace.outbox().open_incidents() if one.kind == "materialization_failed"
     }
+
+
+def test_after_lumen_repair_no_daemon_is_needed_to_see_that_it_is_over(installation: Installation) -> None:
+    there = installation.archive_at("there", LAST_DAY).parents[2]
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_text("a file where the folder should be")
+    installation.json("daily", "--day", str(LAST_DAY), exit_code=1)
+
+    def open_now() -> set[str]:
+        shown = installation.json("alerts", exit_code=1)["incidents"]
+        return {one["kind"] for one in shown if str(LAST_DAY) in one["subjects"]}
+
+    assert open_now() == {"materialization_failed", "replica_not_good", "day_below_policy"}
+    there.unlink()
+    installation.json("repair", str(LAST_DAY))
+    assert open_now() == set()
+    (installation.home / "alerts" / "outbox.sqlite").write_bytes(b"no database" * 1000)
+    result = installation.lumen("repair", str(LAST_DAY))
+    assert (result.exit_code, "could not use the alert outbox" in result.stderr) == (0, True)
 
 
 def test_an_incident_that_nothing_will_close_is_closed_by_hand(daemon: Daemon, installation: Installation) -> None:
@@ -226,10 +245,11 @@ def test_what_cannot_be_looked_at_hides_nothing_else(
     assert [payload["kind"] for payload in told(receiver)] == ["backfill_failed"]
 
 
-def test_a_sensor_that_fails_three_times_is_told_by_another(
-    daemon: Daemon, installation: Installation, receiver: Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failing", ["alerts_survey", "alerts_deliver", "alerts_runs", "heal"])
+def test_a_sensor_that_fails_three_times_is_told(
+    daemon: Daemon, receiver: Server, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    sensor = daemon.definitions.get_repository_def().get_sensor_def("alerts_survey")
+    sensor = daemon.definitions.get_repository_def().get_sensor_def(failing)
     origin = RemoteInstigatorOrigin(
         RemoteRepositoryOrigin(
             InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="lumen_assets.definitions")), "__repository__"
@@ -261,7 +281,7 @@ def test_a_sensor_that_fails_three_times_is_told_by_another(
         daemon.tick("alerts_runs")
     daemon.tick("alerts_deliver")
     (payload,) = of_kind(told(receiver), "not_ticking")
-    assert (payload["source"], payload["error_class"]) == ("alerts_survey", "failing")
+    assert (payload["source"], payload["error_class"]) == (failing, "failing")
 
 
 def test_a_fault_while_telling_is_said_and_leaves_the_day_as_it_is(
@@ -274,6 +294,21 @@ def test_a_fault_while_telling_is_said_and_leaves_the_day_as_it_is(
     found = installation.json("daily", "--day", str(LAST_DAY))
     assert found["ok"]
     assert found["alerts"] == {"outbox": "unexpected RuntimeError: please report it"}
+
+
+def test_what_failed_is_sent_though_something_else_cannot_be_looked_at(
+    installation: Installation, receiver: Server
+) -> None:
+    """Where cron alone runs `lumen daily`, nobody else would ever send it."""
+    without_telemetry(installation)
+    ledger = installation.home / "verification" / "verdicts.sqlite"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"no database" * 1000)
+    environment = {"LUMEN_ALERT_URL": receiver.url, "LUMEN_ALERT_SECRET": SECRET}
+    result = installation.lumen("daily", "--day", str(LAST_DAY), "--until", "report", **environment)
+    assert result.exit_code == 1
+    assert "move it away" in result.stderr
+    assert [payload["source"] for payload in of_kind(told(receiver), "materialization_failed")] == ["telemetry"]
 
 
 def test_missing_days_are_one_alert_with_a_count(daemon: Daemon, receiver: Server) -> None:
@@ -314,6 +349,18 @@ def test_many_failures_for_one_cause_are_one_alert(
     (payload,) = of_kind(told(receiver), "materialization_failed")
     assert payload["count"] == 6
     assert len(payload["subjects"]) == 6
+
+
+def test_a_tick_ends_when_its_time_is_over_and_the_next_one_goes_on(
+    daemon: Daemon, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_telemetry(installation)
+    for offset in range(3):
+        daemon.run(LAST_DAY - timedelta(days=offset))
+    monkeypatch.setattr(runs, "SETTLING", timedelta())
+    monkeypatch.setattr(sensors, "SECONDS_A_TICK", 0.0)
+    said = [daemon.tick("alerts_runs") for _ in range(4)]
+    assert said == ["1 new events, more to read", "1 new events, more to read", "1 new events", "0 new events"]
 
 
 def test_lumen_daily_tells_by_itself_and_lumen_alerts_shows_it(
@@ -360,8 +407,9 @@ def test_the_dead_man_s_switch_hears_of_yesterday_and_of_no_other_day(today: Ins
 
 
 def test_five_hundred_failures_in_one_tick_of_a_sensor_that_was_just_turned_on(
-    daemon: Daemon, receiver: Server
+    daemon: Daemon, receiver: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sensors, "SECONDS_A_TICK", 600.0)  # a busy machine needs more than the 30
     with dg.DagsterInstance.ephemeral() as instance:  # a run in files takes 80 ms to make
         daemon = Daemon(daemon.workspace, instance)
         job = daemon.definitions.resolve_job_def("daily")

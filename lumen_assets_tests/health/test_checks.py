@@ -188,7 +188,7 @@ def test_the_last_attestation_is_as_new_as_it_should_be(installation: Installati
 def test_an_attestation_below_policy_is_not_good(installation: Installation) -> None:
     attested(installation, DAY, good=1)
     found = proofs.attestation(installation.workspace, NOON)
-    assert (found.ok, found.detail) == (False, "2026-03-09: 1 good replicas, 2 required")
+    assert (found.ok, found.detail) == (False, "2026-03-09: 1 good replica, 2 required")
 
 
 # --- machine ------------------------------------------------------------------------------------------------

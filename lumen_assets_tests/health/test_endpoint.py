@@ -115,7 +115,7 @@ def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -
 def test_what_is_no_address_is_said(url: str) -> None:
     with pytest.raises(PermanentError, match="form http://HOST:PORT/PATH"):
         ask(url)
-    assert not look(url).ok
+    assert (look(url).ok, look(url).fix) == (False, "correct LUMEN_METRICS_URL")
 
 
 @pytest.mark.parametrize("path", ["/a b", "/지표", "/x\r\nHost: evil", "/%41"])

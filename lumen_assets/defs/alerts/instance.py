@@ -18,7 +18,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._utils.schedules import cron_string_iterator
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
-from lumen_assets.days import KST
+from lumen_assets.days import kst
 
 TICKS_LATE: Final = timedelta(minutes=15)
 """How late the newest tick of a sensor or schedule may be: a busy or restarted daemon takes minutes."""
@@ -39,7 +39,8 @@ _WAITING: Final = [
 def runs_stuck(instance: dg.DagsterInstance, now: datetime, *, after: timedelta, ui_url: str) -> list[Event]:
     """A run that has been running, or starting, for longer than ``after``; a queued one only where the queue stands.
 
-    In a long backfill runs wait for days, and all is well as long as others start before them.
+    In a long backfill runs wait for days, and all is well as long as others start before them. One that starts at
+    last has its time from then on.
     """
     recent = instance.get_run_records(dg.RunsFilter(updated_after=now - after))
     queue_moves = any(now - _instant(record.start_time) < after for record in recent if record.start_time)
@@ -47,7 +48,7 @@ def runs_stuck(instance: dg.DagsterInstance, now: datetime, *, after: timedelta,
     stuck = []
     for record in records:
         run = record.dagster_run
-        since = _instant(record.start_time) if record.start_time else _with_zone(record.create_timestamp)
+        since = _since(record)
         if now - since < after or (run.status is DagsterRunStatus.QUEUED and queue_moves):
             continue
         partition = run.tags.get("dagster/partition", "")
@@ -63,13 +64,22 @@ def runs_stuck(instance: dg.DagsterInstance, now: datetime, *, after: timedelta,
                 at=since + after,
                 title=f"the run of {of} has been {run.status.value.lower()} for {_hours(now - since)}",
                 error_class=run.status.value.lower(),
-                cause=f"{run.status.value} since {_kst(since)}",
+                cause=f"{run.status.value} since {kst(since)}",
                 hint="look at it; if it hangs, terminate it and run the day again; if it waits, see what it waits for",
                 run_id=run.run_id,
                 run_url=f"{ui_url.rstrip('/')}/runs/{run.run_id}",
             )
         )
     return stuck
+
+
+def _since(record: dg.RunRecord) -> datetime:
+    """Since when a run has been what it is."""
+    if record.start_time:
+        return _instant(record.start_time)
+    if record.dagster_run.status in (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED):
+        return _with_zone(record.create_timestamp)
+    return _with_zone(record.update_timestamp)
 
 
 def not_ticking(instance: dg.DagsterInstance, now: datetime, names: frozenset[str]) -> list[Event]:
@@ -107,10 +117,13 @@ def not_ticking(instance: dg.DagsterInstance, now: datetime, names: frozenset[st
 _NOT_SKIPPED: Final = [TickStatus.SUCCESS, TickStatus.FAILURE]
 """Of a schedule, one that failed is said at once: the next one that does not skip comes a day later."""
 
+_ENDED: Final = [*_NOT_SKIPPED, TickStatus.SKIPPED]
+"""Of a sensor, one that is under way says nothing yet: the one that looks is among them."""
+
 
 def _failing(instance: dg.DagsterInstance, state: InstigatorState) -> Iterator[tuple[str, str]]:
     if isinstance(state.instigator_data, SensorInstigatorData):
-        enough, statuses = FAILED_IN_A_ROW, None
+        enough, statuses = FAILED_IN_A_ROW, _ENDED
     else:
         enough, statuses = 1, _NOT_SKIPPED
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=enough, statuses=statuses)
@@ -128,7 +141,7 @@ def _late(instance: dg.DagsterInstance, state: InstigatorState, now: datetime) -
     newest = _instant(ticks[0].timestamp)
     expected = _expected(state, now)
     if expected is not None and newest + TICKS_LATE < expected:
-        yield "late", f"its last tick was at {_kst(newest)}, and one was due at {_kst(expected)}"
+        yield "late", f"its last tick was at {kst(newest)}, and one was due at {kst(expected)}"
 
 
 def _expected(state: InstigatorState, now: datetime) -> datetime | None:
@@ -181,10 +194,6 @@ def _instant(timestamp: float) -> datetime:
 
 def _with_zone(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _kst(moment: datetime) -> str:
-    return f"{moment.astimezone(KST):%Y-%m-%d %H:%M} KST"
 
 
 def _hours(span: timedelta) -> str:

@@ -157,7 +157,12 @@ def _of_change(
     instance: dg.DagsterInstance, change: _Change, awaited: dict[str, datetime], now: datetime, *, ui_url: str
 ) -> list[Event]:
     """The events of one run; those of a failure that Dagster tries again are awaited instead."""
-    run = instance.get_run_by_id(change.run_id)
+    try:
+        run = instance.get_run_by_id(change.run_id)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:
+        return [_unreadable(change.run_id, change.at, error, ui_url)]
     if run is None:  # deleted meanwhile
         return []
     events = _events_or_why_not(instance, run, change.at, ui_url=ui_url)
@@ -218,25 +223,28 @@ def _events_or_why_not(
     except SQLAlchemyError:  # the instance is away, which the next tick may mend
         raise
     except Exception as error:
-        partition = run.tags.get("dagster/partition", "")
-        return [
-            Event(
-                id=event_id("unreadable", run.run_id),
-                kind=Kind.RUN_FAILED,
-                severity=Severity.WARNING,
-                state=State.FIRING,
-                source=_job_of(run),
-                subject=partition,
-                at=ended,
-                title=f"a run of {_job_of(run)}{f' for {partition}' if partition else ''} cannot be read",
-                error_class="unreadable",
-                cause=f"{type(error).__name__} while its events were read",
-                retry_helps=False,
-                hint="look at the run in the UI; another version of Dagster may have written it",
-                run_id=run.run_id,
-                run_url=_url_of(run, ui_url),
-            )
-        ]
+        return [_unreadable(run.run_id, ended, error, ui_url, _job_of(run), run.tags.get("dagster/partition", ""))]
+
+
+def _unreadable(
+    run_id: str, ended: datetime, error: Exception, ui_url: str, job: str = "a job", partition: str = ""
+) -> Event:
+    return Event(
+        id=event_id("unreadable", run_id),
+        kind=Kind.RUN_FAILED,
+        severity=Severity.WARNING,
+        state=State.FIRING,
+        source=job,
+        subject=partition,
+        at=ended,
+        title=f"a run of {job}{f' for {partition}' if partition else ''} cannot be read",
+        error_class="unreadable",
+        cause=f"{type(error).__name__} while it was read",
+        retry_helps=False,
+        hint="look at the run in the UI; another version of Dagster may have written it",
+        run_id=run_id,
+        run_url=_url_of(run_id, ui_url),
+    )
 
 
 def events_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: datetime, *, ui_url: str) -> list[Event]:
@@ -244,11 +252,11 @@ def events_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: datet
 
     A verdict other than MATCH is left out: the verdicts themselves are told, wherever they were come to.
     """
-    return list(_Run(instance, run, ended, _url_of(run, ui_url)).events())
+    return list(_Run(instance, run, ended, _url_of(run.run_id, ui_url)).events())
 
 
-def _url_of(run: dg.DagsterRun, ui_url: str) -> str:
-    return f"{ui_url.rstrip('/')}/runs/{run.run_id}"
+def _url_of(run_id: str, ui_url: str) -> str:
+    return f"{ui_url.rstrip('/')}/runs/{run_id}"
 
 
 def _job_of(run: dg.DagsterRun) -> str:

@@ -54,7 +54,7 @@ def alert_sensors(watched: Sequence[str]) -> list[dg.SensorDefinition]:
                 context.update_cursor(cursor)  # only now: a crash before this line reads the same runs again
                 said = f"{new} new events{', more to read' if read.more else ''}"
 
-        names = frozenset((*watched, "alerts_survey", "alerts_deliver"))
+        names = frozenset((*watched, "alerts_runs", "alerts_survey", "alerts_deliver"))  # also what it fails at itself
         all_of_them(lambda: look_at_ticks(context.instance, outbox, names), read_runs)
         return dg.SkipReason(said)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import dagster as dg
 import sqlalchemy as sa
 
-from lumen_assets import archive
 from lumen_assets.alerting import survey
 from lumen_assets.alerting.delivery import Delivered, deliver
 from lumen_assets.alerting.events import Kind
@@ -17,7 +16,7 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import yesterday
 from lumen_assets.defs.alerts.instance import backfills_failed, not_ticking, runs_stuck
 from lumen_assets.defs.alerts.runs import events_of_run
-from lumen_assets.health.due import newest_due, unattested
+from lumen_assets.looking import look_at_days, look_at_replicas
 from lumen_assets.workspace import Workspace
 
 
@@ -37,8 +36,8 @@ def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox) -> 
     """
     now = datetime.now(UTC)
     all_of_them(
-        partial(_look_at_days, workspace, outbox, now),
-        partial(_look_at_replicas, workspace, outbox, now),
+        partial(look_at_days, workspace, outbox, now),
+        partial(look_at_replicas, workspace, outbox, now),
         partial(_look_at_inputs, workspace, outbox, now),
         partial(_look_at_drills, workspace, outbox, now),
         partial(_look_at_tokens, workspace, outbox, now),
@@ -68,43 +67,6 @@ def all_of_them(*parts: Callable[[], object]) -> None:
             errors.append(error)
     if errors:
         raise errors[0]
-
-
-def _look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
-    configuration = workspace.settings.configuration
-    alerts = configuration.alerts
-    start, last = configuration.start_date, yesterday(now)
-    attested = workspace.ledger.newest_attestations(start, last)
-    never = {day for day in unattested(workspace.settings.archive_folder, attested, now) if start <= day <= last}
-    deadline = time.fromisoformat(alerts.deadline)
-    existing = workspace.existing_days()
-    missing = survey.days_missing(start, newest_due(configuration, now), existing, deadline)
-    below = survey.days_below_policy(attested, never, now)
-    outbox.reconcile(Kind.DAY_MISSING, missing, now)
-    outbox.reconcile(Kind.DAY_BELOW_POLICY, below, now)
-    outbox.record(survey.given_up_and_there(outbox.open_incidents(), existing, now), now)
-    newest = attested.get(last)
-    if alerts.daily_summary and newest is not None and newest.met and last not in never:
-        total = len(configuration.destinations)
-        summary = survey.all_is_well(last, newest.good, total, missing=len(missing), below=len(below), now=now)
-        outbox.record([summary], now)
-
-
-def _look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
-    configuration = workspace.settings.configuration
-    destinations, start, last = list(configuration.destinations), configuration.start_date, yesterday(now)
-    standing = workspace.ledger.standing(start, last)
-    ui_url = configuration.alerts.ui_url
-    outbox.reconcile(Kind.REPLICA_NOT_GOOD, survey.replicas_not_good(standing, destinations, ui_url), now)
-    good = survey.proved_good(
-        outbox.open_incidents(),
-        workspace.ledger.newest(start, last),
-        workspace.ledger.newest_attestations(start, last),
-        archive.newest_revisions(workspace.settings.archive_folder),
-        destinations,
-        now,
-    )
-    outbox.record(good, now)
 
 
 def _look_at_inputs(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
@@ -144,12 +106,28 @@ def send(workspace: Workspace, outbox: Outbox, *, seconds: float, at_once: bool 
 
 
 def tell(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Iterable[str], *, seconds: float) -> Delivered:
-    """Record what runs of this process came to, and how things are, and send it: there may be no daemon that does."""
+    """Record what runs of this process came to, and how things are, and send it: there may be no daemon that does.
+
+    Raises:
+        Exception: of the first part that could not be looked at, when what could be is sent.
+    """
     outbox = open_outbox(instance, workspace)
-    for run_id in run_ids:
-        run = instance.get_run_by_id(run_id)
-        if run is not None:
-            now = datetime.now(UTC)
-            outbox.record(events_of_run(instance, run, now, ui_url=workspace.settings.configuration.alerts.ui_url), now)
-    look(workspace, instance, outbox)
-    return send(workspace, outbox, seconds=seconds, at_once=True)
+    delivered = Delivered(0, {})
+
+    def deliver_all() -> None:
+        nonlocal delivered
+        delivered = send(workspace, outbox, seconds=seconds, at_once=True)
+
+    all_of_them(
+        *(partial(_record_run, workspace, instance, outbox, run_id) for run_id in run_ids),
+        partial(look, workspace, instance, outbox),
+        deliver_all,
+    )
+    return delivered
+
+
+def _record_run(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run is not None:
+        now = datetime.now(UTC)
+        outbox.record(events_of_run(instance, run, now, ui_url=workspace.settings.configuration.alerts.ui_url), now)
