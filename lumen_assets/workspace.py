@@ -42,7 +42,7 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.settings import Settings
-from lumen_assets.telemetry import DaySlice, DayTelemetry
+from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice
 from lumen_assets.verification import (
     Attestation,
     Drill,
@@ -264,6 +264,8 @@ class Workspace:
     def read_day_before(self, day: date) -> DayTelemetry:
         """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""
         before = day - timedelta(days=1)
+        if self._readings and (known := self._readings.get(_reading_key(before, self._describe(before)))):
+            return known
         self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
             return self.read_slice(self._cut(before, Path(folder) / before.isoformat()))
@@ -271,13 +273,13 @@ class Workspace:
     def read_slice(self, day_slice: DaySlice) -> DayTelemetry:
         """What a day's slice holds.
 
-        The last two that were read are remembered by their digests: each day is read for itself, for its report, and as
-        the day before the next one.
+        The last three that were read are remembered by their digests: each day is read for itself, for its report, and
+        as the day before the next one, which is when the day before it still stands behind the two.
         """
-        key = (day_slice.day, *((item.name, item.role, item.present, item.sha256) for item in day_slice.inputs))
+        key = _reading_key(day_slice.day, day_slice.inputs)
         found = self._readings.pop(key, None) or telemetry.read_day(day_slice)
         self._readings[key] = found
-        while len(self._readings) > 2:
+        while len(self._readings) > 3:
             del self._readings[next(iter(self._readings))]
         return found
 
@@ -384,10 +386,8 @@ class Workspace:
         now = datetime.now(UTC)
         within = timedelta(days=self.settings.configuration.verify.full_read_days)
         days = days_to_look_at(self.frozen_inputs.known(), day_of(now), within)
-        self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
         for day in days:
-            with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
-                self.frozen_inputs.look(day, inputs_of(self._cut(day, Path(folder) / day.isoformat())), now)
+            self.frozen_inputs.look(day, inputs_of(self._describe(day)), now)
         return len(days)
 
     def known(self, days: Sequence[date] = ()) -> Known:
@@ -707,7 +707,21 @@ class Workspace:
                             return f"{day} r{revision}"
         return None
 
+    def _describe(self, day: date) -> tuple[InputSlice, ...]:
+        sources = self.settings.configuration.sources
+        self._ensure_sample()
+        return telemetry.describe_day(
+            self.settings.data_root, day, telemetry_path=sources.telemetry.path, extra=sources.extra
+        )
+
     def _cut(self, day: date, folder: Path) -> DaySlice:
+        sources = self.settings.configuration.sources
+        self._ensure_sample()
+        return telemetry.cut_day(
+            self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
+        )
+
+    def _ensure_sample(self) -> None:
         sources = self.settings.configuration.sources
         if self.settings.sample:
             with self.locked("sample"):
@@ -718,9 +732,6 @@ class Workspace:
                     rate_hz=sources.telemetry.rate_hz,
                     telemetry_path=sources.telemetry.path,
                 )
-        return telemetry.cut_day(
-            self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
-        )
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
@@ -744,6 +755,10 @@ class Workspace:
         folder = self.settings.home / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / name).open("w")
+
+
+def _reading_key(day: date, inputs: Sequence[InputSlice]) -> Hashable:
+    return (day, *((item.name, item.role, item.present, item.sha256) for item in inputs))
 
 
 def _once(store: Store) -> Store:

@@ -27,9 +27,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
+
 from lumen_assets.days import KST
+from lumen_assets.telemetry.instants import at_microsecond
 from lumen_assets.telemetry.lines import Line, Source
-from lumen_assets.telemetry.preamble import LineInstant, block_span
+from lumen_assets.telemetry.preamble import LineInstant, block_instants, block_span
 
 MAX_DISORDER: Final = timedelta(hours=1)
 """How far the clock of a writer may step back. Rows that lie further off count as rows of another day."""
@@ -98,6 +101,10 @@ class Bisection:
         """The first block between ``at`` and ``limit`` with timestamps: its start and its median."""
         begin = self._source.line_start(at, self._start, limit)
         while begin < limit:
+            data = self._source.read(begin, self._block)
+            known = block_instants(data[: data.rfind(b"\n") + 1], self._instant)
+            if known is not None:
+                return begin, at_microsecond(int(np.sort(known)[(len(known) - 1) // 2]))
             instants = []
             end = begin
             for line in self._source.lines(begin, chunk=self._block):
