@@ -39,15 +39,21 @@ def _needs_scaling(peak: float) -> bool:
 
 
 def sum_of(values: Values) -> float:
-    """The sum, from partial sums that carry what each addition rounded off (Knuth's TwoSum), added exactly."""
+    """The sum, from partial sums that carry what each addition rounded off, added exactly."""
     whole = len(values) // _LANES * _LANES
-    total, lost = np.zeros(_LANES), np.zeros(_LANES)
-    for row in values[:whole].reshape(-1, _LANES):
+    total, lost = _carried_sums(values[:whole].reshape(-1, _LANES))
+    return math.fsum((*total.tolist(), *lost.tolist(), *values[whole:].tolist()))
+
+
+def _carried_sums(rows: Values) -> tuple[Values, Values]:
+    """The sums down the columns, and what their additions rounded off (Knuth's TwoSum)."""
+    total, lost = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for row in rows:
         added = total + row
         of_row = added - total
         lost += (total - (added - of_row)) + (row - of_row)
         total = added
-    return math.fsum((*total.tolist(), *lost.tolist(), *values[whole:].tolist()))
+    return total, lost
 
 
 def exact_mean(values: Values) -> float:
@@ -122,22 +128,28 @@ def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64])
     """
     cuts = np.searchsorted(instants, edges, side="left")
     inside = values[cuts[0] : cuts[-1]]
-    offsets: list[int] = (cuts - cuts[0]).tolist()
     filled = np.flatnonzero(np.diff(cuts))
     if not filled.size:
-        nothing = (None,) * (len(offsets) - 1)
+        nothing = (None,) * (len(cuts) - 1)
         return Curve(minimum=nothing, mean=nothing, maximum=nothing)
-    starts = (cuts - cuts[0])[filled]
-    lows: list[float] = np.minimum.reduceat(inside, starts).tolist()
-    highs: list[float] = np.maximum.reduceat(inside, starts).tolist()
-    everything = np.ascontiguousarray(inside).data
-    bins: list[tuple[Any, Any, Any]] = [(None, None, None)] * (len(offsets) - 1)
-    for number, low, high in zip(filled.tolist(), lows, highs, strict=True):
-        first, end = offsets[number], offsets[number + 1]
-        if _needs_scaling(max(abs(low), abs(high))):
-            mean = exact_mean(inside[first:end])
-        else:  # the same without numpy: there are 1,440 bins a signal
-            mean = min(max(math.fsum(everything[first:end]) / (end - first), low), high)
-        bins[number] = (low, mean, high)
-    minimum, means, maximum = zip(*bins, strict=True)
-    return Curve(minimum=minimum, mean=means, maximum=maximum)
+    starts, counts = (cuts - cuts[0])[filled], np.diff(cuts)[filled]
+    lows, highs = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
+    means = np.clip(_means_of_bins(inside, starts, counts), lows, highs)
+    bins: list[tuple[Any, Any, Any]] = [(None, None, None)] * (len(cuts) - 1)
+    for number, *found in zip(filled.tolist(), lows.tolist(), means.tolist(), highs.tolist(), strict=True):
+        bins[number] = tuple(found)
+    minimum, mean, maximum = zip(*bins, strict=True)
+    return Curve(minimum=minimum, mean=mean, maximum=maximum)
+
+
+def _means_of_bins(inside: Values, starts: NDArray[np.int64], counts: NDArray[np.int64]) -> Values:
+    """The mean of each bin; bins are columns of one table, unless one is so long that most of it would be empty."""
+    longest, number = int(counts.max()), len(counts)
+    peak = float(np.max(np.abs(inside)))
+    if _needs_scaling(peak) or longest * number > 4 * inside.size + _LANES:
+        return np.array([exact_mean(part) for part in np.split(inside, starts[1:])])
+    table = np.zeros((longest, number))
+    table[np.arange(inside.size) - np.repeat(starts, counts), np.repeat(np.arange(number), counts)] = inside
+    total, lost = _carried_sums(table)
+    means: Values = (total + lost) / counts
+    return means

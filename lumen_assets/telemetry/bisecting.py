@@ -44,6 +44,11 @@ WITNESSES: Final = 15
 """Dated lines that a crossing is judged by: 3 s of telemetry; a run of up to 8 strays is seen through."""
 
 
+_POSITIONS: Final[dict[tuple[object, ...], int]] = {}
+"""Those that were found in files that nobody writes to: a day ends where the next one starts."""
+_POSITIONS_KEPT: Final = 10_000
+
+
 class Bisection:
     """Positions in one file.
 
@@ -76,6 +81,16 @@ class Bisection:
         The file's start if no line before the crossing has a timestamp, so that dirt in front of the first row
         belongs to that row's day.
         """
+        if self._source.mark is None:
+            return self._found(time)
+        sought = (self._source.mark, self._start, self._instant, self._block, self._scanned, time)
+        if sought not in _POSITIONS:
+            if len(_POSITIONS) >= _POSITIONS_KEPT:
+                _POSITIONS.clear()
+            _POSITIONS[sought] = self._found(time)
+        return _POSITIONS[sought]
+
+    def _found(self, time: datetime) -> int:
         goal = time - 2 * MAX_DISORDER
         low, high = self._start, self._source.size
         while high - low > self._scanned:
