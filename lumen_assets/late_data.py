@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lumen_assets.errors import PermanentError
-from lumen_assets.telemetry import DaySlice
+from lumen_assets.telemetry import InputSlice
 
 RECENT: Final = timedelta(days=14)
 """Days as young as this are looked at every time."""
@@ -50,9 +50,9 @@ class FrozenFrom:
     changed: tuple[str, ...]
 
 
-def inputs_of(day_slice: DaySlice) -> dict[str, str]:
+def inputs_of(inputs: Iterable[InputSlice]) -> dict[str, str]:
     """SHA-256 by name of what is cut by day; files that are frozen as a whole change on every day."""
-    return {item.name: item.sha256 if item.present else "" for item in day_slice.inputs if item.by_day}
+    return {item.name: item.sha256 if item.present else "" for item in inputs if item.by_day}
 
 
 def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.settings import Settings
-from lumen_assets.telemetry import DaySlice, DayTelemetry
+from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice
+from lumen_assets.telemetry.inputs import input_names, inputs_mark
 from lumen_assets.verification import (
     Attestation,
     Drill,
@@ -67,6 +68,10 @@ from lumen_assets.verification.sampling import due_for_reading
 
 SAMPLE_DAYS = 3
 
+_REMEMBERED = 3
+"""Readings: each day is read for itself, for its report, and as the day before the next one, when the one before it
+still stands in front of the two."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -84,6 +89,7 @@ class Workspace:
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._readings: dict[Hashable, DayTelemetry] = {}
+        self._cut_from: dict[date, tuple[Hashable, Hashable]] = {}
 
     @property
     def key_file(self) -> Path:
@@ -270,20 +276,30 @@ class Workspace:
     def read_day_before(self, day: date) -> DayTelemetry:
         """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""
         before = day - timedelta(days=1)
+        if known := self._known_reading(before):
+            return known
         self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
             return self.read_slice(self._cut(before, Path(folder) / before.isoformat()))
 
+    def _known_reading(self, day: date) -> DayTelemetry | None:
+        """What was read of a day, if its inputs are what they were then."""
+        if day not in self._cut_from:
+            return None
+        mark, key = self._cut_from[day]
+        if mark is None or mark != self._inputs_mark():
+            key = _reading_key(day, self._describe(day))
+        return self._readings.get(key)
+
     def read_slice(self, day_slice: DaySlice) -> DayTelemetry:
         """What a day's slice holds.
 
-        The last two that were read are remembered by their digests: each day is read for itself, for its report, and as
-        the day before the next one.
+        The last ``_REMEMBERED`` that were read are remembered by their digests.
         """
-        key = (day_slice.day, *((item.name, item.role, item.present, item.sha256) for item in day_slice.inputs))
+        key = _reading_key(day_slice.day, day_slice.inputs)
         found = self._readings.pop(key, None) or telemetry.read_day(day_slice)
         self._readings[key] = found
-        while len(self._readings) > 2:
+        while len(self._readings) > _REMEMBERED:
             del self._readings[next(iter(self._readings))]
         return found
 
@@ -390,10 +406,8 @@ class Workspace:
         now = datetime.now(UTC)
         within = timedelta(days=self.settings.configuration.verify.full_read_days)
         days = days_to_look_at(self.frozen_inputs.known(), day_of(now), within)
-        self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
         for day in days:
-            with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
-                self.frozen_inputs.look(day, inputs_of(self._cut(day, Path(folder) / day.isoformat())), now)
+            self.frozen_inputs.look(day, inputs_of(self._describe(day)), now)
         return len(days)
 
     def known(self, days: Sequence[date] = ()) -> Known:
@@ -713,7 +727,31 @@ class Workspace:
                             return f"{day} r{revision}"
         return None
 
+    def _describe(self, day: date) -> tuple[InputSlice, ...]:
+        sources = self.settings.configuration.sources
+        self._ensure_sample()
+        return telemetry.describe_day(
+            self.settings.data_root, day, telemetry_path=sources.telemetry.path, extra=sources.extra
+        )
+
     def _cut(self, day: date, folder: Path) -> DaySlice:
+        sources = self.settings.configuration.sources
+        self._ensure_sample()
+        mark = self._inputs_mark()
+        found = telemetry.cut_day(
+            self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
+        )
+        self._cut_from[day] = (mark, _reading_key(day, found.inputs))
+        while len(self._cut_from) > _REMEMBERED:
+            del self._cut_from[next(iter(self._cut_from))]
+        return found
+
+    def _inputs_mark(self) -> Hashable:
+        sources = self.settings.configuration.sources
+        names = input_names(self.settings.data_root, sources.telemetry.path, sources.extra)
+        return inputs_mark(self.settings.data_root, names)
+
+    def _ensure_sample(self) -> None:
         sources = self.settings.configuration.sources
         if self.settings.sample:
             with self.locked("sample"):
@@ -724,9 +762,6 @@ class Workspace:
                     rate_hz=sources.telemetry.rate_hz,
                     telemetry_path=sources.telemetry.path,
                 )
-        return telemetry.cut_day(
-            self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
-        )
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
@@ -750,6 +785,10 @@ class Workspace:
         folder = self.settings.home / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / name).open("w")
+
+
+def _reading_key(day: date, inputs: Sequence[InputSlice]) -> Hashable:
+    return (day, *((item.name, item.role, item.present, item.sha256) for item in inputs))
 
 
 def _once(store: Store) -> Store:

@@ -8,6 +8,7 @@ input ending is its sign to leave: a worker outlives the process that started it
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import signal
 import subprocess
@@ -245,4 +246,6 @@ def _start(number: int, arguments: Sequence[str]) -> _Worker:
     """A worker, in a process group of its own: Ctrl-C in a terminal is for us alone."""
     command = [sys.executable, "-m", "lumen_assets.backfill.worker", *arguments]
     pipe = subprocess.PIPE
-    return _Worker(number, subprocess.Popen(command, stdin=pipe, stdout=pipe, process_group=0))  # noqa: S603
+    environment = {"POLARS_MAX_THREADS": "1", **os.environ}  # the other cores have workers of their own
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
+    return _Worker(number, process)

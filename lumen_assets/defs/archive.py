@@ -59,7 +59,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 created_at=datetime.now(UTC),
                 known_revision=0 if known_here else lumen.bring_newest(day),
             )
-            lumen.frozen_inputs.record(day, frozen.manifest.revision, inputs_of(day_slice), datetime.now(UTC))
+            lumen.frozen_inputs.record(day, frozen.manifest.revision, inputs_of(day_slice.inputs), datetime.now(UTC))
             lumen.forget_slice(day)
         manifest = frozen.manifest
         outcome = "frozen" if frozen.created else "unchanged, the archive that exists is kept"

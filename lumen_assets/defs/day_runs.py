@@ -14,6 +14,7 @@ from dagster._core.utils import make_new_run_id
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs.instance import prepare_instance
 from lumen_assets.defs.sensors import ATTESTED_BY_CALLER
+from lumen_assets.defs.storage import open_instance_in
 from lumen_assets.defs.withheld import withheld_in
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings
@@ -27,7 +28,7 @@ def open_instance(workspace: Workspace) -> Iterator[dg.DagsterInstance]:
     """The installation's instance, with its tables."""
     folder = prepare_instance(workspace.settings.dagster_home)
     with workspace.locked("instance"):  # the tables are made on first use, which two processes cannot do at once
-        instance = dg.DagsterInstance.from_config(str(folder))
+        instance = open_instance_in(folder)
         instance.get_runs_count()
     with instance:
         yield instance

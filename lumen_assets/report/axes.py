@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -16,8 +19,12 @@ class Axis:
 
     def position(self, value: float) -> float:
         """Where ``value`` stands between ``low`` (0) and ``high`` (1); values outside are held at the edge."""
-        middle = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return min(1.0, max(0.0, middle))
+        return float(self.positions(np.array([value]))[0])
+
+    def positions(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of many."""
+        middle = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return np.clip(middle, 0.0, 1.0)
 
 
 def value_axis(low: float, high: float, *, wanted_ticks: int = 5) -> Axis:

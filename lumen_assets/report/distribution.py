@@ -1,7 +1,8 @@
 """Numbers over one signal's values, the same on every machine.
 
-Sums are exact (``math.fsum``), so neither the order of threads nor the width of vector registers shows in the last
-digit, and values near the ends of floats are scaled by a power of two first, so that nothing overflows or vanishes.
+Sums are exact but for the last rounding, or carried in twice the precision in one order of additions: neither the
+order of threads nor the width of vector registers shows in the last digit. Values near the ends of floats are scaled by
+a power of two first, so that nothing overflows or vanishes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from lumen_assets.report.model import Curve, Distribution, TargetRange
 
 Values = NDArray[np.float64]
 
+_LANES: Final = 2048
+"""Partial sums side by side; as much as the processor's nearest cache holds."""
+
 _SAFE: Final = 1e100
 """Squares and sums of a day's values between its inverse and it stay far from the ends of floats, 1e-308 and 1e308."""
 
@@ -26,14 +30,36 @@ def scale_of(values: Values) -> float:
     return math.ldexp(1.0, math.frexp(peak)[1] - 1) if _needs_scaling(peak) else 1.0
 
 
+def _scaled(values: Values, scale: float) -> Values:
+    return values if scale == 1.0 else values / scale
+
+
 def _needs_scaling(peak: float) -> bool:
     return peak != 0 and not 1 / _SAFE < peak < _SAFE
 
 
+def sum_of(values: Values) -> float:
+    """The sum, from partial sums that carry what each addition rounded off, added exactly."""
+    whole = len(values) // _LANES * _LANES
+    total, lost = _carried_sums(values[:whole].reshape(-1, _LANES))
+    return math.fsum((*total.tolist(), *lost.tolist(), *values[whole:].tolist()))
+
+
+def _carried_sums(rows: Values) -> tuple[Values, Values]:
+    """The sums down the columns, and what their additions rounded off (Knuth's TwoSum)."""
+    total, lost = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for row in rows:
+        added = total + row
+        of_row = added - total
+        lost += (total - (added - of_row)) + (row - of_row)
+        total = added
+    return total, lost
+
+
 def exact_mean(values: Values) -> float:
-    """The mean of at least one value, from the exact sum; never outside the extremes."""
+    """The mean of at least one value; never outside the extremes."""
     scale = scale_of(values)
-    mean = math.fsum((values / scale).tolist()) / values.size * scale
+    mean = sum_of(_scaled(values, scale)) / values.size * scale
     return min(max(mean, float(values.min())), float(values.max()))
 
 
@@ -42,7 +68,7 @@ def mean_of(values: Values) -> float | None:
     if not values.size:
         return None
     scale = scale_of(values)
-    return exact_mean(values / scale) * scale
+    return exact_mean(_scaled(values, scale)) * scale
 
 
 def finite_difference(new: float, old: float) -> float | None:
@@ -51,15 +77,24 @@ def finite_difference(new: float, old: float) -> float | None:
     return difference if math.isfinite(difference) else None
 
 
+def percentile(ordered: Values, percent: float) -> float:
+    """Of values in order, with linear interpolation, as ``numpy.percentile`` has it, which would order them again."""
+    at = (ordered.size - 1) * (percent / 100)
+    first = math.floor(at)
+    low, high, share = float(ordered[first]), float(ordered[min(first + 1, ordered.size - 1)]), at - first
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+
+
 def distribution(values: Values) -> Distribution | None:
     """See ``Distribution``; None without values."""
     if not values.size:
         return None
     scale = scale_of(values)
-    scaled = values / scale
+    scaled = _scaled(values, scale)
     mean = exact_mean(scaled)
-    variance = math.fsum(((scaled - mean) ** 2).tolist()) / values.size
-    p5, p50, p95 = (float(p) * scale for p in np.percentile(scaled, (5, 50, 95), method="linear"))
+    variance = sum_of((scaled - mean) ** 2) / values.size
+    ordered = np.sort(scaled)
+    p5, p50, p95 = (percentile(ordered, percent) * scale for percent in (5, 50, 95))
     return Distribution(
         count=int(values.size),
         mean=mean * scale,
@@ -93,22 +128,28 @@ def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64])
     """
     cuts = np.searchsorted(instants, edges, side="left")
     inside = values[cuts[0] : cuts[-1]]
-    offsets: list[int] = (cuts - cuts[0]).tolist()
     filled = np.flatnonzero(np.diff(cuts))
     if not filled.size:
-        nothing = (None,) * (len(offsets) - 1)
+        nothing = (None,) * (len(cuts) - 1)
         return Curve(minimum=nothing, mean=nothing, maximum=nothing)
-    starts = (cuts - cuts[0])[filled]
-    lows: list[float] = np.minimum.reduceat(inside, starts).tolist()
-    highs: list[float] = np.maximum.reduceat(inside, starts).tolist()
-    everything: list[float] = inside.tolist()
-    bins: list[tuple[Any, Any, Any]] = [(None, None, None)] * (len(offsets) - 1)
-    for number, low, high in zip(filled.tolist(), lows, highs, strict=True):
-        first, end = offsets[number], offsets[number + 1]
-        if _needs_scaling(max(abs(low), abs(high))):
-            mean = exact_mean(inside[first:end])
-        else:  # the same without leaving Python's own floats: there are 1,440 bins a signal
-            mean = min(max(math.fsum(everything[first:end]) / (end - first), low), high)
-        bins[number] = (low, mean, high)
-    minimum, means, maximum = zip(*bins, strict=True)
-    return Curve(minimum=minimum, mean=means, maximum=maximum)
+    starts, counts = (cuts - cuts[0])[filled], np.diff(cuts)[filled]
+    lows, highs = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
+    means = np.clip(_means_of_bins(inside, starts, counts), lows, highs)
+    bins: list[tuple[Any, Any, Any]] = [(None, None, None)] * (len(cuts) - 1)
+    for number, *found in zip(filled.tolist(), lows.tolist(), means.tolist(), highs.tolist(), strict=True):
+        bins[number] = tuple(found)
+    minimum, mean, maximum = zip(*bins, strict=True)
+    return Curve(minimum=minimum, mean=mean, maximum=maximum)
+
+
+def _means_of_bins(inside: Values, starts: NDArray[np.int64], counts: NDArray[np.int64]) -> Values:
+    """The mean of each bin; bins are columns of one table, unless one is so long that most of it would be empty."""
+    longest, number = int(counts.max()), len(counts)
+    peak = float(np.max(np.abs(inside)))
+    if _needs_scaling(peak) or longest * number > 4 * inside.size + _LANES:
+        return np.array([exact_mean(part) for part in np.split(inside, starts[1:])])
+    table = np.zeros((longest, number))
+    table[np.arange(inside.size) - np.repeat(starts, counts), np.repeat(np.arange(number), counts)] = inside
+    total, lost = _carried_sums(table)
+    means: Values = (total + lost) / counts
+    return means

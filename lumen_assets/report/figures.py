@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from reportlab import rl_config
+
+rl_config.shapeChecking = 0  # asked of when shapes are imported: each of a day's 100,000 coordinates would be looked at
+
+# ruff: noqa: E402
 from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, PolyLine, Rect, String
 from reportlab.lib.colors import Color, HexColor
 from reportlab.pdfbase.pdfmetrics import stringWidth
@@ -101,6 +107,20 @@ def _y(axis: Axis, value: float) -> float:
     return round(_BOTTOM + _PLOT_HEIGHT * axis.position(value), 2)
 
 
+_MIDDLES: Final = tuple(_x(minute + 0.5) for minute in range(MINUTES))
+
+
+def _ys(axis: Axis, values: Sequence[float | None]) -> list[float]:
+    """The same of values none of which is None."""
+    positions = axis.positions(np.array(values, np.float64))
+    heights: list[float] = np.round(_BOTTOM + _PLOT_HEIGHT * positions, 2).tolist()
+    return heights
+
+
+def _interleaved(xs: Sequence[float], ys: Sequence[float]) -> list[float]:
+    return [number for point in zip(xs, ys, strict=True) for number in point]
+
+
 def _runs(values: Sequence[float | None]) -> Iterator[tuple[int, int]]:
     """First and one past the last index of every stretch without None."""
     start = None
@@ -145,23 +165,22 @@ def _grid(axis: Axis, face: Typeface, wording: Wording) -> Iterator[Line | Strin
 def _envelope(curve: Curve, axis: Axis) -> Iterator[Polygon]:
     """A step-free band through the middle of each minute; a minute alone becomes a box of its own width."""
     for first, end in _runs(curve.mean):
-        points: list[float] = []
-        xs = [_x(first), *(_x(i + 0.5) for i in range(first, end)), _x(end)]
-        indexes = [first, *range(first, end), end - 1]
-        for x, i in zip(xs, indexes, strict=True):
-            points += (x, _y(axis, curve.maximum[i] or 0.0))
-        for x, i in zip(reversed(xs), reversed(indexes), strict=True):
-            points += (x, _y(axis, curve.minimum[i] or 0.0))
+        xs = [_x(first), *_MIDDLES[first:end], _x(end)]
+        upper, lower = (_to_the_ends(_ys(axis, values[first:end])) for values in (curve.maximum, curve.minimum))
+        points = _interleaved([*xs, *reversed(xs)], [*upper, *reversed(lower)])
         yield Polygon(points, fillColor=ENVELOPE, strokeColor=ENVELOPE, strokeWidth=0.2)
 
 
 def _mean_line(curve: Curve, axis: Axis) -> Iterator[PolyLine]:
     for first, end in _runs(curve.mean):
-        points: list[float] = [_x(first), _y(axis, curve.mean[first] or 0.0)]
-        for i in range(first, end):
-            points += (_x(i + 0.5), _y(axis, curve.mean[i] or 0.0))
-        points += (_x(end), _y(axis, curve.mean[end - 1] or 0.0))
+        xs = [_x(first), *_MIDDLES[first:end], _x(end)]
+        points = _interleaved(xs, _to_the_ends(_ys(axis, curve.mean[first:end])))
         yield PolyLine(points, strokeColor=MEAN, strokeWidth=1.0, strokeLineJoin=1, strokeLineCap=0)
+
+
+def _to_the_ends(ys: Sequence[float]) -> list[float]:
+    """Half a minute more on either side, at the same height."""
+    return [ys[0], *ys, ys[-1]]
 
 
 def _changes(report: DayReport, face: Typeface) -> Iterator[Line | Circle | String]:

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+from reportlab import rl_config
 from reportlab.lib.colors import Color
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
@@ -26,6 +27,8 @@ MARGIN: Final = 16 * mm
 _HEAD: Final = 13 * mm
 _BODY_TOP: Final = 20 * mm
 _BODY_BOTTOM: Final = 18 * mm
+
+rl_config.useA85 = 0  # streams as they are: PDF has long been no text, and in text they are a quarter larger
 
 _building = threading.Lock()
 """reportlab keeps fonts and sequences in the module: one document at a time."""

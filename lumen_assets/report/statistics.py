@@ -33,7 +33,7 @@ def microseconds(moment: datetime) -> int:
 
 def instants(rows: pl.DataFrame) -> NDArray[np.int64]:
     """``ts`` in microseconds since 1970 UTC, ascending."""
-    return rows["ts"].dt.epoch("us").to_numpy()
+    return rows["ts"].to_physical().to_numpy()
 
 
 def signal_names(rows: pl.DataFrame) -> list[str]:
@@ -45,8 +45,9 @@ def values_of(rows: pl.DataFrame, name: str) -> tuple[NDArray[np.int64], Values]
     """Instants and values of one signal where it has a value; both empty if there is no such column."""
     if name not in rows.columns:
         return np.empty(0, np.int64), np.empty(0, np.float64)
-    known = rows.select("ts", pl.col(name).cast(pl.Float64)).drop_nulls()
-    return instants(known), known[name].to_numpy()
+    if rows[name].null_count():
+        rows = rows.select("ts", name).drop_nulls()
+    return instants(rows), rows[name].cast(pl.Float64).to_numpy()
 
 
 def figure_file(day: date, name: str) -> str:

@@ -1,7 +1,7 @@
 """The rows of one KST day, out of append-only files of any size."""
 
 from lumen_assets.telemetry.bisecting import MAX_DISORDER
-from lumen_assets.telemetry.cutting import cut_day
+from lumen_assets.telemetry.cutting import cut_day, describe_day
 from lumen_assets.telemetry.model import (
     SAMPLE_MARK,
     DaySlice,
@@ -31,6 +31,7 @@ __all__ = [
     "Risk",
     "RuleChange",
     "cut_day",
+    "describe_day",
     "ensure_sample",
     "load_slice",
     "read_day",

@@ -15,7 +15,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
@@ -75,16 +75,17 @@ def dating(source: Source, name: str, role: str) -> Dating | None:
 
 
 class Output:
-    """A slice being written: the file, its size and its digest."""
+    """A slice being written: the file, its size and its digest. Without a file, what would be written."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO | None) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self.size = 0
 
     def write(self, content: bytes) -> None:
         """Append to the slice."""
-        self._file.write(content)
+        if self._file is not None:
+            self._file.write(content)
         self._digest.update(content)
         self.size += len(content)
 
@@ -208,17 +209,16 @@ def _open(path: Path, name: str, role: str) -> int | None:
 
 
 def _cut_input(
-    root: Path, name: str, role: str, day: date, *, folder: Path, make_bisection: MakeBisection
+    root: Path, name: str, role: str, day: date, *, folder: Path | None, make_bisection: MakeBisection
 ) -> InputSlice:
+    """Cut one input into ``folder``; without one nothing is written, and the description is the same."""
     descriptor = _open(root / name, name, role)
     if descriptor is None:
         return InputSlice(role, name, False, 0, (0, 0), 0, hashlib.sha256().hexdigest())
-    target = folder / name
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         source = Source(descriptor)
         how = dating(source, name, role)
-        with target.open("xb") as file:
+        with _new_file(folder / name) if folder else nullcontext() as file:
             output = Output(file)
             if how is None:
                 section = (0, source.size)
@@ -231,6 +231,22 @@ def _cut_input(
     finally:
         os.close(descriptor)
     return InputSlice(role, name, True, source.size, section, output.size, output.sha256(), how is not None)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
+
+
+def describe_day(data_root: Path, day: date, *, telemetry_path: str, extra: Sequence[str]) -> tuple[InputSlice, ...]:
+    """What ``cut_day`` would cut, with its digests, written nowhere: whether a day is still what it was.
+
+    Args, Raises: as for ``cut_day``.
+    """
+    return tuple(
+        _cut_input(data_root, name, role, day, folder=None, make_bisection=Bisection)
+        for name, role in input_names(data_root, telemetry_path, extra).items()
+    )
 
 
 def cut_day(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from lumen_assets.durable import TEMPORARY_PREFIX
 from lumen_assets.telemetry.layout import ROLES
+from lumen_assets.telemetry.lines import unchanged_mark
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,21 @@ def _found(root: Path, pattern: str) -> set[str]:
     if not is_pattern(pattern):
         return {pattern} if _is_input(root / pattern, root) else set()
     return {path.relative_to(root).as_posix() for path in root.glob(pattern) if _is_input(path, root)}
+
+
+def inputs_mark(root: Path, names: Iterable[str]) -> tuple[object, ...] | None:
+    """What the inputs are known by as long as nobody writes to them; None where one was written to just now."""
+    marks: list[object] = []
+    for name in names:
+        try:
+            mark = unchanged_mark((root / name).stat())
+        except OSError:
+            marks.append((name, "absent"))
+            continue
+        if mark is None:
+            return None
+        marks.append((name, mark))
+    return tuple(marks)
 
 
 def input_names(root: Path, telemetry_path: str, extra: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,7 +16,6 @@ _USUAL: Final = (
     r"^(?:000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
     r"T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-9]|2[0-3]):[0-5][0-9])$"
 )
-USUAL_FORM: Final = re.compile(_USUAL)
 
 
 def instant(text: str) -> datetime | None:
@@ -35,6 +33,15 @@ def instant(text: str) -> datetime | None:
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970-01-01T00:00Z of an instant with a zone."""
     return (moment - EPOCH) // _MICROSECOND
+
+
+def at_microsecond(microsecond: int) -> datetime:
+    """The instant so many microseconds after 1970-01-01T00:00Z.
+
+    Raises:
+        OverflowError: if its year is none of 1 to 9999.
+    """
+    return EPOCH + microsecond * _MICROSECOND
 
 
 def _reference_microseconds(text: str) -> int | None:

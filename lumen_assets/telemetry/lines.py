@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -11,6 +12,10 @@ MAX_LINE: Final = 1 << 20
 
 BLOCK: Final = 1 << 16
 """Bytes: lines that are judged together, some 900 of telemetry."""
+
+
+SETTLED: Final = 2.0
+"""Seconds after which a file's times tell whether it was changed since."""
 
 
 class Line(NamedTuple):
@@ -24,6 +29,16 @@ class Line(NamedTuple):
     content: bytes | None
 
 
+def unchanged_mark(status: os.stat_result) -> tuple[int, ...] | None:
+    """What a file is known by as long as nobody writes to it; None of one that was written to just now.
+
+    Two changes within one tick of the file system's clock, to the same size, look alike.
+    """
+    if time.time() - status.st_mtime < SETTLED:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 class Source:
     """An open file, as long as it was when it was opened; what is appended later is not seen.
 
@@ -34,7 +49,9 @@ class Source:
 
     def __init__(self, descriptor: int, *, max_line: int = MAX_LINE, chunk: int = 1 << 18) -> None:
         self._descriptor = descriptor
-        self.size = os.fstat(descriptor).st_size
+        status = os.fstat(descriptor)
+        self.size = status.st_size
+        self.mark = unchanged_mark(status)
         self.max_line = max_line
         self.chunk = chunk
 

@@ -51,8 +51,24 @@ def _rows(mask: pl.Series) -> Rows:
     return mask.fill_null(value=False).arg_true().to_numpy().astype(np.int64)
 
 
-def column_numbers(texts: pl.Series) -> NumberColumn:
-    """``cell_number`` for a column of text; null counts as empty."""
+def column_numbers(cells: pl.Series) -> NumberColumn:
+    """``cell_number`` for a column of text; null counts as empty. Of numbers and truth values: the same for those."""
+    return _of_texts(cells) if cells.dtype == pl.String else _of_floats(cells)
+
+
+def _of_floats(cells: pl.Series) -> NumberColumn:
+    none = np.empty(0, np.int64)
+    values = cells if cells.dtype == pl.Float64 else cells.cast(pl.Float64)
+    empty = _rows(values.is_null()) if values.null_count() else none
+    finite = np.isfinite(values.fill_null(0.0).to_numpy())
+    if finite.all():
+        return NumberColumn(values, empty, none, none)
+    return NumberColumn(
+        pl.select(pl.when(pl.Series(finite)).then(values)).to_series(), empty, np.flatnonzero(~finite), none
+    )
+
+
+def _of_texts(texts: pl.Series) -> NumberColumn:
     texts = texts.fill_null("")
     values = texts.cast(pl.Float64, strict=False)
     states = pl.select(pl.when(texts == "").then(EMPTY).when(~values.is_finite()).then(NOT_FINITE).otherwise(FINE))

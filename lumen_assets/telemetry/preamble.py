@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from lumen_assets.telemetry.instants import instant
+import numpy as np
+from numpy.typing import NDArray
+
+from lumen_assets.days import KST
+from lumen_assets.telemetry.instants import at_microsecond, instant
 from lumen_assets.telemetry.lines import Source
+from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
 
 BOM: Final = b"\xef\xbb\xbf"
 TIMESTAMP_COLUMNS: Final = ("ts", "rule_ts")
+_NEWLINE: Final = ord("\n")
 _LIMIT: Final = 1 << 20  # bytes of preamble that are looked at; a real one has a few hundred
 
 LineInstant = Callable[[bytes], datetime | None]
@@ -92,25 +97,34 @@ def csv_line_instant(content: bytes) -> datetime | None:
         return None
 
 
-_USUAL_LINE: Final = re.compile(
-    rb"(?m)^([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.[0-9]{1,6})?\+09:00,"
-)
+def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64] | None:
+    """The instants of a block of whole CSV lines, microseconds since 1970 UTC, a hundred times as fast as line by line.
+
+    Returns:
+        None where the lines do not all start in one of the forms that writers use: then each is to be asked.
+    """
+    if line_instant is not csv_line_instant or not block:
+        return None
+    octets = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(octets == _NEWLINE)
+    return microseconds_of_lines(octets, line_starts(ends), ends)
 
 
 def block_span(block: bytes, line_instant: LineInstant) -> tuple[str, str] | None:
     """Between which seconds, ``YYYY-MM-DDTHH:MM:SS`` in KST, a block of whole CSV lines lies, both included.
 
-    Ten times as fast as asking ``line_instant`` of each. A line may still have no instant, if there is no such day.
-
     Returns:
-        None where a line does not start in the form that writers use: then each is to be asked.
+        None as ``block_instants``.
     """
-    if line_instant is not csv_line_instant:
+    found = block_instants(block, line_instant)
+    try:
+        return None if found is None else (_second(int(found.min())), _second(int(found.max())))
+    except OverflowError:  # an offset leads out of the years that there are
         return None
-    found = _USUAL_LINE.findall(block)
-    if not found or len(found) != block.count(b"\n"):
-        return None
-    return min(found).decode("ascii"), max(found).decode("ascii")
+
+
+def _second(microsecond: int) -> str:
+    return at_microsecond(microsecond).astimezone(KST).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def json_line_instant(content: bytes) -> datetime | None:
