@@ -1,0 +1,75 @@
+"""The storage that stays open writes what Dagster's own reads, and gives way to one that is configured."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lumen_assets.defs.instance import prepare_instance
+from lumen_assets.defs.storage import open_instance_in
+
+RUNS = 7  # more than there are databases that stay open
+
+
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition([str(number) for number in range(RUNS)]))
+def thing(context: dg.AssetExecutionContext) -> None:
+    context.log.info("made")
+
+
+def make(instance: dg.DagsterInstance, partition: str) -> str:
+    return dg.materialize([thing], instance=instance, partition_key=partition).run_id
+
+
+def told(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
+    return [(entry.dagster_event_type, entry.user_message) for entry in instance.all_logs(run_id)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return prepare_instance(tmp_path / "dagster")
+
+
+def test_dagster_reads_what_it_wrote_and_the_other_way_round(folder: Path) -> None:
+    with open_instance_in(folder) as ours:
+        run_ids = [make(ours, str(number)) for number in range(RUNS)]
+        written = {run_id: told(ours, run_id) for run_id in run_ids}
+        keys = ours.get_materialized_partitions(dg.AssetKey("thing"))
+    with dg.DagsterInstance.from_config(str(folder)) as theirs:
+        assert {run_id: told(theirs, run_id) for run_id in run_ids} == written
+        assert theirs.get_materialized_partitions(dg.AssetKey("thing")) == keys == {str(n) for n in range(RUNS)}
+        assert all(run.status is dg.DagsterRunStatus.SUCCESS for run in theirs.get_runs())
+        assert theirs.event_log_storage.alembic_version()[0] == theirs.event_log_storage.alembic_version()[1]
+        again = make(theirs, "0")
+        log_of_theirs = told(theirs, again)
+    with open_instance_in(folder) as ours:
+        assert told(ours, again) == log_of_theirs
+        assert len(ours.get_runs()) == RUNS + 1
+
+
+def test_two_at_once_see_each_other(folder: Path) -> None:
+    with open_instance_in(folder) as one, open_instance_in(folder) as other:
+        first = make(one, "1")
+        assert told(other, first) == told(one, first)
+        second = make(other, "2")
+        assert one.get_run_by_id(second).status is dg.DagsterRunStatus.SUCCESS
+        assert one.get_materialized_partitions(dg.AssetKey("thing")) == {"1", "2"}
+
+
+def test_databases_do_not_pile_up(folder: Path) -> None:
+    with open_instance_in(folder) as instance:
+        for number in range(RUNS):
+            make(instance, str(number))
+        open_files = [path for path in Path("/proc/self/fd").iterdir() if str(path.resolve()).startswith(str(folder))]
+        assert 0 < len({path.resolve() for path in open_files if path.resolve().suffix == ".db"}) <= 6
+    open_files = [path for path in Path("/proc/self/fd").iterdir() if str(path.resolve()).startswith(str(folder))]
+    assert open_files == []
+
+
+def test_a_storage_that_is_configured_is_used(folder: Path, tmp_path: Path) -> None:
+    configuration = folder / "dagster.yaml"
+    elsewhere = f"\nstorage: {{sqlite: {{base_dir: {tmp_path / 'elsewhere'}}}}}\n"
+    configuration.write_text(configuration.read_text("utf-8") + elsewhere, encoding="utf-8")
+    with open_instance_in(folder) as instance:
+        make(instance, "1")
+    assert list((tmp_path / "elsewhere" / "history").glob("*.db"))
+    assert not (folder / "history").exists()
