@@ -1,6 +1,6 @@
 """`lumen backfill` against the same steps as plain scripts, one Python process a step, one day after the other.
 
-    .venv/bin/python benchmarks/backfill.py [--days 30] [--script-days 6] [--workers N]
+    .venv/bin/python benchmarks/backfill.py [--days 30] [--script-days 6] [--workers N] [--ui]
 
 The telemetry is that of `lumen demo` at 5 Hz. Both report, make a PDF, compress and encrypt, put two local copies, and
 read each copy back, decrypt it and compare its content. The scripts do it with the standard library, reportlab and
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -22,12 +23,15 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from ui_backfill import ui_backfill
+
 from lumen_assets.days import yesterday
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 
 _CONFIGURATION = """
 start_date: {first}
+catch_up: {{enabled: false}}
 destinations:
   here: {{type: local, path: copies/here}}
   there: {{type: local, path: copies/there}}
@@ -140,6 +144,7 @@ def main() -> None:
     parser.add_argument("--script-days", type=int, default=6)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--rate", type=float, default=5.0)
+    parser.add_argument("--ui", action="store_true", help="also a backfill of the same days from the UI")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lumen-backfill-") as name:
         root = Path(name)
@@ -166,12 +171,28 @@ def main() -> None:
         cpu = children_cpu()
         said, seconds, peak = backfill(["--workers", str(asked.workers)] if asked.workers else [])
         cpu = children_cpu() - cpu
+        ui_seconds = None
+        if asked.ui:
+            os.environ["LUMEN_HOME"] = str(root / "home-of-ui")
+            days = [first + timedelta(days=number) for number in range(asked.days)]
+            ui_seconds = ui_backfill(days, _free_port(), root / "ui.log")
         after = scripts(range(half, asked.script_days))
-    report(before + after, said, asked.days, seconds, cpu, peak)
+    report(before + after, said, asked.days, seconds, cpu, peak, ui_seconds)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def report(
-    scripts: list[dict[str, float]], said: dict[str, object], days: int, seconds: float, cpu: float, peak: float
+    scripts: list[dict[str, float]],
+    said: dict[str, object],
+    days: int,
+    seconds: float,
+    cpu: float,
+    peak: float,
+    ui_seconds: float | None,
 ) -> None:
     """Print the table; processor seconds are what a machine busy with other work distorts least."""
     median = {name: statistics.median(day[name] for day in scripts) for name in scripts[0]}
@@ -182,6 +203,10 @@ def report(
     print("| | seconds a day | days/min | processor seconds a day |\n|---|---:|---:|---:|")
     print(f"| plain scripts, medians of {len(scripts)} days | {script:.2f} | {60 / script:.1f} | {script_cpu:.2f} |")
     print(f"| `lumen backfill`, its start included | {ours:.2f} | {60 / ours:.1f} | {ours_cpu:.2f} |")
+    if ui_seconds is not None:
+        ui = ui_seconds / days
+        print(f"| a backfill from the UI | {ui:.2f} | {60 / ui:.1f} | |")
+        print(f"\nratio of the UI's {script / ui:.1f}")
     print(f"\nratio {script / ours:.1f}, of processor seconds {script_cpu / ours_cpu:.1f}; peak memory {peak:.0f} MB")
     print(f"`lumen backfill` says {said['days_per_minute']} days/min")
     print("scripts: " + ", ".join(f"{name} {value:.2f} s" for name, value in median.items()))
