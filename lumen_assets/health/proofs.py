@@ -46,10 +46,13 @@ class Installation(Protocol):
 
     @property
     def frozen_inputs(self) -> FrozenInputs:
-        """What the days that were frozen here were frozen from."""
+        """What the days that were frozen were frozen from."""
 
     def existing_days(self) -> set[date]:
-        """The days that are frozen, by what this machine knows."""
+        """The days that are frozen, by what is known without asking a destination."""
+
+    def frozen_revisions(self) -> dict[date, tuple[int, datetime]]:
+        """The newest revision by day, and when it was frozen or last found good."""
 
     def anything_frozen(self) -> bool:
         """Whether any archive exists here or at a destination that answers."""

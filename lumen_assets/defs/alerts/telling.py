@@ -9,7 +9,6 @@ from functools import partial
 import dagster as dg
 import sqlalchemy as sa
 
-from lumen_assets import archive
 from lumen_assets.alerting import survey
 from lumen_assets.alerting.delivery import Delivered, deliver
 from lumen_assets.alerting.events import Kind
@@ -75,7 +74,7 @@ def _look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     alerts = configuration.alerts
     start, last = configuration.start_date, yesterday(now)
     attested = workspace.ledger.newest_attestations(start, last)
-    never = {day for day in unattested(workspace.settings.archive_folder, attested, now) if start <= day <= last}
+    never = {day for day in unattested(workspace.frozen_revisions(), attested, now) if start <= day <= last}
     deadline = time.fromisoformat(alerts.deadline)
     existing = workspace.existing_days()
     missing = survey.days_missing(start, newest_due(configuration, now), existing, deadline)
@@ -100,7 +99,7 @@ def _look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> No
         outbox.open_incidents(),
         workspace.ledger.newest(start, last),
         workspace.ledger.newest_attestations(start, last),
-        archive.newest_revisions(workspace.settings.archive_folder),
+        {day: revision for day, (revision, _) in workspace.frozen_revisions().items()},
         destinations,
         now,
     )
