@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -362,6 +363,14 @@ class Workspace:
         if self.settings.state_url is not None:
             self.ledger.note_manifests(parents)
 
+    def _without_lost(self, known: Known) -> Known:
+        """Without what was frozen here and no destination took: another machine may have made that revision instead."""
+        if self.settings.state_url is None:
+            return known
+        held_somewhere = self.ledger.manifests()
+        here = [item for item in known.held.get(self.archive_store.name, ()) if item.digest in held_somewhere]
+        return replace(known, held={**known.held, self.archive_store.name: here})
+
     def has_same_content(self, destination: str, manifest: Manifest) -> bool | None:
         """Whether what a destination has in place of an archive is another one of the same content; None: no manifest.
 
@@ -459,6 +468,7 @@ class Workspace:
             days=days,
             between=(self.settings.configuration.start_date, yesterday()),
         )
+        known = self._without_lost(known)
         self._manifests |= known.manifests
         if not days:
             self.ledger.note_seen(known.newest)
@@ -527,7 +537,7 @@ class Workspace:
     def _expected(self, day: date, revision: int) -> Manifest | None:
         """The authentic manifest of a revision, from the local archive or any destination; it never changes."""
         if (day, revision) not in self._manifests:
-            found = look_around((self.archive_store,), self.keyring, days=(day,)).manifests
+            found = self._without_lost(look_around((self.archive_store,), self.keyring, days=(day,))).manifests
             if (day, revision) not in found:
                 found |= look_around(self.remembering_stores.values(), self.keyring, days=(day,)).manifests
             self._manifests |= found

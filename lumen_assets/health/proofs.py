@@ -96,6 +96,21 @@ def destination(installation: Installation, name: str) -> Finding:
     return Finding(f"destination {name}", ok=True, detail=f"answers; {count} objects of yesterday")
 
 
+def state(installation: Installation) -> Finding:
+    """Where verdicts and attestations are kept, and whether they can be read.
+
+    Raises:
+        LumenError: if they cannot.
+    """
+    settings = installation.settings
+    installation.ledger.last_success()
+    if settings.state_url is None:
+        where = f"files under {settings.home}, of this machine alone"
+    else:
+        where = "LUMEN_STATE_URL, shared by all machines that have it"
+    return Finding("state", ok=True, detail=where)
+
+
 def expected_day(configuration: Configuration, now: datetime, underway: date | None = None) -> date | None:
     """The newest day that should be done: the newest that is due, but before the one that is being worked on."""
     due = newest_due(configuration, now)

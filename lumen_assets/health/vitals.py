@@ -14,7 +14,6 @@ from lumen_assets.days import days_between, yesterday
 from lumen_assets.health.due import newest_due, unattested
 from lumen_assets.health.gauges import Vitals
 from lumen_assets.health.proofs import Installation
-from lumen_assets.retention.carrying_out import last_done
 from lumen_assets.verification import Drill, Verdict, Verification
 
 UNVERIFIED: Final = "UNVERIFIED"
@@ -63,7 +62,7 @@ def vitals(
         else None,
         incidents_open=Counter(incident.severity for incident in incidents) if outbox else None,
         days_given_up=sum(len(one.subjects) for one in incidents if one.kind is Kind.GIVEN_UP) if outbox else None,
-        retention_done=last_done(installation.settings.home, configuration.destinations),
+        retention_done={name: at for name, at in ledger.retention_done().items() if name in configuration.destinations},
         drill_age_seconds=max((now - found.at).total_seconds(), 0.0) if (found := _last_good(drills)) else None,
         drilled=_drilled(drills, newest),
     )

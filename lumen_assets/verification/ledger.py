@@ -69,6 +69,11 @@ _SEEN: Final = sa.Table(
 )
 """The newest revision of each day, as the last look at all places found it."""
 
+_RETENTION: Final = sa.Table(
+    "retention", _TABLES, sa.Column("destination", sa.Text, primary_key=True), sa.Column("at", sa.Text, nullable=False)
+)
+"""When it was last carried out to the end."""
+
 _MANIFEST: Final = sa.Table(
     "manifest",
     _TABLES,
@@ -247,6 +252,22 @@ class VerdictLedger:
             if newest:
                 connection.execute(sa.insert(_SEEN), [_stored({"day": day, "revision": newest[day]}) for day in newest])
 
+    def note_retention(self, destination: str, at: datetime) -> None:
+        """Retention was carried out to the end at a destination, with nothing left to go."""
+        with self._database.connected() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO retention VALUES (:destination, :at) "
+                    "ON CONFLICT (destination) DO UPDATE SET at = excluded.at"
+                ),
+                {"destination": destination, "at": at.isoformat()},
+            )
+
+    def retention_done(self) -> dict[str, datetime]:
+        """When it last was, by destination."""
+        rows = self._rows("SELECT destination, at FROM retention")
+        return {name: datetime.fromisoformat(at) for name, at in rows}
+
     def note_manifests(self, parents: Mapping[str, Sequence[str]]) -> None:
         """Remember manifests that destinations hold: those that each names, by its own digest."""
         with self._database.connected() as connection:
@@ -256,10 +277,15 @@ class VerdictLedger:
                     {"digest": digest, "parents": ",".join(named)},
                 )
 
+    def manifests(self) -> dict[str, tuple[str, ...]]:
+        """What was noted."""
+        rows = self._rows("SELECT digest, parents FROM manifest")
+        return {digest: tuple(filter(None, named.split(","))) for digest, named in rows}
+
     def heads(self) -> tuple[str, ...]:
         """Digests of the manifests noted that no other one names, sorted."""
-        rows = self._rows("SELECT digest, parents FROM manifest")
-        return tuple(sorted({digest for digest, _ in rows} - {one for _, named in rows for one in named.split(",")}))
+        noted = self.manifests()
+        return tuple(sorted(noted.keys() - {one for named in noted.values() for one in named}))
 
     def seen(self) -> dict[date, int]:
         """What was noted last."""

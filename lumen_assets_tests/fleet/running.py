@@ -115,7 +115,7 @@ class Fleet:
             os.kill(pid, signal.SIGKILL)
         process.wait()
 
-    def parts_of_session(self, machine: str) -> set[int]:
+    def processes_of(self, machine: str) -> set[int]:
         return of_session(self.running[machine].pid)
 
     def launch(self, instance: dg.DagsterInstance, day: date) -> str:
