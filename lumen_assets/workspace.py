@@ -371,10 +371,10 @@ class Workspace:
         here = [item for item in known.held.get(self.archive_store.name, ()) if item.digest in held_somewhere]
         return replace(known, held={**known.held, self.archive_store.name: here})
 
-    def has_same_content(self, destination: str, manifest: Manifest) -> bool | None:
+    def has_another_freezing(self, destination: str, manifest: Manifest) -> bool | None:
         """Whether what a destination has in place of an archive is another one of the same content; None: no manifest.
 
-        So it is where two machines froze a day at once: either is right.
+        So it is where two machines froze a day at once: either is right. One that should be ours and is not is damaged.
 
         Raises:
             LumenError: if the manifest there is not authentic, or the destination could not be used.
@@ -385,7 +385,8 @@ class Workspace:
             if error.error_class != "missing":
                 raise
             return None
-        return held.content.digest == manifest.content.digest
+        another = held.archive.sha256 != manifest.archive.sha256
+        return another and held.content.digest == manifest.content.digest
 
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:

@@ -95,7 +95,7 @@ def _settled(lumen: Workspace, destination: str, frozen: FrozenDay, error: Integ
         IntegrityError: ``error``, if nothing may be done.
     """
     manifest = frozen.manifest
-    same = lumen.has_same_content(destination, manifest) if error.error_class == "conflict" else False
+    same = lumen.has_another_freezing(destination, manifest) if error.error_class == "conflict" else False
     if same:
         return "another machine froze the same content at the same time, and its archive is the replica"
     if same is False:
