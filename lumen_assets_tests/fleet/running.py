@@ -167,9 +167,24 @@ def until(condition: Callable[[], T], what: str, seconds: float = 120) -> T:
 
 @contextmanager
 def running_fleet(
-    root: Path, *, days: int, last_day: date, first_day: date, settings: Mapping[str, Mapping[str, Any]] = IMPATIENT
+    root: Path,
+    *,
+    days: int,
+    last_day: date,
+    first_day: date,
+    settings: Mapping[str, Mapping[str, Any]] = IMPATIENT,
+    in_flight: int = 100,
 ) -> Iterator[Fleet]:
-    """Postgres, Redis, and machines to be started: ``daemon``, ``north`` and ``south``. All are killed at the end."""
+    """Postgres, Redis, and machines to be started: ``daemon``, ``north`` and ``south``. All are killed at the end.
+
+    Args:
+        root: where all of it is.
+        days: of sample data, up to ``last_day``.
+        last_day: see ``days``.
+        first_day: the first one that the sensor ``catch_up`` requests.
+        settings: see ``IMPATIENT``.
+        in_flight: how many it requests at a time: what is lost comes back behind them.
+    """
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres())
         redis = stack.enter_context(running_redis(root / "redis"))
@@ -181,7 +196,8 @@ def running_fleet(
         copies = "\n".join(f"  {name}: {{type: local, path: {root / 'copies' / name}}}" for name in ("one", "two"))
         (root / "lumen.yaml").write_text(
             f"start_date: {first_day}\nsources: {{telemetry: {{rate_hz: {RATE_HZ}}}}}\nschedule: {{enabled: false}}\n"
-            f"destinations:\n{copies}\ncatch_up: {{per_tick: 100, in_flight: 100, first_wait_minutes: 0.1}}\n"
+            f"destinations:\n{copies}\n"
+            f"catch_up: {{per_tick: 100, in_flight: {in_flight}, first_wait_minutes: 0.1}}\n"
         )
         for machine in ("daemon", "north", "south"):
             fleet.add(machine, settings)

@@ -86,7 +86,7 @@ def test_every_day_is_made_once_though_a_process_is_killed(fleet: Fleet, monkeyp
         killed = until(lambda: kill_a_run(instance), "a run to kill")
         at = time.time()
         until(lambda: set(FEW) <= fleet.attested(), "every day to be attested", 200)
-        print(f"a process killed: its day made again after {made_again(instance, killed) - at:.0f} s")
+        print(f"a process killed: {told_about(instance, killed, at)}")
         require_none_doubled(instance, FEW[1:])  # the first was made by two, as it was asked for
     require_one_good_revision(fleet, FEW)
     require_whole_history(fleet)
@@ -99,7 +99,9 @@ def test_sixty_days_with_a_process_and_a_worker_killed(tmp_path: Path, monkeypat
     days = [LAST - timedelta(days=offset) for offset in range(60)][::-1]
     began = time.time()
     with (
-        running_fleet(tmp_path, days=len(days) + 2, last_day=yesterday(), first_day=days[0], settings=PATIENT) as fleet,
+        running_fleet(
+            tmp_path, days=len(days) + 2, last_day=yesterday(), first_day=days[0], settings=PATIENT, in_flight=12
+        ) as fleet,
         fleet.instance(monkeypatch) as instance,
     ):
         for machine in ("north", "south"):
@@ -109,14 +111,14 @@ def test_sixty_days_with_a_process_and_a_worker_killed(tmp_path: Path, monkeypat
         def attested() -> set[date]:
             return set(days) & fleet.attested()
 
-        until(lambda: len(attested()) >= 20, "20 days", 1200)
-        day, at = until(lambda: kill_a_run(instance), "a run to kill"), time.time()
-        print(f"a process killed: {day} made again after {made_again(instance, day) - at:.0f} s")
-        until(lambda: len(attested()) >= 35, "35 days", 1200)
-        lost, at = until(lambda: kill_a_worker(fleet, instance, "south"), "a worker with a run to kill"), time.time()
-        for day in lost:
-            print(f"a worker killed: {day} made again after {made_again(instance, day) - at:.0f} s")
+        until(lambda: len(attested()) >= 15, "15 days", 1200)
+        killed = [("process", time.time(), until(lambda: kill_a_run(instance), "a run to kill"))]
+        until(lambda: len(attested()) >= 30, "30 days", 1200)
+        lost = until(lambda: kill_a_worker(fleet, instance, "south"), "a worker with a run to kill")
+        killed += [("worker", time.time(), run_id) for run_id in lost]
         until(lambda: len(attested()) == len(days), "every day to be attested", 1800)
+        for what, at, run_id in killed:
+            print(f"a {what} killed: {told_about(instance, run_id, at)}")
         require_none_doubled(instance, days)
         require_one_good_revision(fleet, days)
         require_secrets_unsaid(fleet)
@@ -124,45 +126,49 @@ def test_sixty_days_with_a_process_and_a_worker_killed(tmp_path: Path, monkeypat
     print(f"{len(days)} days in {time.time() - began:.0f} s, start of the servers and daemon included")
 
 
-def kill_a_run(instance: dg.DagsterInstance) -> date | None:
-    """Kill the process of a run that is under way with -9, and return the run's day; None while there is none."""
-    for run_id, (day, pid) in under_way(instance).items():
+def kill_a_run(instance: dg.DagsterInstance) -> str | None:
+    """Kill the process of a run that is under way with -9, and return the run; None while there is none."""
+    for run_id, pid in under_way(instance).items():
         os.kill(pid, signal.SIGKILL)
-        status = instance.get_runs(dg.RunsFilter(run_ids=[run_id]))[0].status
-        if status is not dg.DagsterRunStatus.SUCCESS:  # else it was over just before
-            return day
+        if not over_already(instance, run_id):
+            return run_id
     return None
 
 
-def kill_a_worker(fleet: Fleet, instance: dg.DagsterInstance, machine: str) -> list[date]:
-    """Kill every process of a worker that has runs under way with -9, and return their days."""
+def kill_a_worker(fleet: Fleet, instance: dg.DagsterInstance, machine: str) -> list[str]:
+    """Kill every process of a worker that has runs under way with -9, and return these."""
     there = fleet.processes_of(machine)
-    runs = {run_id: day for run_id, (day, pid) in under_way(instance).items() if pid in there}
-    if not runs:
-        return []
-    fleet.kill(machine)
-    ended = {run.run_id for run in instance.get_runs(dg.RunsFilter(run_ids=list(runs))) if run.is_finished}
-    return [day for run_id, day in runs.items() if run_id not in ended]
+    runs = [run_id for run_id, pid in under_way(instance).items() if pid in there]
+    if runs:
+        fleet.kill(machine)
+    return [run_id for run_id in runs if not over_already(instance, run_id)]
 
 
-def under_way(instance: dg.DagsterInstance) -> dict[str, tuple[date, int]]:
-    """The day and the process of each run that has begun, by its id."""
+def under_way(instance: dg.DagsterInstance) -> dict[str, int]:
+    """The process of each run that has begun."""
     began = dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.STARTED])
-    return {
-        run.run_id: (date.fromisoformat(run.tags["dagster/partition"]), pid)
-        for run in instance.get_runs(began)
-        if (pid := process_of(instance, run.run_id))
-    }
+    return {run.run_id: pid for run in instance.get_runs(began) if (pid := process_of(instance, run.run_id))}
 
 
-def made_again(instance: dg.DagsterInstance, day: date) -> float:
-    """When the run of a day ended that was good."""
-    good = dg.RunsFilter(
-        job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS], tags={"dagster/partition": day.isoformat()}
-    )
-    [record] = until(lambda: instance.get_run_records(good), f"{day} to be made again", 600)
-    assert record.end_time
-    return record.end_time
+def over_already(instance: dg.DagsterInstance, run_id: str) -> bool:
+    return record_of(instance, run_id).dagster_run.status is dg.DagsterRunStatus.SUCCESS
+
+
+def record_of(instance: dg.DagsterInstance, run_id: str) -> dg.RunRecord:
+    [record] = instance.get_run_records(dg.RunsFilter(run_ids=[run_id]))
+    return record
+
+
+def told_about(instance: dg.DagsterInstance, run_id: str, at: float) -> str:
+    """How long after ``at`` a killed run was known to be lost, began anew, and its day was made."""
+    lost = record_of(instance, run_id)
+    assert lost.dagster_run.status is dg.DagsterRunStatus.FAILURE
+    day = lost.dagster_run.tags["dagster/partition"]
+    good = dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS], tags={"dagster/partition": str(day)})
+    [again] = instance.get_run_records(good)
+    times = (lost.end_time, again.start_time, again.end_time)
+    noticed, began, ended = ((moment or 0) - at for moment in times)
+    return f"{day} noticed after {noticed:.0f} s, begun again after {began:.0f} s, made after {ended:.0f} s"
 
 
 def require_whole_history(fleet: Fleet) -> None:
