@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from lumen_assets.definitions import build_defs
@@ -136,3 +137,10 @@ def test_late_data_is_known_to_both(north: Machine, south: Machine) -> None:
     late_row(north, "late")
     south.workspace.look_for_late_data()
     assert set(north.workspace.frozen_inputs.changed()) == {LAST_DAY}
+
+
+def test_a_run_goes_on_at_a_machine_that_has_no_report(south: Machine) -> None:
+    job = build_defs(south.workspace).resolve_job_def("daily")
+    selected = [dg.AssetKey("archive")]
+    assert job.execute_in_process(partition_key=str(LAST_DAY), asset_selection=selected).success
+    assert made(south) == 1, "with the same content as from its first step on"
