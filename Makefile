@@ -89,7 +89,7 @@ fmt: setup-dev ## put lint and format right
 	@$(BIN)/ruff format .
 
 lock: setup-dev ## resolve requirements/*.in again
-	@cd requirements && for f in runtime dev; do ../$(BIN)/uv pip compile --quiet --python-version 3.11 --universal \
+	@cd requirements && for f in runtime fleet dev; do ../$(BIN)/uv pip compile --quiet --python-version 3.11 --universal \
 		--strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header $$f.in -o $$f.txt; done
 
 clean: ## what was built; never LUMEN_HOME

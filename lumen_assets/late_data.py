@@ -7,29 +7,31 @@ remembered here, and cut again from time to time: recent days every day, older o
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from lumen_assets.errors import PermanentError
+import sqlalchemy as sa
+
+from lumen_assets.state import StateDatabase
 from lumen_assets.telemetry import InputSlice
 
 RECENT: Final = timedelta(days=14)
 """Days as young as this are looked at every time."""
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS frozen_from (
-    day TEXT PRIMARY KEY,
-    revision INTEGER NOT NULL,
-    inputs TEXT NOT NULL,
-    looked_at TEXT NOT NULL,
-    changed TEXT NOT NULL
-);
-"""
+_TABLES: Final = sa.MetaData()
+
+_FROZEN_FROM: Final = sa.Table(
+    "frozen_from",
+    _TABLES,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("looked_at", sa.Text, nullable=False),
+    sa.Column("changed", sa.Text, nullable=False),
+)
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,26 @@ def days_to_look_at(known: Iterable[FrozenFrom], today: date, within: timedelta)
 
 
 class FrozenInputs:
-    """What every day that was frozen here was frozen from: a SQLite file that several processes may use at once.
+    """What every day that was frozen was frozen from; several processes may use it at once.
 
     Args:
-        path: the file; made with its folder when something is first recorded.
+        place: a SQLite file, made with its folder when something is first recorded, or a Postgres.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: Path | sa.URL) -> None:
+        hint = "move it away: freezing a day again fills it"
+        self._database = StateDatabase(place, _TABLES, name="the inputs of frozen days,", hint=hint)
 
     def record(self, day: date, revision: int, inputs: Mapping[str, str], at: datetime) -> None:
         """The day was frozen, or found unchanged: nothing differs now."""
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO frozen_from VALUES (?, ?, ?, ?, '[]')",
-                (day.isoformat(), revision, json.dumps(inputs, sort_keys=True), at.isoformat()),
+                sa.text(
+                    "INSERT INTO frozen_from VALUES (:day, :revision, :inputs, :at, '[]') "
+                    "ON CONFLICT (day) DO UPDATE SET revision = excluded.revision, inputs = excluded.inputs, "
+                    "looked_at = excluded.looked_at, changed = excluded.changed"
+                ),
+                {"day": day.isoformat(), "revision": revision, "inputs": _as_text(inputs), "at": at.isoformat()},
             )
 
     def look(self, day: date, now: Mapping[str, str], at: datetime) -> tuple[str, ...]:
@@ -91,25 +98,25 @@ class FrozenInputs:
         if known is None:
             return ()
         changed = changed_inputs(known.inputs, now)
-        with self._connected() as connection:  # unless it was frozen again meanwhile
+        unless_frozen_again_meanwhile = (
+            (_FROZEN_FROM.c.day == day.isoformat())
+            & (_FROZEN_FROM.c.revision == known.revision)
+            & (_FROZEN_FROM.c.inputs == _as_text(known.inputs))
+        )
+        with self._database.connected() as connection:
             connection.execute(
-                "UPDATE frozen_from SET looked_at = ?, changed = ? WHERE day = ? AND revision = ? AND inputs = ?",
-                (
-                    at.isoformat(),
-                    json.dumps(changed),
-                    day.isoformat(),
-                    known.revision,
-                    json.dumps(known.inputs, sort_keys=True),
-                ),
+                sa.update(_FROZEN_FROM)
+                .where(unless_frozen_again_meanwhile)
+                .values(looked_at=at.isoformat(), changed=json.dumps(changed))
             )
         return changed
 
     def known(self) -> Sequence[FrozenFrom]:
         """Every day, oldest first."""
-        if not self._path.exists():
+        if not self._database.exists:
             return ()
-        with self._connected() as connection:
-            rows = connection.execute("SELECT * FROM frozen_from ORDER BY day").fetchall()
+        with self._database.connected() as connection:
+            rows = connection.execute(sa.select(_FROZEN_FROM).order_by(_FROZEN_FROM.c.day)).fetchall()
         return [
             FrozenFrom(
                 date.fromisoformat(day),
@@ -125,23 +132,6 @@ class FrozenInputs:
         """The inputs that differed when they were last looked at, by day, oldest first; only days with any."""
         return {item.day: item.changed for item in self.known() if item.changed}
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            connection = sqlite3.connect(self._path, timeout=30)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(_SCHEMA)
-                with connection:
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise PermanentError(
-                action="use",
-                subject=str(self._path),
-                cause=str(error),
-                error_class="state",
-                hint="move it away: freezing a day again fills it",
-            ) from error
+
+def _as_text(inputs: Mapping[str, str]) -> str:
+    return json.dumps(inputs, sort_keys=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, time
 
-from lumen_assets import archive
 from lumen_assets.alerting import survey
 from lumen_assets.alerting.events import Kind
 from lumen_assets.alerting.outbox import Outbox
@@ -19,7 +18,7 @@ def look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     alerts = configuration.alerts
     start, last = configuration.start_date, yesterday(now)
     attested = workspace.ledger.newest_attestations(start, last)
-    never = {day for day in unattested(workspace.settings.archive_folder, attested, now) if start <= day <= last}
+    never = {day for day in unattested(workspace.frozen_revisions(), attested, now) if start <= day <= last}
     deadline = time.fromisoformat(alerts.deadline)
     existing = workspace.existing_days()
     missing = survey.days_missing(start, newest_due(configuration, now), existing, deadline)
@@ -45,7 +44,7 @@ def look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> Non
         outbox.open_incidents(),
         workspace.ledger.newest(start, last),
         workspace.ledger.newest_attestations(start, last),
-        archive.newest_revisions(workspace.settings.archive_folder),
+        {day: revision for day, (revision, _) in workspace.frozen_revisions().items()},
         destinations,
         now,
     )

@@ -6,7 +6,6 @@ Everything is opened when it is first asked for, so that loading definitions tou
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import random
 import shutil
@@ -14,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,6 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
 from lumen_assets.days import day_of, days_between, yesterday
-from lumen_assets.durable import replace_bytes
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.late_data import FrozenInputs, days_to_look_at, inputs_of
 from lumen_assets.replication import Store
@@ -42,6 +41,7 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.settings import Settings
+from lumen_assets.state import postgres_url
 from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
 from lumen_assets.verification import (
@@ -209,13 +209,13 @@ class Workspace:
             dead_man.ping(url.get_secret_value(), signal, event_id("dead man's switch", day))
 
     def outbox(self, url: sa.URL | None = None) -> Outbox:
-        """The outbox of the alerts: at ``url``, or a SQLite file under ``LUMEN_HOME``.
+        """The outbox of the alerts: at ``url``, or where the rest is kept that this installation remembers.
 
         A dry run has one of its own, a file wherever the other is: what waits for people must not count as sent.
         """
         dry_run = self.settings.configuration.dry_run
-        name = "dry-run.sqlite" if dry_run else "outbox.sqlite"
-        file = sa.URL.create("sqlite", database=str(self.settings.home / "alerts" / name))
+        place = self.settings.home / "alerts" / "dry-run.sqlite" if dry_run else self._state("alerts/outbox.sqlite")
+        file = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
         where = file if dry_run else url or file
         if where not in self._outboxes:
             self._outboxes[where] = Outbox(
@@ -235,7 +235,12 @@ class Workspace:
     @cached_property
     def ledger(self) -> VerdictLedger:
         """The verdicts so far."""
-        return VerdictLedger(self.settings.home / "verification" / "verdicts.sqlite")
+        return VerdictLedger(self._state("verification/verdicts.sqlite"))
+
+    def _state(self, file: str) -> Path | sa.URL:
+        """Where something is remembered: a file under ``LUMEN_HOME``, or ``LUMEN_STATE_URL`` for several machines."""
+        url = self.settings.state_url
+        return self.settings.home / file if url is None else postgres_url(url.get_secret_value())
 
     def require_day(self, day: date) -> None:
         """Refuse a day that has no partition.
@@ -304,14 +309,14 @@ class Workspace:
         return found
 
     def frozen_day(self, day: date) -> FrozenDay:
-        """The newest revision of the day, brought here from a destination where this machine has none.
+        """The newest revision of the day, brought here from a destination where this machine has none or an older one.
 
         Raises:
             PermanentError: if the day is frozen neither here nor at a destination that answered.
         """
+        if not self.has_newest(day):
+            self.bring_newest(day)
         frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
-        if frozen is None and self.bring_newest(day):
-            frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
         if frozen is None:
             raise PermanentError(
                 action="use",
@@ -322,11 +327,29 @@ class Workspace:
             )
         return frozen
 
-    def bring_newest(self, day: date) -> int:
-        """Bring the newest revision of a day that this machine has not frozen from a destination into the archive.
+    def has_newest(self, day: date) -> bool:
+        """Whether the day is frozen here, and no other machine is known to have frozen a newer revision."""
+        frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+        newest = self.ledger.proven(day).get(day)
+        return frozen is not None and (newest is None or frozen.manifest.revision >= newest[0])
 
-        Returns the newest revision that any destination has an authentic manifest of, 0 if none. A copy that is not
-        good, or a destination that does not answer, is passed over with a warning: freezing goes on without it.
+    def newest_revision(self, day: date) -> int:
+        """The number of the newest revision of the day; nothing is fetched for it where it is known.
+
+        Raises:
+            PermanentError: as ``frozen_day``.
+        """
+        here = archive.newest(self.settings.archive_folder, day, self.keyring)
+        known = [revision for revision, _ in self.ledger.proven(day).values()]
+        known += [here.manifest.revision] if here else []
+        return max(known) if known else self.frozen_day(day).manifest.revision
+
+    def bring_newest(self, day: date) -> int:
+        """Bring the newest revision of a day that this machine does not have from a destination into the archive.
+
+        Returns the newest revision that is known: of which any destination has an authentic manifest, or which was
+        found good before; 0 if none. A copy that is not good, or a destination that does not answer, is passed over
+        with a warning: freezing goes on without it.
         """
         known = look_around(self.remembering_stores.values(), self.keyring, days=(day,))
         for name, why in known.silent.items():
@@ -343,12 +366,53 @@ class Workspace:
                 _log.warning("%s r%d was not brought from %s: %s", day, newest, name, error)
             else:
                 break
-        return newest
+        return max([newest, *(revision for revision, _ in self.ledger.proven(day).values())])
+
+    def shared_heads(self) -> tuple[str, ...] | None:
+        """What the next manifest names as its parents where several machines freeze: none has the index of the others.
+
+        None on one machine alone. A manifest counts when a destination has it: that of a machine that was lost before,
+        or that came second, is nowhere to be found later.
+        """
+        return None if self.settings.state_url is None else self.ledger.heads()
+
+    def note_replica(self, frozen: FrozenDay) -> None:
+        """The manifest of a frozen day is at a destination now."""
+        self._note_manifests({frozen.manifest_digest: frozen.manifest.parents})
+
+    def _note_manifests(self, parents: Mapping[str, Sequence[str]]) -> None:
+        if self.settings.state_url is not None:
+            self.ledger.note_manifests(parents)
+
+    def _without_lost(self, known: Known) -> Known:
+        """Without what was frozen here and no destination took: another machine may have made that revision instead."""
+        if self.settings.state_url is None:
+            return known
+        held_somewhere = self.ledger.manifests()
+        here = [item for item in known.held.get(self.archive_store.name, ()) if item.digest in held_somewhere]
+        return replace(known, held={**known.held, self.archive_store.name: here})
+
+    def has_another_freezing(self, destination: str, manifest: Manifest) -> bool | None:
+        """Whether what a destination has in place of an archive is another one of the same content; None: no manifest.
+
+        So it is where two machines froze a day at once: either is right. One that should be ours and is not is damaged.
+
+        Raises:
+            LumenError: if the manifest there is not authentic, or the destination could not be used.
+        """
+        try:
+            held = read_manifest(self.stores[destination], manifest.day, manifest.revision, self.keyring)
+        except PermanentError as error:
+            if error.error_class != "missing":
+                raise
+            return None
+        another = held.archive.sha256 != manifest.archive.sha256
+        return another and held.content.digest == manifest.content.digest
 
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:
-        """What each day that was frozen here was frozen from."""
-        return FrozenInputs(self.settings.home / "archive-inputs" / "inputs.sqlite")
+        """What each day that was frozen was frozen from."""
+        return FrozenInputs(self._state("archive-inputs/inputs.sqlite"))
 
     def drillable(self, day: date | None = None) -> dict[Place, int]:
         """The newest revision of every replica that should be there, of one day or of all, by day and destination.
@@ -424,9 +488,12 @@ class Workspace:
             days=days,
             between=(self.settings.configuration.start_date, yesterday()),
         )
+        known = self._without_lost(known)
         self._manifests |= known.manifests
         if not days:
-            self._note_existing(known.newest)
+            self.ledger.note_seen(known.newest)
+            at_destinations = [item for name in self.stores for item in known.held.get(name, ())]
+            self._note_manifests({item.digest: item.manifest.parents for item in at_destinations})
         absent = [str(day) for day in days if day not in known.newest]
         if absent or not known.newest:
             subject = ", ".join(absent) or "any day"
@@ -447,34 +514,32 @@ class Workspace:
             )
         return known
 
-    @property
-    def _existing_file(self) -> Path:
-        return self.settings.home / "verification" / "existing.json"
-
-    def _note_existing(self, newest: Mapping[date, int]) -> None:
-        days = {day.isoformat(): revision for day, revision in newest.items()}
-        replace_bytes(self._existing_file, json.dumps(days, indent=1).encode())
+    def frozen_revisions(self) -> dict[date, tuple[int, datetime]]:
+        """The newest revision by day that was frozen here, or found good anywhere, and when that was."""
+        newest = self.ledger.proven()
+        for day, revision in archive.newest_revisions(self.settings.archive_folder).items():
+            if revision >= newest.get(day, (0,))[0]:
+                newest[day] = revision, _last_changed(self.settings.archive_folder / day.isoformat())
+        return newest
 
     def existing_days(self) -> set[date]:
-        """The days that are frozen, by what this machine knows, without asking anybody.
+        """The days that are frozen, by what is known here, without asking any destination.
 
-        That is the index of its own archive, its attestations, and what the last look at all places found, which the
-        job `rolling_verification` takes every day.
+        That is the index of this machine's own archive, verdicts and attestations, and what the last look at all places
+        found, which the job `rolling_verification` takes every day.
         """
         days = {entry.day for entry in archive.read_index(self.settings.archive_folder)}
         attestations = self.ledger.newest_attestations(date.min, date.max)
         days |= {day for day, attested in attestations.items() if attested.good}
-        with suppress(FileNotFoundError):
-            days |= {date.fromisoformat(day) for day in json.loads(self._existing_file.read_text("utf-8"))}
-        return days
+        return days | self.ledger.proven().keys() | self.ledger.seen().keys()
 
     def good_days(self, first: date, last: date) -> set[date]:
-        """The days in the range whose newest revision is attested within the policy, by what this machine knows."""
-        frozen = archive.newest_revisions(self.settings.archive_folder)
+        """The days in the range whose newest revision is attested within the policy, by what is known here."""
+        frozen = self.frozen_revisions()
         return {
             day
             for day, found in self.ledger.newest_attestations(first, last).items()
-            if found.met and (found.revision or 0) >= frozen.get(day, 0)
+            if found.met and (found.revision or 0) >= (frozen[day][0] if day in frozen else 0)
         }
 
     def ask_again(self) -> None:
@@ -492,7 +557,7 @@ class Workspace:
     def _expected(self, day: date, revision: int) -> Manifest | None:
         """The authentic manifest of a revision, from the local archive or any destination; it never changes."""
         if (day, revision) not in self._manifests:
-            found = look_around((self.archive_store,), self.keyring, days=(day,)).manifests
+            found = self._without_lost(look_around((self.archive_store,), self.keyring, days=(day,))).manifests
             if (day, revision) not in found:
                 found |= look_around(self.remembering_stores.values(), self.keyring, days=(day,)).manifests
             self._manifests |= found
@@ -789,6 +854,13 @@ class Workspace:
 
 def _reading_key(day: date, inputs: Sequence[InputSlice]) -> Hashable:
     return (day, *((item.name, item.role, item.present, item.sha256) for item in inputs))
+
+
+def _last_changed(folder: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+    except FileNotFoundError:  # it was frozen here once
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _once(store: Store) -> Store:

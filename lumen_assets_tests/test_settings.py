@@ -227,3 +227,22 @@ def test_a_mail_server(tmp_path: Path) -> None:
     assert smtp is not None
     assert (smtp.host, smtp.port, smtp.user, smtp.sender) == ("mail", 587, "me@example.com", "me@example.com")
     assert "hunter2" not in repr(smtp)
+
+
+STATE = "postgresql://lumen:canary-5ecre7-word@db/lumen"
+
+
+def test_a_shared_state_needs_a_key_that_is_shared_too(tmp_path: Path) -> None:
+    [problem] = problems({"LUMEN_STATE_URL": STATE}, tmp_path)
+    assert problem.startswith("LUMEN_ARCHIVE_KEY: is needed where LUMEN_STATE_URL is set")
+    settings = load_settings({"LUMEN_STATE_URL": STATE, "LUMEN_ARCHIVE_KEY": "canary-5ecre7-key"}, tmp_path)
+    assert "canary" not in repr(settings)
+    known = {secret.get_secret_value() for secret in settings.secrets}
+    assert {STATE, "canary-5ecre7-word"} <= known
+
+
+@pytest.mark.parametrize("url", ["canary-5ecre7", "mysql://lumen:canary-5ecre7@db/lumen"])
+def test_a_state_url_that_is_no_postgres_is_named_and_not_repeated(tmp_path: Path, url: str) -> None:
+    [problem] = problems({"LUMEN_STATE_URL": url, "LUMEN_ARCHIVE_KEY": "k"}, tmp_path)
+    assert problem.startswith("LUMEN_STATE_URL: it is")
+    assert "canary" not in problem

@@ -105,6 +105,7 @@ def freeze_day(
     run_id: str | None,
     created_at: datetime,
     known_revision: int = 0,
+    parents: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> FrozenDay:
     """Freeze the payload of a day: as its next revision, or not at all if the newest one has the same content.
@@ -124,6 +125,7 @@ def freeze_day(
         run_id: of the run that makes it, if there is one.
         created_at: now, with a zone.
         known_revision: the newest one known elsewhere, at a destination: the next one is above it.
+        parents: digests of the manifests that its own follows; None: the newest ones of the index here.
         progress: told of payload bytes.
 
     Raises:
@@ -167,7 +169,7 @@ def freeze_day(
                     created_at=created_at,
                     inputs=tuple(InputRange(part.role, *part.byte_range) for part in inputs if part.present),
                 ),
-                parents=heads(entries),
+                parents=heads(entries) if parents is None else tuple(parents),
             )
             with new_file(staging / MANIFEST_NAME) as file:
                 file.write(manifest.to_bytes(keyring.primary))

@@ -8,9 +8,9 @@ from lumen_assets import archive as domain
 from lumen_assets.archive.snapshot import require_same_telemetry, snapshot_payload
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
+from lumen_assets.defs.report import finished_report
 from lumen_assets.durable import replace_bytes
 from lumen_assets.late_data import inputs_of
-from lumen_assets.report import load_report
 from lumen_assets.workspace import Workspace, git_revision, software
 
 
@@ -35,10 +35,9 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         with translated(), lumen.working_on(day):
             lumen.ensure_key()
             day_slice = lumen.sliced_day(day)
-            require_same_telemetry(load_report(settings.reports_folder, day), day_slice)
+            require_same_telemetry(finished_report(lumen, day), day_slice)
             configuration = settings.slices_folder / f"{day}.lumen.yaml"
             replace_bytes(configuration, settings.content_configuration.encode())
-            known_here = domain.newest(settings.archive_folder, day, lumen.keyring) is not None
             frozen = domain.freeze_day(
                 snapshot_payload(
                     day=day,
@@ -57,7 +56,8 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 git_revision=git_revision(),
                 run_id=context.run.run_id,
                 created_at=datetime.now(UTC),
-                known_revision=0 if known_here else lumen.bring_newest(day),
+                known_revision=0 if lumen.has_newest(day) else lumen.bring_newest(day),
+                parents=lumen.shared_heads(),
             )
             lumen.frozen_inputs.record(day, frozen.manifest.revision, inputs_of(day_slice.inputs), datetime.now(UTC))
             lumen.forget_slice(day)

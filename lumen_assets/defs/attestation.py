@@ -38,7 +38,7 @@ def attestation_asset(
         day = partition_day(context)
         try:
             with translated():
-                revision = lumen.frozen_day(day).manifest.revision
+                revision = lumen.newest_revision(day)
                 found = lumen.attest(day, revision)
                 newest = lumen.ledger.newest(day, day).get(day, {})
         except dg.Failure:

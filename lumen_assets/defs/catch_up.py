@@ -104,10 +104,10 @@ def _missing(lumen: Workspace, now: datetime) -> set[date]:
 
 
 def _below_policy(lumen: Workspace, now: datetime) -> set[date]:
-    """Days frozen here that are not attested within the policy, or were not at all a while after they were frozen."""
+    """Frozen days that are not attested within the policy, or were not at all a while after they were frozen."""
     configuration = lumen.settings.configuration
     attested = lumen.ledger.newest_attestations(configuration.start_date, yesterday(now))
-    never = unattested(lumen.settings.archive_folder, attested, now)
+    never = unattested(lumen.frozen_revisions(), attested, now)
     return {day for day in never if day >= configuration.start_date} | {
         day for day, found in attested.items() if not found.met
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
 from lumen_assets.defs.drill import DRILL, DRILL_AGE
 from lumen_assets.defs.late_data import LATE_DATA
@@ -21,6 +22,7 @@ def daily_job() -> dg.UnresolvedAssetJobDefinition:
         "daily",
         selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION, DRILL) - _COPIES - _INPUTS - _AGE,
         description="One KST day: telemetry, report, PDF, archive, replicas, verifications.",
+        tags={RETRY_STRATEGY_TAG: "ALL_STEPS"},  # what is left of a killed run lies on the machine that it ran on
     )
 
 

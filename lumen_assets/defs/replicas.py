@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from lumen_assets.archive import FrozenDay
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.defs.withheld import withhold
-from lumen_assets.errors import LumenError
+from lumen_assets.errors import IntegrityError, LumenError, TransientError
 from lumen_assets.replication import replicate
 from lumen_assets.workspace import Workspace
 
@@ -51,11 +52,19 @@ def replica_asset(
             try:
                 removal = lumen.removed_from(destination, frozen.manifest)
                 if removal is not None:
-                    said = f"removed by retention on {removal.removed_at:%Y-%m-%d}, and not put again: {removal.reason}"
-                    context.log.info(said)
-                    yield dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "removed": said})
+                    why = f"removed by retention on {removal.removed_at:%Y-%m-%d}, and not put again: {removal.reason}"
+                    context.log.info(why)
+                    yield dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "removed": why})
                     return
-                receipt = replicate(frozen, lumen.stores[destination], _Said(context.log, frozen.manifest.archive.size))
+                try:
+                    said = _Said(context.log, frozen.manifest.archive.size)
+                    receipt = replicate(frozen, lumen.stores[destination], said)
+                except IntegrityError as error:
+                    done = _settled(lumen, destination, frozen, error, last_try=context.retry_number > 0)
+                    context.log.info(done)
+                    yield dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "settled": done})
+                    return
+                lumen.note_replica(frozen)
             except LumenError as error:  # an earlier MATCH must not stand
                 lumen.note_failed_put(destination, frozen.manifest, error)
                 raise
@@ -76,6 +85,33 @@ def replica_asset(
         )
 
     return replica
+
+
+def _settled(lumen: Workspace, destination: str, frozen: FrozenDay, error: IntegrityError, *, last_try: bool) -> str:
+    """What was done about another archive in the place of ours, for people.
+
+    Raises:
+        TransientError: if it has no manifest, which may be on its way.
+        IntegrityError: ``error``, if nothing may be done.
+    """
+    manifest = frozen.manifest
+    same = lumen.has_another_freezing(destination, manifest) if error.error_class == "conflict" else False
+    if same:
+        return "another machine froze the same content at the same time, and its archive is the replica"
+    if same is False:
+        raise error
+    if not last_try:
+        raise TransientError(
+            action="put",
+            subject=f"{manifest.day} r{manifest.revision} at {destination}",
+            cause="another machine has put an archive there, and not its manifest yet",
+            error_class="unfinished",
+        ) from error
+    outcome = lumen.repaired(lumen.look_closely(destination, manifest.day, manifest.revision))
+    if outcome.repair is None or outcome.problem:
+        raise error
+    lumen.note_replica(frozen)
+    return f"put where another machine was lost before its manifest: set aside {', '.join(outcome.repair.set_aside)}"
 
 
 class _Said:

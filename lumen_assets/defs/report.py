@@ -1,6 +1,8 @@
 """The ``report`` and ``report_pdf`` assets."""
 
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
 import dagster as dg
 
@@ -32,12 +34,7 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         """
         day = partition_day(context)
         with translated(), lumen.working_on(day):
-            model = domain.build_report(
-                lumen.read_slice(lumen.sliced_day(day)),
-                lumen.read_day_before(day),
-                lumen.settings.configuration,
-            )
-            written = domain.write_report(model, lumen.settings.reports_folder)
+            model, written = _make_report(lumen, day)
         yield dg.MaterializeResult(
             metadata={
                 "report": dg.MetadataValue.md(written.markdown.read_text(encoding="utf-8")),
@@ -65,10 +62,8 @@ def report_pdf_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
     def report_pdf(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
         """The report as a PDF with the same numbers, one vector figure a signal, and an embedded Korean font."""
         day = partition_day(context)
-        folder = lumen.settings.reports_folder
-        path = folder / f"report_{day.isoformat()}.pdf"
-        with translated():
-            domain.write_pdf(domain.load_report(folder, day), path, font=lumen.settings.configuration.report.font)
+        with translated(), lumen.working_on(day):
+            path = _make_pdf(lumen, _report_at_hand(lumen, day))
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(path)),
@@ -77,3 +72,35 @@ def report_pdf_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         )
 
     return report_pdf
+
+
+def finished_report(lumen: Workspace, day: date) -> domain.DayReport:
+    """The day's report with its PDF, made anew where a run goes on that began on another machine."""
+    report = _report_at_hand(lumen, day)
+    if not _pdf_path(lumen, day).exists():
+        _make_pdf(lumen, report)
+    return report
+
+
+def _report_at_hand(lumen: Workspace, day: date) -> domain.DayReport:
+    folder = lumen.settings.reports_folder
+    if not domain.report_path(folder, day, ".json").exists():
+        _make_report(lumen, day)
+    return domain.load_report(folder, day)
+
+
+def _make_report(lumen: Workspace, day: date) -> tuple[domain.DayReport, domain.WrittenReport]:
+    model = domain.build_report(
+        lumen.read_slice(lumen.sliced_day(day)), lumen.read_day_before(day), lumen.settings.configuration
+    )
+    return model, domain.write_report(model, lumen.settings.reports_folder)
+
+
+def _make_pdf(lumen: Workspace, report: domain.DayReport) -> Path:
+    path = _pdf_path(lumen, report.day)
+    domain.write_pdf(report, path, font=lumen.settings.configuration.report.font)
+    return path
+
+
+def _pdf_path(lumen: Workspace, day: date) -> Path:
+    return domain.report_path(lumen.settings.reports_folder, day, ".pdf")

@@ -74,6 +74,7 @@ def doctor_checks(installation: Installation) -> list[Check]:
         Check("disk", lambda: machine.disk(settings)),
         Check("clock", lambda: clock(settings, _now())),
         Check("font", lambda: machine.font(settings)),
+        Check("state", lambda: proofs.state(installation)),
         *_destinations(installation),
         Check("alerts", lambda: telling.channels(settings)),
     ]

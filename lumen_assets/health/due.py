@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Final
 
-from lumen_assets import archive
 from lumen_assets.days import KST, yesterday
 from lumen_assets.settings import Configuration
 from lumen_assets.verification import Attested
@@ -34,24 +32,18 @@ def newest_due(configuration: Configuration, now: datetime) -> date | None:
     return day if day >= configuration.start_date else None
 
 
-def unattested(archive_folder: Path, attested: Mapping[date, Attested], now: datetime) -> set[date]:
-    """Days whose newest revision was frozen here a while ago and was never attested.
+def unattested(
+    frozen: Mapping[date, tuple[int, datetime]], attested: Mapping[date, Attested], now: datetime
+) -> set[date]:
+    """Days whose newest revision was frozen a while ago and was never attested.
 
     Args:
-        archive_folder: the local archive.
+        frozen: the newest revision by day, and when it was frozen or last found good.
         attested: the newest attestation by day.
         now: with a zone.
     """
     return {
         day
-        for day, revision in archive.newest_revisions(archive_folder).items()
-        if (day not in attested or (attested[day].revision or 0) < revision)
-        and _unchanged_since(archive_folder / day.isoformat(), now - ATTESTED_WITHIN)
+        for day, (revision, at) in frozen.items()
+        if (day not in attested or (attested[day].revision or 0) < revision) and at < now - ATTESTED_WITHIN
     }
-
-
-def _unchanged_since(folder: Path, moment: datetime) -> bool:
-    try:
-        return folder.stat().st_mtime < moment.timestamp()
-    except FileNotFoundError:  # it was frozen here once
-        return True

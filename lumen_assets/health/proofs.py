@@ -47,10 +47,13 @@ class Installation(Protocol):
 
     @property
     def frozen_inputs(self) -> FrozenInputs:
-        """What the days that were frozen here were frozen from."""
+        """What the days that were frozen were frozen from."""
 
     def existing_days(self) -> set[date]:
-        """The days that are frozen, by what this machine knows."""
+        """The days that are frozen, by what is known without asking a destination."""
+
+    def frozen_revisions(self) -> dict[date, tuple[int, datetime]]:
+        """The newest revision by day, and when it was frozen or last found good."""
 
     def anything_frozen(self) -> bool:
         """Whether any archive exists here or at a destination that answers."""
@@ -92,6 +95,21 @@ def destination(installation: Installation, name: str) -> Finding:
     held = installation.stores[name].list(f"{yesterday()}/")
     count = sum(1 for _ in held)
     return Finding(f"destination {name}", ok=True, detail=f"answers; {count} objects of yesterday")
+
+
+def state(installation: Installation) -> Finding:
+    """Where verdicts and attestations are kept, and whether they can be read.
+
+    Raises:
+        LumenError: if they cannot.
+    """
+    settings = installation.settings
+    installation.ledger.last_success()
+    if settings.state_url is None:
+        where = f"files under {settings.home}, of this machine alone"
+    else:
+        where = "LUMEN_STATE_URL, shared by all machines that have it"
+    return Finding("state", ok=True, detail=where)
 
 
 def expected_day(configuration: Configuration, now: datetime, underway: date | None = None) -> date | None:

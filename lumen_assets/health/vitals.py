@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
-from lumen_assets import __version__, archive
+from lumen_assets import __version__
 from lumen_assets.alerting.events import Kind
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.health.due import newest_due, unattested
 from lumen_assets.health.gauges import Vitals
 from lumen_assets.health.proofs import Installation
-from lumen_assets.retention.carrying_out import last_done
 from lumen_assets.verification import Drill, Verdict, Verification
 
 UNVERIFIED: Final = "UNVERIFIED"
@@ -40,12 +39,12 @@ def vitals(
     configuration, ledger = installation.settings.configuration, installation.ledger
     first, last = configuration.start_date, yesterday(now)
     attested = ledger.newest_attestations(first, last)
-    revisions = archive.newest_revisions(installation.settings.archive_folder)
+    frozen = installation.frozen_revisions()
     due_last = newest_due(configuration, now)
     due = list(days_between(first, due_last)) if due_last else []
     existing = installation.existing_days()
     depth = outbox.depth(now) if outbox else None
-    never = unattested(installation.settings.archive_folder, attested, now)
+    never = unattested(frozen, attested, now)
     met = {day for day, found in attested.items() if found.met}
     drills, newest = ledger.drills(), ledger.newest(first, last)
     incidents = outbox.open_incidents() if outbox else ()
@@ -56,14 +55,14 @@ def vitals(
         days_inputs_changed=len(installation.frozen_inputs.changed()),
         days_missing=sum(day not in existing for day in due),
         backfill_backlog_days=sum(day not in met for day in due),
-        replicas=_replicas(list(configuration.destinations), revisions, newest),
+        replicas=_replicas(list(configuration.destinations), frozen, newest),
         outbox_depth={name: waiting.messages for name, waiting in depth.items()} if depth else None,
         outbox_oldest_age_seconds={name: waiting.oldest.total_seconds() for name, waiting in depth.items()}
         if depth
         else None,
         incidents_open=Counter(incident.severity for incident in incidents) if outbox else None,
         days_given_up=sum(len(one.subjects) for one in incidents if one.kind is Kind.GIVEN_UP) if outbox else None,
-        retention_done=last_done(installation.settings.home, configuration.destinations),
+        retention_done={name: at for name, at in ledger.retention_done().items() if name in configuration.destinations},
         drill_age_seconds=max((now - found.at).total_seconds(), 0.0) if (found := _last_good(drills)) else None,
         drilled=_drilled(drills, newest),
     )
@@ -87,9 +86,12 @@ def _drilled(drills: Sequence[Drill], newest: Mapping[date, Mapping[str, Verific
 
 
 def _replicas(
-    destinations: list[str], revisions: Mapping[date, int], newest: Mapping[date, Mapping[str, Verification]]
+    destinations: list[str],
+    frozen: Mapping[date, tuple[int, datetime]],
+    newest: Mapping[date, Mapping[str, Verification]],
 ) -> dict[str, dict[str, int]]:
     """Every verdict is counted, 0 too, so that an alert on one ends."""
+    revisions = {day: revision for day, (revision, _) in frozen.items()}
     days = revisions.keys() | newest.keys()
     counted = {}
     for name in destinations:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Protocol
 
 from lumen_assets.archive import REMOVAL_NAME, Keyring, Manifest, Removal, archive_name, revision_prefix
 from lumen_assets.days import day_of
-from lumen_assets.durable import replace_bytes
 from lumen_assets.errors import LumenError, PermanentError
 from lumen_assets.replication import Store
 from lumen_assets.retention.policy import Decision, Place, Plan, Replica, Revision, plan
@@ -144,22 +142,7 @@ def carry_out(installation: Installation, outlook: Outlook, destinations: Collec
             installation.attest(day, revision_number)
         if not outlook.plan.stopped:
             for name in {*(destinations or installation.stores)} - not_done:
-                replace_bytes(installation.settings.home / "retention" / f"{name}.done", b"")
-
-
-def last_done(home: Path, destinations: Iterable[str]) -> dict[str, datetime]:
-    """When retention was last carried out to the end, with nothing left to go, by destination; UTC.
-
-    Args:
-        home: ``LUMEN_HOME``.
-        destinations: the names of those that are configured; one where it never was is left out.
-    """
-    found = {}
-    for name in destinations:
-        with suppress(FileNotFoundError):
-            done = (home / "retention" / f"{name}.done").stat().st_mtime
-            found[name] = datetime.fromtimestamp(done, UTC)
-    return found
+                installation.ledger.note_retention(name, datetime.now(UTC))
 
 
 def _removed(installation: Installation, decision: Decision, manifest: Manifest) -> str:

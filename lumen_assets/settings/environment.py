@@ -16,6 +16,7 @@ ENVIRONMENT: Final = {
     "LUMEN_DATA_ROOT": "folder with the inputs (default: sample data under LUMEN_HOME)",
     "LUMEN_HOME": "folder for the outputs (default: lumen in the XDG data folder)",
     "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
+    "LUMEN_STATE_URL": "a Postgres that several machines share what they remember in (default: files in LUMEN_HOME)",
     "GDRIVE_TOKEN": "Google Drive: an access token, or a service-account or refresh-token JSON",
     "DROPBOX_TOKEN": "Dropbox: an access token, or a JSON with refresh_token, app_key and app_secret",
     "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
@@ -32,9 +33,17 @@ ENVIRONMENT: Final = {
 """Every variable that is read, with its meaning. Besides: those that ``alerts`` names in ``lumen.yaml``."""
 
 SECRETS: Final = frozenset(
-    {"LUMEN_ARCHIVE_KEY", "GDRIVE_TOKEN", "DROPBOX_TOKEN", "LUMEN_ALERT_URL", "LUMEN_ALERT_SECRET", "SMTP_PASS"}
+    {
+        "LUMEN_ARCHIVE_KEY",
+        "LUMEN_STATE_URL",
+        "GDRIVE_TOKEN",
+        "DROPBOX_TOKEN",
+        "LUMEN_ALERT_URL",
+        "LUMEN_ALERT_SECRET",
+        "SMTP_PASS",
+    }
 )
-"""Those of them that hold a secret. A webhook's address is one: whoever has it may post."""
+"""Those of them that hold a secret. An address is one where it has a password, or whoever has it may post."""
 
 FOREIGN_SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Secrets that libraries read by themselves; looked at only so that no message ever repeats them."""

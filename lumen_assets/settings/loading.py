@@ -56,6 +56,7 @@ class Settings(BaseModel):
         sample: whether ``data_root`` is the sample data's folder.
         dagster_home: the instance's folder, absolute.
         archive_key: ``LUMEN_ARCHIVE_KEY`` as given; None if it is not set.
+        state_url: ``LUMEN_STATE_URL``, the Postgres that several machines share; None if it is not set.
         gdrive_token: ``GDRIVE_TOKEN`` as given; None if it is not set.
         dropbox_token: ``DROPBOX_TOKEN`` as given; None if it is not set.
         alert_url: ``LUMEN_ALERT_URL``; None if it is not set.
@@ -78,6 +79,7 @@ class Settings(BaseModel):
     sample: bool
     dagster_home: Path
     archive_key: SecretStr | None
+    state_url: SecretStr | None = None
     gdrive_token: SecretStr | None = None
     dropbox_token: SecretStr | None = None
     alert_url: SecretStr | None = None
@@ -268,6 +270,27 @@ def _is_http(url: str) -> bool:
         return False
 
 
+def _state_password(values: Mapping[str, str | None], problems: list[str]) -> Iterator[SecretStr]:
+    """The password in ``LUMEN_STATE_URL``; what is wrong with what several machines share goes to ``problems``."""
+    text = values["LUMEN_STATE_URL"]
+    if text is None:
+        return
+    from lumen_assets.state import postgres_url  # SQLAlchemy, for those who need it
+
+    try:
+        password = postgres_url(text).password
+    except ValueError as error:
+        problems.append(f"LUMEN_STATE_URL: {error}: give one like postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE")
+        return
+    if values["LUMEN_ARCHIVE_KEY"] is None:
+        problems.append(
+            "LUMEN_ARCHIVE_KEY: is needed where LUMEN_STATE_URL is set, or each machine makes a key of its own: "
+            "`lumen key new` on one of them, and set it on all"
+        )
+    if password and len(str(password)) >= _LEAST_SECRET:
+        yield SecretStr(str(password))
+
+
 def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
     """The values, and what they are made of: the members of a list with commas, the secret members of a JSON object."""
     for value in values:
@@ -345,6 +368,7 @@ def load_settings(
         )
     if not _existing_parent(home).is_dir():
         problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
+    state_password = [*_state_password(values, problems)]
     if configuration is not None:
         problems.extend(_machine_problems(configuration, home, data_root, working_folder))
         problems.extend(_webhook_problems(values["LUMEN_ALERT_URL"], values["LUMEN_ALERT_SECRET"]))
@@ -366,6 +390,7 @@ def load_settings(
         sample=root is None,
         dagster_home=working_folder / Path(values["DAGSTER_HOME"] or home / "dagster").expanduser(),
         archive_key=secrets.get("LUMEN_ARCHIVE_KEY"),
+        state_url=secrets.get("LUMEN_STATE_URL"),
         gdrive_token=secrets.get("GDRIVE_TOKEN"),
         dropbox_token=secrets.get("DROPBOX_TOKEN"),
         alert_url=secrets.get("LUMEN_ALERT_URL"),
@@ -378,5 +403,5 @@ def load_settings(
         dead_man_url=addresses.get(alerts.dead_man_url or ""),
         metrics_url=values["LUMEN_METRICS_URL"],
         report_md=working_folder / values["LUMEN_REPORT_MD"] if values["LUMEN_REPORT_MD"] else None,
-        secrets=frozenset(_all_secrets((*secrets.values(), *addresses.values(), *foreign))),
+        secrets=frozenset(_all_secrets((*secrets.values(), *addresses.values(), *foreign, *state_password))),
     )

@@ -1,59 +1,86 @@
-"""What verifications found, kept under ``LUMEN_HOME``: a SQLite file that several processes may use at once.
+"""What verifications found, which several processes may read and write at once, on several machines where it is shared.
 
 It is a record, not a source of truth: lost, it is filled again by verifying.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from lumen_assets.errors import PermanentError
+import sqlalchemy as sa
+
+from lumen_assets.state import StateDatabase
 from lumen_assets.verification.attestation import Attestation, Attested
 from lumen_assets.verification.drill import Drill
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS verification (
-    id INTEGER PRIMARY KEY,
-    day TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    destination TEXT NOT NULL,
-    level TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    finding TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    bytes_read INTEGER NOT NULL,
-    at TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS verification_of_replica ON verification (day, destination, id);
-CREATE TABLE IF NOT EXISTS attestation (
-    id INTEGER PRIMARY KEY,
-    day TEXT NOT NULL,
-    revision INTEGER,
-    good INTEGER NOT NULL,
-    destinations INTEGER NOT NULL,
-    required INTEGER NOT NULL,
-    at TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS attestation_of_day ON attestation (day, id);
-CREATE TABLE IF NOT EXISTS drill (
-    id INTEGER PRIMARY KEY,
-    day TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    destination TEXT NOT NULL,
-    at TEXT NOT NULL,
-    good INTEGER,
-    seconds REAL NOT NULL,
-    files INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    detail TEXT NOT NULL
-);
-"""
+_TABLES: Final = sa.MetaData()
+
+_VERIFICATION: Final = sa.Table(
+    "verification",
+    _TABLES,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("finding", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("bytes_read", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Index("verification_of_replica", "day", "destination", "id"),
+)
+
+_ATTESTATION: Final = sa.Table(
+    "attestation",
+    _TABLES,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer),
+    sa.Column("good", sa.Integer, nullable=False),
+    sa.Column("destinations", sa.Integer, nullable=False),
+    sa.Column("required", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Index("attestation_of_day", "day", "id"),
+)
+
+_DRILL: Final = sa.Table(
+    "drill",
+    _TABLES,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("good", sa.Integer),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("files", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+
+_SEEN: Final = sa.Table(
+    "seen", _TABLES, sa.Column("day", sa.Text, primary_key=True), sa.Column("revision", sa.Integer, nullable=False)
+)
+"""The newest revision of each day, as the last look at all places found it."""
+
+_RETENTION: Final = sa.Table(
+    "retention", _TABLES, sa.Column("destination", sa.Text, primary_key=True), sa.Column("at", sa.Text, nullable=False)
+)
+"""When it was last carried out to the end."""
+
+_MANIFEST: Final = sa.Table(
+    "manifest",
+    _TABLES,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("parents", sa.Text, nullable=False),
+)
+"""Manifests that destinations hold, by the digest that later ones name them by, and those that they name."""
 
 _THAT_MATTER: Final = """
 WITH proven AS (
@@ -68,19 +95,26 @@ WHERE day BETWEEN :first AND :last AND id >= coalesce(since, 0) ORDER BY id
 
 _LAST_READ: Final = """
 SELECT day, revision, max(at) FROM verification
-WHERE destination = ? AND (verdict = 'MATCH' AND level != 'digest' OR verdict = 'REMOVED')
+WHERE destination = :destination AND (verdict = 'MATCH' AND level != 'digest' OR verdict = 'REMOVED')
 GROUP BY day, revision
+"""
+
+_PROVEN: Final = """
+SELECT day, revision, max(at) FROM verification WHERE verdict IN ('MATCH', 'REMOVED')
+AND (:day IS NULL OR day = :day) GROUP BY day, revision ORDER BY day, revision
 """
 
 _NEWEST_ATTESTATION: Final = """
 SELECT day, revision, good, required, at FROM attestation
-WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN ? AND ? GROUP BY day)
+WHERE id IN (SELECT max(id) FROM attestation WHERE day BETWEEN :first AND :last GROUP BY day)
 """
 
 _LAST_SUCCESS: Final = """
 SELECT min(at) FROM attestation WHERE good >= required
 AND day = (SELECT max(day) FROM attestation WHERE good >= required)
 """
+
+_DRILLS: Final = "SELECT day, revision, destination, at, good, seconds, files, bytes, detail FROM drill ORDER BY id"
 
 
 def weigh(verdicts: Sequence[Verification]) -> Verification:
@@ -116,43 +150,26 @@ class VerdictLedger:
     """Every verification and attestation that was made, newest last.
 
     Args:
-        path: the SQLite file; made with its folder when something is first recorded.
+        place: a SQLite file, made with its folder when something is first recorded, or a Postgres.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: Path | sa.URL) -> None:
+        hint = "if it is damaged, move it away and run `lumen verify`: it is filled again"
+        self._database = StateDatabase(place, _TABLES, name="the verdict ledger", hint=hint)
 
     def record(self, verification: Verification) -> None:
         """Append a verdict."""
-        v = verification
-        with self._connected() as connection:
-            connection.execute(
-                "INSERT INTO verification (day, revision, destination, level, verdict, finding, detail, bytes_read, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    v.day.isoformat(),
-                    v.revision,
-                    v.destination,
-                    v.level.value,
-                    v.verdict.value,
-                    v.finding.value,
-                    v.detail,
-                    v.bytes_read,
-                    v.at.isoformat(),
-                ),
-            )
+        self._insert(_VERIFICATION, asdict(verification))
 
     def standing(self, first: date, last: date) -> dict[tuple[date, int], dict[str, Verification]]:
         """The verdict that stands on every replica in the range, by day and revision, then by destination.
 
         See ``weigh``: weaker evidence never makes a verdict better.
         """
-        if not self._path.exists():
-            return {}
-        with self._connected() as connection:
-            rows = connection.execute(_THAT_MATTER, {"first": first.isoformat(), "last": last.isoformat()}).fetchall()
         of_replica: dict[tuple[date, int, str], list[Verification]] = {}
-        for day, revision, destination, level, verdict, finding, detail, bytes_read, at in rows:
+        for day, revision, destination, level, verdict, finding, detail, bytes_read, at in self._rows(
+            _THAT_MATTER, first=first, last=last
+        ):
             found = Verification(
                 day=date.fromisoformat(day),
                 revision=revision,
@@ -177,35 +194,30 @@ class VerdictLedger:
             days.setdefault(day, {}).update(replicas)  # the highest revision comes last
         return days
 
+    def proven(self, day: date | None = None) -> dict[date, tuple[int, datetime]]:
+        """The newest revision that was found good anywhere at any time, of one day or of all, and when last it was."""
+        rows = self._rows(_PROVEN, day=day)
+        return {date.fromisoformat(of_day): (revision, datetime.fromisoformat(at)) for of_day, revision, at in rows}
+
     def last_read(self, destination: str) -> dict[tuple[date, int], datetime]:
         """When each replica at a destination was last read in full and found good, by day and revision.
 
         Of one that retention removed, when its record was last read: there is nothing else.
         """
-        if not self._path.exists():
-            return {}
-        with self._connected() as connection:
-            rows = connection.execute(_LAST_READ, (destination,)).fetchall()
+        rows = self._rows(_LAST_READ, destination=destination)
         return {(date.fromisoformat(day), revision): datetime.fromisoformat(at) for day, revision, at in rows}
 
     def record_attestation(self, attestation: Attestation, at: datetime) -> None:
         """Append an attestation."""
         a = attestation
-        with self._connected() as connection:
-            connection.execute(
-                "INSERT INTO attestation (day, revision, good, destinations, required, at) VALUES (?, ?, ?, ?, ?, ?)",
-                (a.day.isoformat(), a.revision, a.good, a.destinations, a.required, at.isoformat()),
-            )
+        values = {"day": a.day, "revision": a.revision, "good": a.good, "destinations": a.destinations}
+        self._insert(_ATTESTATION, {**values, "required": a.required, "at": at})
 
     def newest_attestations(self, first: date, last: date) -> dict[date, Attested]:
         """The newest attestation of each day in the range that has one."""
-        if not self._path.exists():
-            return {}
-        with self._connected() as connection:
-            rows = connection.execute(_NEWEST_ATTESTATION, (first.isoformat(), last.isoformat())).fetchall()
         return {
             date.fromisoformat(day): Attested(revision, good, required, datetime.fromisoformat(at))
-            for day, revision, good, required, at in rows
+            for day, revision, good, required, at in self._rows(_NEWEST_ATTESTATION, first=first, last=last)
         }
 
     def last_success(self) -> datetime | None:
@@ -213,40 +225,14 @@ class VerdictLedger:
 
         Neither a backfill of older days nor attesting a day again moves it: both go on while the newest days fail.
         """
-        if not self._path.exists():
-            return None
-        with self._connected() as connection:
-            (at,) = connection.execute(_LAST_SUCCESS).fetchone()
-        return datetime.fromisoformat(at) if at else None
+        return next((datetime.fromisoformat(at) for (at,) in self._rows(_LAST_SUCCESS) if at), None)
 
     def record_drill(self, drill: Drill) -> None:
         """Append a restore drill."""
-        d = drill
-        with self._connected() as connection:
-            connection.execute(
-                "INSERT INTO drill (day, revision, destination, at, good, seconds, files, bytes, detail)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    d.day.isoformat(),
-                    d.revision,
-                    d.destination,
-                    d.at.isoformat(),
-                    d.good,
-                    d.seconds,
-                    d.files,
-                    d.bytes,
-                    d.detail,
-                ),
-            )
+        self._insert(_DRILL, asdict(drill))
 
     def drills(self) -> list[Drill]:
         """Every restore drill, oldest first."""
-        if not self._path.exists():
-            return []
-        with self._connected() as connection:
-            rows = connection.execute(
-                "SELECT day, revision, destination, at, good, seconds, files, bytes, detail FROM drill ORDER BY id"
-            ).fetchall()
         return [
             Drill(
                 date.fromisoformat(day),
@@ -256,26 +242,72 @@ class VerdictLedger:
                 None if good is None else bool(good),
                 *rest,
             )
-            for day, revision, destination, at, good, *rest in rows
+            for day, revision, destination, at, good, *rest in self._rows(_DRILLS)
         ]
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            connection = sqlite3.connect(self._path, timeout=30)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(_SCHEMA)
-                with connection:
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise PermanentError(
-                action="use",
-                subject=f"the verdict ledger {self._path}",
-                cause=str(error),
-                error_class="state",
-                hint="if it is damaged, move it away and run `lumen verify`: it is filled again",
-            ) from error
+    def note_seen(self, newest: Mapping[date, int]) -> None:
+        """Remember the newest revision of every day, as a look at all places found it, instead of what was before."""
+        with self._database.connected() as connection:
+            connection.execute(sa.delete(_SEEN))
+            if newest:
+                connection.execute(sa.insert(_SEEN), [_stored({"day": day, "revision": newest[day]}) for day in newest])
+
+    def note_retention(self, destination: str, at: datetime) -> None:
+        """Retention was carried out to the end at a destination, with nothing left to go."""
+        with self._database.connected() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO retention VALUES (:destination, :at) "
+                    "ON CONFLICT (destination) DO UPDATE SET at = excluded.at"
+                ),
+                {"destination": destination, "at": at.isoformat()},
+            )
+
+    def retention_done(self) -> dict[str, datetime]:
+        """When it last was, by destination."""
+        rows = self._rows("SELECT destination, at FROM retention")
+        return {name: datetime.fromisoformat(at) for name, at in rows}
+
+    def note_manifests(self, parents: Mapping[str, Sequence[str]]) -> None:
+        """Remember manifests that destinations hold: those that each names, by its own digest."""
+        with self._database.connected() as connection:
+            for digest, named in parents.items():
+                connection.execute(
+                    sa.text("INSERT INTO manifest VALUES (:digest, :parents) ON CONFLICT (digest) DO NOTHING"),
+                    {"digest": digest, "parents": ",".join(named)},
+                )
+
+    def manifests(self) -> dict[str, tuple[str, ...]]:
+        """What was noted."""
+        rows = self._rows("SELECT digest, parents FROM manifest")
+        return {digest: tuple(filter(None, named.split(","))) for digest, named in rows}
+
+    def heads(self) -> tuple[str, ...]:
+        """Digests of the manifests noted that no other one names, sorted."""
+        noted = self.manifests()
+        return tuple(sorted(noted.keys() - {one for named in noted.values() for one in named}))
+
+    def seen(self) -> dict[date, int]:
+        """What was noted last."""
+        return {date.fromisoformat(day): revision for day, revision in self._rows("SELECT day, revision FROM seen")}
+
+    def _insert(self, table: sa.Table, values: Mapping[str, Any]) -> None:
+        with self._database.connected() as connection:
+            connection.execute(sa.insert(table), _stored(values))
+
+    def _rows(self, query: str, **values: Any) -> Sequence[Sequence[Any]]:
+        if not self._database.exists:
+            return ()
+        with self._database.connected() as connection:
+            return connection.execute(sa.text(query), _stored(values)).fetchall()
+
+
+def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Days and instants as texts, truths as numbers."""
+
+    def one(value: Any) -> Any:
+        if isinstance(value, bool):
+            return int(value)
+        return value.isoformat() if isinstance(value, date) else value
+
+    return {name: one(value) for name, value in values.items()}

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from lumen_assets.definitions import build_defs
-from lumen_assets.retention.carrying_out import carry_out, last_done, look
+from lumen_assets.retention.carrying_out import carry_out, look
 from lumen_assets.settings import Configuration
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.installation import LAST_DAY, Installation
@@ -236,11 +236,11 @@ def test_the_job_removes_only_where_it_is_asked_to(installation: Installation) -
     before = archives(installation)
     assert run_job(installation).success
     assert archives(installation) == before
-    assert last_done(installation.home, ["here", "there"]) == {}
+    assert installation.workspace.ledger.retention_done() == {}
     configure(installation, "keep_monthly: 0", "keep_monthly: 0, apply: true")
     assert run_job(installation).success
     assert len(archives(installation)) == len(before) - len(OLD)
-    done = last_done(installation.home, ["here", "there", "elsewhere"])
+    done = installation.workspace.ledger.retention_done()
     assert set(done) == {"here", "there"}
     assert all(datetime.now(UTC) - at < timedelta(minutes=1) for at in done.values())
 

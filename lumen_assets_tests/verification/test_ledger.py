@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumen_assets.errors import PermanentError
+from lumen_assets.errors import PermanentError, TransientError
+from lumen_assets.state import postgres_url
 from lumen_assets.verification import (
     Attestation,
     Attested,
@@ -21,6 +23,9 @@ from lumen_assets.verification import (
     attest,
 )
 from lumen_assets.verification.ledger import weigh
+from lumen_assets_tests.postgres import Postgres, postgres
+
+__all__ = ["postgres"]
 
 DAY = date(2026, 3, 9)
 
@@ -37,9 +42,12 @@ def found(
     return Verification(day, revision, destination, level, verdict, finding, "detail", 5, datetime.now(UTC))
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> VerdictLedger:
-    return VerdictLedger(tmp_path / "verification" / "verdicts.sqlite")
+@pytest.fixture(params=["file", "Postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> VerdictLedger:
+    if request.param == "file":
+        return VerdictLedger(tmp_path / "verification" / "verdicts.sqlite")
+    server: Postgres = request.getfixturevalue("postgres")
+    return VerdictLedger(postgres_url(server.new_database()))
 
 
 def test_an_unused_ledger_is_empty_and_makes_no_file(ledger: VerdictLedger, tmp_path: Path) -> None:
@@ -120,13 +128,14 @@ def test_what_stands_is_weighed_as_if_everything_had_been_read(
     assert ledger.standing(DAY, DAY) == expected
 
 
-def _record(path: Path, count: int) -> None:
+def _record(place: Path | sa.URL, count: int) -> None:
     for _ in range(count):
-        VerdictLedger(path).record(found())
+        VerdictLedger(place).record(found())
 
 
-def test_processes_write_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "verdicts.sqlite"
+@pytest.mark.parametrize("kind", ["file", "Postgres"])
+def test_processes_write_at_once(kind: str, tmp_path: Path, postgres: Postgres) -> None:
+    path = tmp_path / "verdicts.sqlite" if kind == "file" else postgres_url(postgres.new_database())
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_record, args=(path, 20)) for _ in range(4)]
     for process in processes:
@@ -142,6 +151,37 @@ def test_a_damaged_ledger_is_a_clear_error(tmp_path: Path) -> None:
     path.write_bytes(b"not a database" * 1000)
     with pytest.raises(PermanentError, match="move it away"):
         VerdictLedger(path).newest(DAY, DAY)
+
+
+def test_a_postgres_that_does_not_answer_is_asked_again_later() -> None:
+    with pytest.raises(TransientError, match="verdict ledger at 127") as caught:
+        VerdictLedger(postgres_url("postgresql://lumen:word@127.0.0.1:1/lumen")).record(found())
+    assert "word" not in str(caught.value)
+
+
+def test_what_was_good_anywhere_and_what_a_look_around_saw(ledger: VerdictLedger) -> None:
+    ledger.record(first := found())
+    ledger.record(found(Verdict.MISMATCH, revision=2, finding=Finding.DAMAGED))
+    assert ledger.proven() == {DAY: (1, first.at)}
+    ledger.record(second := found(revision=2, destination="there"))
+    assert ledger.proven(DAY) == ledger.proven() == {DAY: (2, second.at)}
+    assert ledger.proven(DAY + timedelta(days=1)) == {}
+    ledger.note_seen({DAY: 1, DAY - timedelta(days=1): 3})
+    ledger.note_seen({DAY: 2})
+    assert ledger.seen() == {DAY: 2}
+    ledger.note_retention("here", first.at)
+    ledger.note_retention("here", second.at)
+    assert ledger.retention_done() == {"here": second.at}
+
+
+def test_heads_are_the_manifests_that_no_other_one_names(ledger: VerdictLedger) -> None:
+    assert ledger.heads() == ()
+    ledger.note_manifests({"a": ()})
+    ledger.note_manifests({"b": ("a",), "c": ("a",)})
+    ledger.note_manifests({"a": ()})
+    assert ledger.heads() == ("b", "c")
+    ledger.note_manifests({"d": ("b", "c")})
+    assert ledger.heads() == ("d",)
 
 
 def test_attestations(ledger: VerdictLedger) -> None:
