@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/history.py [--days 1095] [--rate 5]
 
-The history is made by `lumen backfill` from telemetry at 0.02 Hz, the days that are measured from telemetry at ``--rate``:
-the first ones and the last ones, each in one process, processor seconds.
+The history is made by `lumen backfill` from telemetry at 0.02 Hz. What is measured are the first and the last days,
+from telemetry at ``--rate``, each in one process, in processor seconds.
 """
 
 from __future__ import annotations
