@@ -8,7 +8,6 @@ input ending is its sign to leave: a worker outlives the process that started it
 from __future__ import annotations
 
 import json
-import os
 import selectors
 import signal
 import subprocess
@@ -246,6 +245,4 @@ def _start(number: int, arguments: Sequence[str]) -> _Worker:
     """A worker, in a process group of its own: Ctrl-C in a terminal is for us alone."""
     command = [sys.executable, "-m", "lumen_assets.backfill.worker", *arguments]
     pipe = subprocess.PIPE
-    environment = {"POLARS_MAX_THREADS": "1", **os.environ}  # the other cores have workers of their own
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
-    return _Worker(number, process)
+    return _Worker(number, subprocess.Popen(command, stdin=pipe, stdout=pipe, process_group=0))  # noqa: S603
