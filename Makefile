@@ -68,7 +68,7 @@ ui: setup ## Dagster's UI on the instance that `make daily` uses
 # --- development --------------------------------------------------------------------------------------------
 
 test: lint types ## everything that must hold: lint, format, types, tests
-	@$(BIN)/python -m pytest -n 2 --dist loadscope
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --durations 20
 
 soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes, properties on new examples
 	@for round in 1 2 3 4 5; do $(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile search || exit; done
