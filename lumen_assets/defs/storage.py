@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from lumen_assets.durable import replace_bytes
+from lumen_assets.durable import new_file
 
 _STAY_OPEN: Final = 5
 """Databases of events that stay open: the one of all runs, and those of the newest runs."""
@@ -108,8 +108,10 @@ class _Events(SqliteEventLogStorage):
     def _opened(self, shard: str) -> Engine:
         path = Path(self.path_for_shard(shard))
         if not path.exists():
-            replace_bytes(path, self._empty)
-            self._initialized_dbs.add(shard)
+            with suppress(FileExistsError):  # the UI asked for the run at the same moment, which makes it
+                with new_file(path) as file:
+                    file.write(self._empty)
+                self._initialized_dbs.add(shard)
         engine = _engine(self.conn_string_for_shard(shard))
         if shard not in self._initialized_dbs:
             self._initdb(engine)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from lumen_assets.defs.instance import prepare_instance
 from lumen_assets.defs.storage import open_instance_in
@@ -53,6 +54,27 @@ def test_two_at_once_see_each_other(folder: Path) -> None:
         second = make(other, "2")
         assert one.get_run_by_id(second).status is dg.DagsterRunStatus.SUCCESS
         assert one.get_materialized_partitions(dg.AssetKey("thing")) == {"1", "2"}
+
+
+def test_a_run_that_the_ui_asked_for_first_keeps_its_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look whether it is there and its making, Dagster's own storage makes it."""
+    run_id = make_new_run_id()
+    with open_instance_in(folder) as ours, dg.DagsterInstance.from_config(str(folder)) as theirs:
+        made = folder / "history" / "runs" / f"{run_id}.db"
+        exists = Path.exists
+
+        def asked_for_meanwhile(path: Path) -> bool:
+            found = exists(path)
+            if path == made and not found:
+                assert theirs.all_logs(run_id) == []
+            return found
+
+        monkeypatch.setattr(Path, "exists", asked_for_meanwhile)
+        assert ours.all_logs(run_id) == []
+        inode = made.stat().st_ino
+        ours.report_engine_event("said", run_id=run_id, job_name="x")
+        assert [entry.message for entry in theirs.all_logs(run_id)] == ["said"]
+        assert made.stat().st_ino == inode
 
 
 def test_databases_do_not_pile_up(folder: Path) -> None:
