@@ -163,7 +163,7 @@ def main() -> None:
 
         def scripts(numbers: range) -> list[dict[str, float]]:
             days = [first + timedelta(days=number) for number in numbers]
-            sources = [workspace.cut_day(day).folder / path for day in days]
+            sources = [workspace.inputs.cut(day).folder / path for day in days]
             return [script_day(source, root / "scripts" / str(day)) for day, source in zip(days, sources, strict=True)]
 
         half = asked.script_days // 2

@@ -8,10 +8,8 @@ from __future__ import annotations
 import fcntl
 import logging
 import random
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +19,7 @@ from typing import Literal, TextIO
 
 import sqlalchemy as sa
 
-from lumen_assets import __version__, archive, replication, telemetry
+from lumen_assets import __version__, archive, replication
 from lumen_assets.alerting import dead_man
 from lumen_assets.alerting.channels import AT_ONCE, open_channels
 from lumen_assets.alerting.clean import Cleaner
@@ -30,6 +28,7 @@ from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
+from lumen_assets.day_inputs import DayInputs
 from lumen_assets.days import day_of, days_between, yesterday
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.late_data import FrozenInputs, days_to_look_at, inputs_of
@@ -42,8 +41,6 @@ from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.settings import Settings
 from lumen_assets.state import postgres_url
-from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice
-from lumen_assets.telemetry.inputs import input_names, inputs_mark
 from lumen_assets.verification import (
     Attestation,
     Drill,
@@ -66,12 +63,6 @@ from lumen_assets.verification.known import Known, displaced_manifests, key_fits
 from lumen_assets.verification.repair import at_least_bytes
 from lumen_assets.verification.sampling import due_for_reading
 
-SAMPLE_DAYS = 3
-
-_REMEMBERED = 3
-"""Readings: each day is read for itself, for its report, and as the day before the next one, when the one before it
-still stands in front of the two."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -88,8 +79,7 @@ class Workspace:
         self._given_stores = stores
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
-        self._readings: dict[Hashable, DayTelemetry] = {}
-        self._cut_from: dict[date, tuple[Hashable, Hashable]] = {}
+        self.inputs = DayInputs(settings, self.locked)
 
     @property
     def key_file(self) -> Path:
@@ -263,51 +253,6 @@ class Workspace:
         """Held while the day's slice is cut, read or removed: two runs of one day at once wait for each other."""
         return self.locked(day.isoformat())
 
-    def cut_day(self, day: date) -> DaySlice:
-        """Cut the day out of every input, anew."""
-        return self._cut(day, self.settings.slices_folder / day.isoformat())
-
-    def sliced_day(self, day: date) -> DaySlice:
-        """The day's slice: the one that is there, else cut now."""
-        return telemetry.load_slice(self.settings.slices_folder / day.isoformat()) or self.cut_day(day)
-
-    def forget_slice(self, day: date) -> None:
-        """Remove the day's slice: once frozen, the archive has it, and the inputs can be cut again."""
-        folder = self.settings.slices_folder / day.isoformat()
-        shutil.rmtree(folder, ignore_errors=True)
-        for path in (f"{folder}.json", f"{folder}.lumen.yaml"):
-            Path(path).unlink(missing_ok=True)
-
-    def read_day_before(self, day: date) -> DayTelemetry:
-        """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""
-        before = day - timedelta(days=1)
-        if known := self._known_reading(before):
-            return known
-        self.settings.slices_folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.settings.slices_folder) as folder:
-            return self.read_slice(self._cut(before, Path(folder) / before.isoformat()))
-
-    def _known_reading(self, day: date) -> DayTelemetry | None:
-        """What was read of a day, if its inputs are what they were then."""
-        if day not in self._cut_from:
-            return None
-        mark, key = self._cut_from[day]
-        if mark is None or mark != self._inputs_mark():
-            key = _reading_key(day, self._describe(day))
-        return self._readings.get(key)
-
-    def read_slice(self, day_slice: DaySlice) -> DayTelemetry:
-        """What a day's slice holds.
-
-        The last ``_REMEMBERED`` that were read are remembered by their digests.
-        """
-        key = _reading_key(day_slice.day, day_slice.inputs)
-        found = self._readings.pop(key, None) or telemetry.read_day(day_slice)
-        self._readings[key] = found
-        while len(self._readings) > _REMEMBERED:
-            del self._readings[next(iter(self._readings))]
-        return found
-
     def frozen_day(self, day: date) -> FrozenDay:
         """The newest revision of the day, brought here from a destination where this machine has none or an older one.
 
@@ -471,7 +416,7 @@ class Workspace:
         within = timedelta(days=self.settings.configuration.verify.full_read_days)
         days = days_to_look_at(self.frozen_inputs.known(), day_of(now), within)
         for day in days:
-            self.frozen_inputs.look(day, inputs_of(self._describe(day)), now)
+            self.frozen_inputs.look(day, inputs_of(self.inputs.describe(day)), now)
         return len(days)
 
     def known(self, days: Sequence[date] = ()) -> Known:
@@ -792,42 +737,6 @@ class Workspace:
                             return f"{day} r{revision}"
         return None
 
-    def _describe(self, day: date) -> tuple[InputSlice, ...]:
-        sources = self.settings.configuration.sources
-        self._ensure_sample()
-        return telemetry.describe_day(
-            self.settings.data_root, day, telemetry_path=sources.telemetry.path, extra=sources.extra
-        )
-
-    def _cut(self, day: date, folder: Path) -> DaySlice:
-        sources = self.settings.configuration.sources
-        self._ensure_sample()
-        mark = self._inputs_mark()
-        found = telemetry.cut_day(
-            self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
-        )
-        self._cut_from[day] = (mark, _reading_key(day, found.inputs))
-        while len(self._cut_from) > _REMEMBERED:
-            del self._cut_from[next(iter(self._cut_from))]
-        return found
-
-    def _inputs_mark(self) -> Hashable:
-        sources = self.settings.configuration.sources
-        names = input_names(self.settings.data_root, sources.telemetry.path, sources.extra)
-        return inputs_mark(self.settings.data_root, names)
-
-    def _ensure_sample(self) -> None:
-        sources = self.settings.configuration.sources
-        if self.settings.sample:
-            with self.locked("sample"):
-                telemetry.ensure_sample(
-                    self.settings.data_root,
-                    last_day=yesterday(),
-                    days=SAMPLE_DAYS,
-                    rate_hz=sources.telemetry.rate_hz,
-                    telemetry_path=sources.telemetry.path,
-                )
-
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Held by one process at a time on this machine."""
@@ -850,10 +759,6 @@ class Workspace:
         folder = self.settings.home / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / name).open("w")
-
-
-def _reading_key(day: date, inputs: Sequence[InputSlice]) -> Hashable:
-    return (day, *((item.name, item.role, item.present, item.sha256) for item in inputs))
 
 
 def _last_changed(folder: Path) -> datetime:

@@ -112,7 +112,7 @@ def test_restore_gives_back_the_files_and_a_valid_bag(installation: Installation
     reports = tree(installation.home / "controls" / "reports")
     kept = {path for path in reports if f"report_{DAY}" in path}
     assert {f"controls/reports/{path}": reports[path] for path in kept}.items() <= restored.items()
-    slices = tree(installation.workspace.cut_day(DAY).folder)
+    slices = tree(installation.workspace.inputs.cut(DAY).folder)
     assert slices.items() <= restored.items()
     assert len(restored) == len(kept) + len(slices) + 1  # the configuration
     assert bagit.Bag(str(to / "here")).validate()

@@ -54,9 +54,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 def make(workspace: Workspace, day) -> DayTelemetry:
     """What the steps of a day read; returns the day before."""
-    workspace.read_slice(workspace.cut_day(day))
-    workspace.read_slice(workspace.sliced_day(day))
-    return workspace.read_day_before(day)
+    workspace.inputs.read(workspace.inputs.cut(day))
+    workspace.inputs.read(workspace.inputs.sliced(day))
+    return workspace.inputs.read_day_before(day)
 
 
 def append_late_row(installation: Installation) -> None:
@@ -70,7 +70,7 @@ def test_a_day_is_read_once_for_itself_and_for_the_next_one(installation: Instal
     before = make(workspace, LAST_DAY)
     assert read == [f"read {day}" for day in (BEFORE, BEFORE - timedelta(days=1), LAST_DAY)]
     assert before.day == BEFORE
-    assert before.rows.equals(installation.workspace.read_day_before(LAST_DAY).rows)
+    assert before.rows.equals(installation.workspace.inputs.read_day_before(LAST_DAY).rows)
 
 
 def test_inputs_that_grew_are_looked_at_again(installation: Installation, read: list[str]) -> None:
@@ -84,14 +84,17 @@ def test_inputs_that_grew_are_looked_at_again(installation: Installation, read: 
 
 def test_the_day_before_is_read_again_where_it_changed(installation: Installation, read: list[str]) -> None:
     workspace = installation.workspace
-    rows = make(workspace, BEFORE + timedelta(days=0)), workspace.read_slice(workspace.sliced_day(BEFORE)).rows.height
+    rows = (
+        make(workspace, BEFORE + timedelta(days=0)),
+        workspace.inputs.read(workspace.inputs.sliced(BEFORE)).rows.height,
+    )
     path = installation.data_root / "logs" / "metrics.csv"
     lines = path.read_bytes().splitlines(keepends=True)
     number = next(n for n, line in enumerate(lines) if line.startswith(f"{BEFORE}T12".encode()))
     del lines[number]
     path.write_bytes(b"".join(lines))
     before = make(workspace, LAST_DAY)
-    assert before.rows.height == rows[1] - 1
+    assert before.rows.height == height - 1
     assert f"described {BEFORE}" in read
 
 
@@ -113,9 +116,5 @@ def test_a_change_that_times_do_not_show_is_seen_all_the_same(installation: Inst
 
 def test_a_described_day_is_what_is_cut(installation: Installation) -> None:
     append_late_row(installation)
-    sources = installation.settings.configuration.sources
     for day in (BEFORE, LAST_DAY, LAST_DAY + timedelta(days=1)):
-        described = telemetry.describe_day(
-            installation.data_root, day, telemetry_path=sources.telemetry.path, extra=sources.extra
-        )
-        assert described == installation.workspace.cut_day(day).inputs
+        assert installation.workspace.inputs.describe(day) == installation.workspace.inputs.cut(day).inputs

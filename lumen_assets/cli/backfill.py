@@ -19,9 +19,10 @@ from lumen_assets.backfill.choosing import Choice, days_asked, workers_that_fit
 from lumen_assets.backfill.processes import Ended, Event, Lost, Said, Stop
 from lumen_assets.cli.daily import tell_people
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
+from lumen_assets.day_inputs import SAMPLE_DAYS
 from lumen_assets.days import yesterday
 from lumen_assets.settings import Settings, load_settings
-from lumen_assets.workspace import SAMPLE_DAYS, Workspace
+from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from lumen_assets.backfill.running import Result

@@ -34,7 +34,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         settings = lumen.settings
         with translated(), lumen.working_on(day):
             lumen.ensure_key()
-            day_slice = lumen.sliced_day(day)
+            day_slice = lumen.inputs.sliced(day)
             require_same_telemetry(finished_report(lumen, day), day_slice)
             configuration = settings.slices_folder / f"{day}.lumen.yaml"
             replace_bytes(configuration, settings.content_configuration.encode())
@@ -60,7 +60,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 parents=lumen.shared_heads(),
             )
             lumen.frozen_inputs.record(day, frozen.manifest.revision, inputs_of(day_slice.inputs), datetime.now(UTC))
-            lumen.forget_slice(day)
+            lumen.inputs.forget(day)
         manifest = frozen.manifest
         outcome = "frozen" if frozen.created else "unchanged, the archive that exists is kept"
         context.log.info("%s r%d: %s", day, manifest.revision, outcome)

@@ -28,8 +28,8 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         day = partition_day(context)
         lumen.ping(day, "start")
         with translated(), lumen.working_on(day):
-            day_slice = lumen.cut_day(day)
-            reading = lumen.read_slice(day_slice)
+            day_slice = lumen.inputs.cut(day)
+            reading = lumen.inputs.read(day_slice)
             domain.require_header(reading)
         signals = [column for column in reading.rows.columns if column != "ts"]
         return dg.MaterializeResult(
