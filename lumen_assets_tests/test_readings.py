@@ -84,10 +84,8 @@ def test_inputs_that_grew_are_looked_at_again(installation: Installation, read: 
 
 def test_the_day_before_is_read_again_where_it_changed(installation: Installation, read: list[str]) -> None:
     workspace = installation.workspace
-    rows = (
-        make(workspace, BEFORE + timedelta(days=0)),
-        workspace.inputs.read(workspace.inputs.sliced(BEFORE)).rows.height,
-    )
+    make(workspace, BEFORE)
+    height = workspace.inputs.read(workspace.inputs.sliced(BEFORE)).rows.height
     path = installation.data_root / "logs" / "metrics.csv"
     lines = path.read_bytes().splitlines(keepends=True)
     number = next(n for n, line in enumerate(lines) if line.startswith(f"{BEFORE}T12".encode()))
