@@ -659,6 +659,7 @@ class Workspace:
             self.keyring,
             self.settings.home / "repair",
             self.identify_archive,
+            expected=self._expected(before.day, before.revision),
         )
         self.ledger.record(repair.after)
         return repair

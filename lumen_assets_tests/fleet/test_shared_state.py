@@ -132,6 +132,19 @@ def test_what_was_frozen_and_put_nowhere_does_not_count(north: Machine, south: M
     require_good(south)
 
 
+def test_what_was_put_nowhere_repairs_nothing(north: Machine, south: Machine) -> None:
+    """North's own archive of the day is intact, and of other content than the replicas."""
+    north.json("daily", "--day", str(LAST_DAY), "--until", "freeze")
+    late_row(north, "meanwhile")
+    assert made(south) == 1
+    damaged = next((north.there / str(LAST_DAY)).glob("*.tink"))
+    content = bytearray(damaged.read_bytes())
+    content[-5] ^= 1
+    damaged.write_bytes(content)
+    assert north.json("repair", str(LAST_DAY))["ok"]
+    require_good(south)
+
+
 def test_late_data_is_known_to_both(north: Machine, south: Machine) -> None:
     made(north)
     late_row(north, "late")
