@@ -19,6 +19,8 @@ from lumen_assets.workspace import Workspace
 TAG: Final = "lumen/catch_up"
 """Tag of the runs that the sensor requested: ``daily`` or ``repair``."""
 
+_ATTEMPT: Final = "lumen/attempt"
+
 GRACE: Final = timedelta(minutes=30)
 """How long the schedule is given to start a day itself."""
 
@@ -119,7 +121,8 @@ def _tried(instance: dg.DagsterInstance, job: str) -> dict[date, Tried]:
         day = parse_day(record.dagster_run.tags["dagster/partition"])
         before = tried.get(day, Tried(0, ()))
         ended = (datetime.fromtimestamp(record.end_time, UTC),) if record.end_time else ()
-        tried[day] = Tried(before.ever + 1, (*before.ends, *ended))
+        attempt = int(record.dagster_run.tags.get(_ATTEMPT, 0))  # not a count: somebody may have deleted runs
+        tried[day] = Tried(max(before.ever, attempt), (*before.ends, *ended))
     return tried
 
 
@@ -128,7 +131,7 @@ def _requests(job: str, chosen: Plan) -> list[dg.RunRequest]:
         dg.RunRequest(
             run_key=f"{job}:{request.day}:{request.attempt}",
             partition_key=request.day.isoformat(),
-            tags={TAG: job, "lumen/attempt": str(request.attempt), **_BEHIND_THE_SCHEDULE},
+            tags={TAG: job, _ATTEMPT: str(request.attempt), **_BEHIND_THE_SCHEDULE},
         )
         for request in chosen.requests
     ]
