@@ -90,6 +90,7 @@ class Workspace:
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._readings: dict[Hashable, DayTelemetry] = {}
         self._cut_from: dict[date, tuple[Hashable, Hashable]] = {}
+        self._key_fits = False
 
     @property
     def key_file(self) -> Path:
@@ -141,10 +142,13 @@ class Workspace:
             PermanentError: if there are archives, here or at a destination that answers, and none is of our keys.
         """
         keyring, foreign = self.keyring, []
+        if self._key_fits:
+            return
         for place in (self.archive_store, *self.remembering_stores.values()):
             with suppress(LumenError):
                 fits = key_fits(place, keyring)
                 if fits:
+                    self._key_fits = True
                     return
                 if fits is False:
                     foreign.append(place.name)
@@ -535,12 +539,11 @@ class Workspace:
 
     def good_days(self, first: date, last: date) -> set[date]:
         """The days in the range whose newest revision is attested within the policy, by what is known here."""
+        met = {day: found for day, found in self.ledger.newest_attestations(first, last).items() if found.met}
+        if not met:
+            return set()
         frozen = self.frozen_revisions()
-        return {
-            day
-            for day, found in self.ledger.newest_attestations(first, last).items()
-            if found.met and (found.revision or 0) >= (frozen[day][0] if day in frozen else 0)
-        }
+        return {day for day, found in met.items() if (found.revision or 0) >= (frozen[day][0] if day in frozen else 0)}
 
     def ask_again(self) -> None:
         """Forget which destinations could not be reached: for a process that goes on to another day."""
