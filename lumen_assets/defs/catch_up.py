@@ -106,13 +106,16 @@ def _missing(lumen: Workspace, now: datetime) -> set[date]:
 
 
 def _below_policy(lumen: Workspace, now: datetime) -> set[date]:
-    """Frozen days that are not attested within the policy, or were not at all a while after they were frozen."""
+    """Frozen days that are not attested within the policy as it is now, or were not at all a while after freezing."""
     configuration = lumen.settings.configuration
-    attested = lumen.ledger.newest_attestations(configuration.start_date, yesterday(now))
-    never = unattested(lumen.frozen_revisions(), attested, now)
-    return {day for day in never if day >= configuration.start_date} | {
-        day for day, found in attested.items() if not found.met
-    }
+    first, last = configuration.start_date, yesterday(now)
+    attested = lumen.ledger.newest_attestations(first, last)
+    never = {day for day in unattested(lumen.frozen_revisions(), attested, now) if day >= first}
+    below = {day for day, found in attested.items() if not found.met}
+    asked = configuration.policy.required_replicas
+    by_less = {day: found.revision or 0 for day, found in attested.items() if found.met and found.required < asked}
+    verdicts = lumen.ledger.newest(first, last) if by_less else {}
+    return never | below | {day for day, n in by_less.items() if not lumen.count(day, n, verdicts.get(day, {})).ok}
 
 
 def _tried(instance: dg.DagsterInstance, job: str) -> dict[date, Tried]:

@@ -163,6 +163,23 @@ def test_a_day_below_policy_is_repaired(daemon: Daemon) -> None:
     assert daemon.tick("heal") == []
 
 
+def test_a_day_that_met_a_policy_which_asked_for_less_is_repaired(daemon: Daemon) -> None:
+    configuration = daemon.installation.root / "lumen.yaml"
+    before = configuration.read_text()
+    configuration.write_text(before + "policy: {required_replicas: 1}\n")
+    daemon.installation.json("daily", "--day", str(LAST_DAY))
+    archive = daemon.installation.archive_at("there", LAST_DAY)
+    archive.unlink()
+    daemon.installation.json("verify", str(LAST_DAY), exit_code=1)
+    daemon.restart()
+    assert daemon.tick("heal") == []
+    configuration.write_text(before + "policy: {required_replicas: 2}\n")
+    daemon.restart()
+    assert daemon.tick("heal") == [f"repair:{LAST_DAY}:1"]
+    assert archive.is_file()
+    assert daemon.tick("heal") == []
+
+
 def test_sample_data_is_not_caught_up_on(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LUMEN_DATA_ROOT")
     daemon.restart()
