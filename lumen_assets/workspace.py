@@ -31,6 +31,7 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
 from lumen_assets.days import day_of, days_between, yesterday
+from lumen_assets.durable import remove_left_over
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.late_data import FrozenInputs, days_to_look_at, inputs_of
 from lumen_assets.replication import Store
@@ -806,6 +807,7 @@ class Workspace:
     def _cut(self, day: date, folder: Path) -> DaySlice:
         sources = self.settings.configuration.sources
         self._ensure_sample()
+        remove_left_over(self.settings.slices_folder)
         mark = self._inputs_mark()
         found = telemetry.cut_day(
             self.settings.data_root, day, folder, telemetry_path=sources.telemetry.path, extra=sources.extra
