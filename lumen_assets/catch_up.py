@@ -19,7 +19,7 @@ class Tried:
     """What was tried for one day so far.
 
     Attributes:
-        ever: how many attempts there were at all.
+        ever: the number of the last attempt; 0 if there was none.
         ends: when those that ended did, with a zone.
     """
 

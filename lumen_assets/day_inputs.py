@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lumen_assets import telemetry
 from lumen_assets.days import yesterday
+from lumen_assets.durable import remove_left_over
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
@@ -86,6 +87,7 @@ class DayInputs:
 
     def _cut(self, day: date, folder: Path) -> DaySlice:
         self._ensure_sample()
+        remove_left_over(self._settings.slices_folder)
         mark = self._mark()
         found = telemetry.cut_day(self._settings.data_root, day, folder, **self._sources)
         self._cut_from[day] = (mark, _reading_key(day, found.inputs))

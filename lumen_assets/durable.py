@@ -8,12 +8,30 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
 TEMPORARY_PREFIX: Final = ".tmp-"
+
+
+_LEFT_OVER: Final = 86_400
+"""Seconds; what is being written is never this old."""
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove what processes that were killed left in ``folder``: temporary names that are a day old."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(OSError):  # another process may do the same
+            if time.time() - path.lstat().st_mtime < _LEFT_OVER:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def temporary_beside(path: Path) -> Path:

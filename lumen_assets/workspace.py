@@ -80,6 +80,7 @@ class Workspace:
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
         self.inputs = DayInputs(settings, self.locked)
+        self._key_fits = False
 
     @property
     def key_file(self) -> Path:
@@ -131,10 +132,13 @@ class Workspace:
             PermanentError: if there are archives, here or at a destination that answers, and none is of our keys.
         """
         keyring, foreign = self.keyring, []
+        if self._key_fits:
+            return
         for place in (self.archive_store, *self.remembering_stores.values()):
             with suppress(LumenError):
                 fits = key_fits(place, keyring)
                 if fits:
+                    self._key_fits = True
                     return
                 if fits is False:
                     foreign.append(place.name)
@@ -480,12 +484,11 @@ class Workspace:
 
     def good_days(self, first: date, last: date) -> set[date]:
         """The days in the range whose newest revision is attested within the policy, by what is known here."""
+        met = {day: found for day, found in self.ledger.newest_attestations(first, last).items() if found.met}
+        if not met:
+            return set()
         frozen = self.frozen_revisions()
-        return {
-            day
-            for day, found in self.ledger.newest_attestations(first, last).items()
-            if found.met and (found.revision or 0) >= (frozen[day][0] if day in frozen else 0)
-        }
+        return {day for day, found in met.items() if (found.revision or 0) >= (frozen[day][0] if day in frozen else 0)}
 
     def ask_again(self) -> None:
         """Forget which destinations could not be reached: for a process that goes on to another day."""
@@ -604,6 +607,7 @@ class Workspace:
             self.keyring,
             self.settings.home / "repair",
             self.identify_archive,
+            expected=self._expected(before.day, before.revision),
         )
         self.ledger.record(repair.after)
         return repair

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from lumen_assets.archive import revision_prefix
 from lumen_assets.durable import new_file, publish_new, replace_bytes, replaced_file
+from lumen_assets_tests.installation import LAST_DAY, Installation
 
 
 def test_a_new_file_appears_whole_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -63,3 +66,21 @@ def test_file_systems_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mon
         publish_new(temporary, final)
         assert final.read_bytes() == b"new"
         assert not temporary.exists()
+
+
+def test_what_processes_that_were_killed_left_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    installation = Installation.make(tmp_path)
+    installation.json("daily", "--day", str(LAST_DAY))
+    workspace = installation.workspace
+    folders = (workspace.settings.slices_folder, workspace.settings.archive_folder)
+    for folder in folders:
+        for name in (".tmp-young", ".tmp-old"):
+            (folder / name / "deep").mkdir(parents=True)
+        (folder / ".tmp-old-file").write_bytes(b"x")
+        for name in (".tmp-old", ".tmp-old-file"):
+            os.utime(folder / name, (0, 0))
+    workspace.cut_day(LAST_DAY)
+    shutil.rmtree(workspace.settings.archive_folder / revision_prefix(LAST_DAY, 1))
+    assert workspace.bring_newest(LAST_DAY) == 1
+    for folder in folders:
+        assert [path.name for path in folder.glob(".tmp-*")] == [".tmp-young"]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lumen_assets.archive import parse_keyring
+from lumen_assets.archive import Keyring, parse_keyring
+from lumen_assets.replication import Store
+from lumen_assets.verification import known
 from lumen_assets_tests.installation import LAST_DAY, PUBLIC_TEST_KEY, Installation
 
 OTHER_KEY = "/" * 43
@@ -41,6 +43,22 @@ def test_a_key_that_made_none_of_the_archives_freezes_nothing(installation: Inst
     assert "made none of the archives that exist, at here, there" in found["error"]["cause"]
     assert contents(installation) == before
     assert not (installation.home / "archive" / str(LAST_DAY)).exists()
+
+
+def test_a_key_that_fits_is_not_asked_about_again_by_a_process_that_goes_on_to_other_days(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def key_fits(place: Store, keyring: Keyring) -> bool | None:
+        asked.append(place.name)
+        return known.key_fits(place, keyring)
+
+    monkeypatch.setattr("lumen_assets.workspace.key_fits", key_fits)
+    workspace = installation.workspace
+    for _ in range(3):
+        workspace.ensure_key()
+    assert asked == ["archive", "here"]
 
 
 def test_doctor_says_so(installation: Installation) -> None:

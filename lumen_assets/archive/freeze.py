@@ -174,7 +174,7 @@ def freeze_day(
             with new_file(staging / MANIFEST_NAME) as file:
                 file.write(manifest.to_bytes(keyring.primary))
             _publish(staging, archive_folder / revision_prefix(day, revision))
-        refresh_index(archive_folder, keyring)
+        refresh_index(archive_folder, keyring, only=day)
         return replace(load_frozen(archive_folder / revision_prefix(day, revision), keyring), created=True)
 
 

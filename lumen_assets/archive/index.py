@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lumen_assets.archive.keys import Keyring
-from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders
+from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders, revisions_named
 from lumen_assets.archive.manifest import Manifest
 from lumen_assets.days import parse_day
 from lumen_assets.durable import fsync_folder, replaced_file
@@ -66,11 +66,9 @@ class IndexEntry:
 def read_index(archive_folder: Path) -> tuple[IndexEntry, ...]:
     """The entries of the index as it is, in the order in which they were frozen; a torn last line is not one."""
     try:
-        data = (archive_folder / INDEX_NAME).read_bytes()
+        return _parse((archive_folder / INDEX_NAME).read_bytes())
     except FileNotFoundError:
         return ()
-    entries = (_parse_line(line) for line in data.split(b"\n")[:-1])
-    return tuple(entry for entry in entries if entry is not None)
 
 
 def newest_revisions(archive_folder: Path) -> dict[date, int]:
@@ -81,29 +79,37 @@ def newest_revisions(archive_folder: Path) -> dict[date, int]:
     return newest
 
 
-def refresh_index(archive_folder: Path, keyring: Keyring) -> tuple[IndexEntry, ...]:
+def refresh_index(archive_folder: Path, keyring: Keyring, only: date | None = None) -> tuple[IndexEntry, ...]:
     """Make the index agree with the manifests that are there, and return its entries.
 
     Lines that are missing are appended; an index that was damaged is written anew. Entries whose manifest is gone are
     kept: that they existed is what the index tells.
 
+    Args:
+        archive_folder: holds every day's folder and the index.
+        keyring: its keys make manifests authentic.
+        only: the one day that is looked at, where the index is not damaged; None: all.
+
     Raises:
         IntegrityError, PermanentError: if a manifest that has no line cannot be used.
     """
     with locked(archive_folder, "index"):
-        entries = read_index(archive_folder)
+        path = archive_folder / INDEX_NAME
+        data = path.read_bytes() if path.exists() else None
+        entries = _parse(data or b"")
         known = {(entry.day, entry.revision) for entry in entries}
+        whole = data is not None and data.count(b"\n") == len(entries) and data[-1:] in (b"\n", b"")
         missing = tuple(
             IndexEntry.of(read_manifest(folder, keyring))
-            for day in days_frozen(archive_folder)
+            for day in ((only,) if only and whole else days_frozen(archive_folder))
+            if any((day, revision) not in known for revision in revisions_named(archive_folder, day))
             for revision, folder in revision_folders(archive_folder, day).items()
             if (day, revision) not in known
         )
-        path = archive_folder / INDEX_NAME
-        if path.exists() and path.read_bytes() == _lines(entries):
+        if whole:
             if missing:
                 _append(path, missing)
-        elif entries or missing or path.exists():
+        elif missing or data is not None:
             with replaced_file(path) as file:
                 file.write(_lines((*entries, *missing)))
         return (*entries, *missing)
@@ -160,6 +166,11 @@ def _append(path: Path, entries: Iterable[IndexEntry]) -> None:
 
 def _lines(entries: Iterable[IndexEntry]) -> bytes:
     return b"".join(entry.to_line() for entry in entries)
+
+
+def _parse(data: bytes) -> tuple[IndexEntry, ...]:
+    entries = (_parse_line(line) for line in data.split(b"\n")[:-1])
+    return tuple(entry for entry in entries if entry is not None)
 
 
 def _parse_line(line: bytes) -> IndexEntry | None:

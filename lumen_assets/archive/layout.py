@@ -5,6 +5,7 @@ Revision 1 of a day is in ``YYYY-MM-DD/``, revision N in ``YYYY-MM-DD/rN/``; eac
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -65,6 +66,16 @@ def revision_folders(archive_folder: Path, day: date) -> dict[int, Path]:
     if top.is_dir():
         found |= {revision: path for path in top.iterdir() if (revision := _revision(path.name))}
     return {revision: found[revision] for revision in sorted(found) if (found[revision] / MANIFEST_NAME).is_file()}
+
+
+def revisions_named(archive_folder: Path, day: date) -> list[int]:
+    """The revisions that a day's folder seems to hold, by one look at it; whether each has a manifest is not asked."""
+    try:
+        names = os.listdir(archive_folder / day.isoformat())  # noqa: PTH208 - names alone, of a thousand days
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    first = [1] if MANIFEST_NAME in names else []
+    return first + [revision for name in names if (revision := _revision(name))]
 
 
 def _day(name: str) -> date | None:

@@ -19,6 +19,8 @@ from lumen_assets.workspace import Workspace
 TAG: Final = "lumen/catch_up"
 """Tag of the runs that the sensor requested: ``daily`` or ``repair``."""
 
+_ATTEMPT: Final = "lumen/attempt"
+
 GRACE: Final = timedelta(minutes=30)
 """How long the schedule is given to start a day itself."""
 
@@ -104,13 +106,16 @@ def _missing(lumen: Workspace, now: datetime) -> set[date]:
 
 
 def _below_policy(lumen: Workspace, now: datetime) -> set[date]:
-    """Frozen days that are not attested within the policy, or were not at all a while after they were frozen."""
+    """Frozen days that are not attested within the policy as it is now, or were not at all a while after freezing."""
     configuration = lumen.settings.configuration
-    attested = lumen.ledger.newest_attestations(configuration.start_date, yesterday(now))
-    never = unattested(lumen.frozen_revisions(), attested, now)
-    return {day for day in never if day >= configuration.start_date} | {
-        day for day, found in attested.items() if not found.met
-    }
+    first, last = configuration.start_date, yesterday(now)
+    attested = lumen.ledger.newest_attestations(first, last)
+    never = {day for day in unattested(lumen.frozen_revisions(), attested, now) if day >= first}
+    below = {day for day, found in attested.items() if not found.met}
+    asked = configuration.policy.required_replicas
+    by_less = {day: found.revision or 0 for day, found in attested.items() if found.met and found.required < asked}
+    verdicts = lumen.ledger.newest(first, last) if by_less else {}
+    return never | below | {day for day, n in by_less.items() if not lumen.count(day, n, verdicts.get(day, {})).ok}
 
 
 def _tried(instance: dg.DagsterInstance, job: str) -> dict[date, Tried]:
@@ -119,7 +124,8 @@ def _tried(instance: dg.DagsterInstance, job: str) -> dict[date, Tried]:
         day = parse_day(record.dagster_run.tags["dagster/partition"])
         before = tried.get(day, Tried(0, ()))
         ended = (datetime.fromtimestamp(record.end_time, UTC),) if record.end_time else ()
-        tried[day] = Tried(before.ever + 1, (*before.ends, *ended))
+        attempt = int(record.dagster_run.tags.get(_ATTEMPT, 0))  # not a count: somebody may have deleted runs
+        tried[day] = Tried(max(before.ever, attempt), (*before.ends, *ended))
     return tried
 
 
@@ -128,7 +134,7 @@ def _requests(job: str, chosen: Plan) -> list[dg.RunRequest]:
         dg.RunRequest(
             run_key=f"{job}:{request.day}:{request.attempt}",
             partition_key=request.day.isoformat(),
-            tags={TAG: job, "lumen/attempt": str(request.attempt), **_BEHIND_THE_SCHEDULE},
+            tags={TAG: job, _ATTEMPT: str(request.attempt), **_BEHIND_THE_SCHEDULE},
         )
         for request in chosen.requests
     ]

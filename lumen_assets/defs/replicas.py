@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Final
 
 import dagster as dg
 
@@ -10,9 +11,16 @@ from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.defs.withheld import withhold
-from lumen_assets.errors import IntegrityError, LumenError, TransientError
+from lumen_assets.errors import IntegrityError, LumenError
 from lumen_assets.replication import replicate
+from lumen_assets.verification import Verdict
 from lumen_assets.workspace import Workspace
+
+PATIENCE: Final = 120.0
+"""Seconds in which the manifest of an archive that another machine put may still come: its upload may be throttled."""
+
+BETWEEN_LOOKS: Final = 5.0
+"""Seconds."""
 
 
 def replica_asset(
@@ -60,7 +68,7 @@ def replica_asset(
                     said = _Said(context.log, frozen.manifest.archive.size)
                     receipt = replicate(frozen, lumen.stores[destination], said)
                 except IntegrityError as error:
-                    done = _settled(lumen, destination, frozen, error, last_try=context.retry_number > 0)
+                    done = _settled(lumen, destination, frozen, error)
                     context.log.info(done)
                     yield dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "settled": done})
                     return
@@ -87,31 +95,31 @@ def replica_asset(
     return replica
 
 
-def _settled(lumen: Workspace, destination: str, frozen: FrozenDay, error: IntegrityError, *, last_try: bool) -> str:
+def _settled(lumen: Workspace, destination: str, frozen: FrozenDay, error: IntegrityError) -> str:
     """What was done about another archive in the place of ours, for people.
 
     Raises:
-        TransientError: if it has no manifest, which may be on its way.
         IntegrityError: ``error``, if nothing may be done.
+        TransientError, PermanentError: if the destination could not be used.
     """
     manifest = frozen.manifest
-    same = lumen.has_another_freezing(destination, manifest) if error.error_class == "conflict" else False
-    if same:
-        return "another machine froze the same content at the same time, and its archive is the replica"
+    if error.error_class != "conflict":
+        raise error
+    deadline = time.monotonic() + PATIENCE
+    while (same := lumen.has_another_freezing(destination, manifest)) is None and time.monotonic() < deadline:
+        time.sleep(BETWEEN_LOOKS)
     if same is False:
         raise error
-    if not last_try:
-        raise TransientError(
-            action="put",
-            subject=f"{manifest.day} r{manifest.revision} at {destination}",
-            cause="another machine has put an archive there, and not its manifest yet",
-            error_class="unfinished",
-        ) from error
-    outcome = lumen.repaired(lumen.look_closely(destination, manifest.day, manifest.revision))
-    if outcome.repair is None or outcome.problem:
-        raise error
-    lumen.note_replica(frozen)
-    return f"put where another machine was lost before its manifest: set aside {', '.join(outcome.repair.set_aside)}"
+    if same is None:
+        outcome = lumen.repaired(lumen.look_closely(destination, manifest.day, manifest.revision))
+        if outcome.repair is not None and not outcome.problem:
+            if outcome.repair.source == lumen.archive_store.name:
+                lumen.note_replica(frozen)
+            aside = ", ".join(outcome.repair.set_aside)
+            return f"put where another machine was lost before its manifest: set aside {aside}"
+        if outcome.before.verdict is not Verdict.MATCH:  # its manifest came just now
+            raise error
+    return "another machine froze the same content at the same time, and its archive is the replica"
 
 
 class _Said:

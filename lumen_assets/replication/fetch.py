@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from lumen_assets.archive import MANIFEST_NAME, Keyring, Manifest, archive_name, revision_prefix
-from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder
+from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, remove_left_over
 from lumen_assets.errors import IntegrityError
 from lumen_assets.replication.store import Store
 
@@ -50,6 +50,7 @@ def fetch_revision(source: Store, day: date, revision: int, archive_folder: Path
     prefix = revision_prefix(day, revision)
     final = archive_folder / prefix
     final.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_over(archive_folder)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=archive_folder) as temporary:
         staging = Path(temporary) / "revision"
         staging.mkdir()

@@ -165,18 +165,17 @@ class LocalStore:
         found = []
         try:
             self._require_folder()
-            for folder, _, names in os.walk(start, onerror=_raise):
+            for folder, _, names in os.walk(start, onerror=_raise_unless_gone):
                 for name in names:
                     path = Path(folder) / name
                     key = path.relative_to(self._folder).as_posix()
                     if key.startswith(prefix) and not name.startswith(TEMPORARY_PREFIX) and _is_regular(path):
                         found.append((key, path))
-        except FileNotFoundError:
-            return
         except OSError as error:
             raise folder_error(error, "list", str(start)) from error
         for key, path in sorted(found):
-            yield self._stored(key, path)
+            with suppress(FileNotFoundError):
+                yield self._stored(key, path)
 
     def _path(self, key: str) -> Path:
         return self._folder / checked_key(key)
@@ -215,7 +214,10 @@ def _is_taken(path: Path) -> bool:
 
 
 def _is_regular(path: Path) -> bool:
-    return stat.S_ISREG(path.lstat().st_mode)
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:  # set aside or removed by another process since the folder was read
+        return False
 
 
 def _require_regular(path: Path, found: os.stat_result) -> None:
@@ -309,5 +311,6 @@ def _copy(reading: BinaryIO, writing: BinaryIO, digests: Digests, subject: str, 
     return sent
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

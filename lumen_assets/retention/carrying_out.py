@@ -116,6 +116,7 @@ def look(installation: Installation, today: date | None = None) -> Outlook:
         start_date=configuration.start_date,
         holds=configuration.retention.hold,
         newest_within_days=configuration.retention.newest_within_days,
+        without_rows={day for day, _ in manifests} - {day for (day, _), found in manifests.items() if _has_rows(found)},
     )
     return Outlook(decided, manifests, recorded, silent)
 
@@ -234,6 +235,11 @@ def _places(configuration: Configuration, silent: Mapping[str, str]) -> dict[str
         )
         for name, destination in destinations
     }
+
+
+def _has_rows(manifest: Manifest) -> bool:
+    """Whether anything of the telemetry belongs to the day."""
+    return any(part.role == "telemetry" and part.end > part.start for part in manifest.provenance.inputs)
 
 
 def _archive_key(revision: Revision) -> str:

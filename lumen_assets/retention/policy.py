@@ -127,6 +127,7 @@ def plan(
     start_date: date,
     holds: Sequence[Hold] = (),
     newest_within_days: int = 7,
+    without_rows: Collection[date] = (),
 ) -> Plan:
     """Decide about every replica that is there.
 
@@ -138,8 +139,9 @@ def plan(
         start_date: the first day there is.
         holds: days of which nothing is removed.
         newest_within_days: see ``Retention``.
+        without_rows: days that no telemetry came for: such ones are made of every day by which the clock is ahead.
     """
-    stopped = _clock_problem([day for day, _ in replicas], today, newest_within_days)
+    stopped = _clock_problem({day for day, _ in replicas}, without_rows, today, newest_within_days)
     rules = {name: kept_by_rule(_good_days(replicas, name), place.keep, today) for name, place in places.items()}
     scene = _Scene(replicas, places, required, today, start_date, holds, stopped, rules, dict(sorted(replicas)))
     decisions: list[Decision] = []
@@ -184,16 +186,19 @@ def _month(day: date) -> Hashable:
     return day.year, day.month
 
 
-def _clock_problem(days: Collection[date], today: date, within: int) -> str:
-    newest = max(days, default=None)
-    if newest is None:
+def _clock_problem(days: Collection[date], without_rows: Collection[date], today: date, within: int) -> str:
+    if not days:
         return ""
+    newest = max(days)
     if newest >= today:
         return f"the clock says {today} in KST, but there is an archive of {newest}: it may be wrong"
-    if newest < today - timedelta(days=within):
+    told = max((day for day in days if day not in without_rows), default=None)
+    if told is None:
+        return f"the clock says {today} in KST, but no day with telemetry says so"
+    if told < today - timedelta(days=within):
         return (
-            f"the clock says {today} in KST, but the newest day is {newest}, more than {within} days before: "
-            "either it is wrong, or no day was made for long"
+            f"the clock says {today} in KST, but the newest day with telemetry is {told}, more than {within} days "
+            "before: either it is wrong, or nothing was recorded for long"
         )
     return ""
 

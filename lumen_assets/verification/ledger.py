@@ -246,11 +246,20 @@ class VerdictLedger:
         ]
 
     def note_seen(self, newest: Mapping[date, int]) -> None:
-        """Remember the newest revision of every day, as a look at all places found it, instead of what was before."""
+        """Remember the newest revision of every day, as a look at all places found it, instead of what was before.
+
+        Of two looks that end at once each adds what it found.
+        """
         with self._database.connected() as connection:
             connection.execute(sa.delete(_SEEN))
             if newest:
-                connection.execute(sa.insert(_SEEN), [_stored({"day": day, "revision": newest[day]}) for day in newest])
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO seen VALUES (:day, :revision) "
+                        "ON CONFLICT (day) DO UPDATE SET revision = excluded.revision"
+                    ),
+                    [_stored({"day": day, "revision": newest[day]}) for day in sorted(newest)],
+                )
 
     def note_retention(self, destination: str, at: datetime) -> None:
         """Retention was carried out to the end at a destination, with nothing left to go."""
@@ -271,7 +280,7 @@ class VerdictLedger:
     def note_manifests(self, parents: Mapping[str, Sequence[str]]) -> None:
         """Remember manifests that destinations hold: those that each names, by its own digest."""
         with self._database.connected() as connection:
-            for digest, named in parents.items():
+            for digest, named in sorted(parents.items()):  # two who note at once never wait for each other
                 connection.execute(
                     sa.text("INSERT INTO manifest VALUES (:digest, :parents) ON CONFLICT (digest) DO NOTHING"),
                     {"digest": digest, "parents": ",".join(named)},

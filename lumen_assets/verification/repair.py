@@ -61,6 +61,7 @@ def repair_replica(
     scratch: Path,
     identify: Identify = lambda _sha256, _size: None,
     *,
+    expected: Manifest | None = None,
     displace: bool = False,
 ) -> Repair:
     """Put a replica again from the first source that is good at the level at which the replica is not.
@@ -69,6 +70,7 @@ def repair_replica(
         before: the verdict on the replica; anything but MATCH.
         sources: where good copies may be, the best first; ``store`` itself is passed over.
         scratch: a folder with room for one archive.
+        expected: the manifest of the revision, where one is known: a source of other content is none.
         displace: put it again also where it is itself intact, but of another freezing of the same day.
 
     Raises:
@@ -78,7 +80,8 @@ def repair_replica(
     """
     day, revision = before.day, before.revision
     level = at_least_bytes(before.level)
-    source, manifest = _good_source(store, day_revision=before, level=level, sources=sources, keyring=keyring)
+    others = [source for source in sources if source.name != store.name]
+    source, manifest = _good_source(before, level, others, keyring, expected)
     if before.finding is Finding.MANIFEST_DIFFERS and not displace:
         own = verify_replica(store, day, revision, level, keyring, identify=identify)
         if own.verdict is Verdict.MATCH:
@@ -129,15 +132,13 @@ def _put_again(store: Store, copies: Mapping[str, Path], known_bad: str | None) 
 
 
 def _good_source(
-    store: Store, *, day_revision: Verification, level: Level, sources: Sequence[Store], keyring: Keyring
+    before: Verification, level: Level, sources: Sequence[Store], keyring: Keyring, expected: Manifest | None
 ) -> tuple[Store, Manifest]:
-    day, revision = day_revision.day, day_revision.revision
+    day, revision = before.day, before.revision
     found: list[str] = []
     for source in sources:
-        if source.name == store.name:
-            continue
         try:
-            verdict = verify_replica(source, day, revision, level, keyring)
+            verdict = verify_replica(source, day, revision, level, keyring, expected=expected)
             if verdict.verdict is Verdict.MATCH:
                 return source, read_manifest(source, day, revision, keyring)
             found.append(f"{source.name}: {verdict.verdict}, {verdict.detail}")
@@ -145,7 +146,7 @@ def _good_source(
             found.append(f"{source.name}: {error.cause}")
     raise IntegrityError(
         action="repair",
-        subject=f"{day} r{revision} at {store.name}",
+        subject=f"{day} r{revision} at {before.destination}",
         cause="no other copy of it is good: " + "; ".join(found),
         error_class="no-good-copy",
         hint="what the damaged one still holds may be salvaged by hand; docs/format.md says how",

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lumen_assets.archive import (
     extract_stream,
     freeze_day,
     heads,
+    layout,
     load_frozen,
     newest,
     parse_manifest_key,
@@ -322,6 +323,27 @@ class TestIndex:
             path.unlink()
         refresh_index(place.archive, place.keyring)
         assert index.read_bytes() == before
+
+    def test_days_that_it_has_are_not_looked_into(
+        self, place: Place, index: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A day after three years costs what the first one did."""
+        looked_into: list[date] = []
+
+        def revision_folders(archive_folder: Path, day: date) -> dict[int, Path]:
+            looked_into.append(day)
+            return layout.revision_folders(archive_folder, day)
+
+        monkeypatch.setattr("lumen_assets.archive.index.revision_folders", revision_folders)
+        another = NEXT_DAY + timedelta(days=1)
+        assert place.freeze("one", another).created
+        assert looked_into == [another]
+        assert [entry.day for entry in read_index(place.archive)] == [DAY, DAY, NEXT_DAY, another]
+
+    def test_one_that_is_lost_while_a_day_is_noted_is_made_again_whole(self, place: Place, index: Path) -> None:
+        index.unlink()
+        refresh_index(place.archive, place.keyring, only=NEXT_DAY)
+        assert len(read_index(place.archive)) == 3
 
     def test_a_good_index_is_not_touched(self, place: Place, index: Path) -> None:
         before = index.stat()

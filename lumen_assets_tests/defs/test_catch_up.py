@@ -127,6 +127,20 @@ def test_a_failed_day_waits_for_its_next_attempt(daemon: Daemon) -> None:
     assert said == "5 days wait for their next attempt, 0 are given up"
 
 
+def test_a_day_is_tried_again_though_somebody_deleted_a_run_of_it(daemon: Daemon) -> None:
+    """A run key that was used once is never started again: Dagster takes it for the run that is there."""
+    (daemon.installation.home / "controls" / "reports" / f"report_{START}.md").mkdir(parents=True)
+    configuration = daemon.installation.root / "lumen.yaml"
+    configuration.write_text(
+        configuration.read_text().replace("per_tick: 2", "per_tick: 1, first_wait_minutes: 0.0001")
+    )
+    daemon.restart()
+    assert daemon.tick() + daemon.tick() == [f"daily:{START}:1", f"daily:{START}:2"]
+    first = daemon.instance.get_runs(dg.RunsFilter(tags={TAG: "daily"}))[-1]
+    daemon.instance.delete_run(first.run_id)
+    assert daemon.tick() == [f"daily:{START}:3"]
+
+
 def test_a_day_that_is_under_way_is_left_alone_whoever_started_it(daemon: Daemon) -> None:
     job = daemon.definitions.resolve_job_def("daily")
     daemon.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": str(START)})
@@ -144,6 +158,23 @@ def test_a_day_below_policy_is_repaired(daemon: Daemon) -> None:
     archive = daemon.installation.archive_at("there", LAST_DAY)
     archive.unlink()
     daemon.installation.json("verify", str(LAST_DAY), exit_code=1)
+    assert daemon.tick("heal") == [f"repair:{LAST_DAY}:1"]
+    assert archive.is_file()
+    assert daemon.tick("heal") == []
+
+
+def test_a_day_that_met_a_policy_which_asked_for_less_is_repaired(daemon: Daemon) -> None:
+    configuration = daemon.installation.root / "lumen.yaml"
+    before = configuration.read_text()
+    configuration.write_text(before + "policy: {required_replicas: 1}\n")
+    daemon.installation.json("daily", "--day", str(LAST_DAY))
+    archive = daemon.installation.archive_at("there", LAST_DAY)
+    archive.unlink()
+    daemon.installation.json("verify", str(LAST_DAY), exit_code=1)
+    daemon.restart()
+    assert daemon.tick("heal") == []
+    configuration.write_text(before + "policy: {required_replicas: 2}\n")
+    daemon.restart()
     assert daemon.tick("heal") == [f"repair:{LAST_DAY}:1"]
     assert archive.is_file()
     assert daemon.tick("heal") == []

@@ -101,6 +101,7 @@ def test_kubernetes(helm: dict[str, Any], instance_of: Any) -> None:
     assert code["includeConfigInLaunchedRuns"]["enabled"]
     assert code["image"] == daemon["image"] == helm["dagsterWebserver"]["image"]
     assert {mount["name"] for mount in code["volumeMounts"]} == {volume["name"] for volume in code["volumes"]}
+    assert code["resources"] == launcher["config"]["k8sRunLauncher"]["resources"], "the chart gives the code's to a run"
     assert code["env"].keys() <= ENVIRONMENT.keys()
     assert code["env"]["LUMEN_HOME"] in {mount["mountPath"] for mount in code["volumeMounts"]}
 

@@ -7,11 +7,16 @@ import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from lumen_assets.archive import Manifest
 from lumen_assets.definitions import build_defs
+from lumen_assets.defs import replicas
+from lumen_assets.errors import TransientError
+from lumen_assets.workspace import Workspace
 from lumen_assets_tests.installation import LAST_DAY, Installation
 from lumen_assets_tests.postgres import Postgres, postgres
 
@@ -109,15 +114,50 @@ def test_the_same_day_frozen_by_both_is_one_revision(north: Machine, south: Mach
     require_good(north)
 
 
-def test_a_machine_lost_between_archive_and_manifest(north: Machine, south: Machine) -> None:
+def put_by_hand(machine: Machine, pattern: str) -> None:
+    """What the machine froze, or a part of it, at the first destination."""
+    (machine.there / str(LAST_DAY)).mkdir(exist_ok=True)
+    for path in (machine.home / "archive" / str(LAST_DAY)).glob(pattern):
+        shutil.copyfile(path, machine.there / str(LAST_DAY) / path.name)
+
+
+def test_a_machine_lost_between_archive_and_manifest(
+    north: Machine, south: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "PATIENCE", 0)
     north.json("daily", "--day", str(LAST_DAY), "--until", "freeze")
-    orphan = next((north.home / "archive" / str(LAST_DAY)).glob("*.tink"))
-    (north.there / str(LAST_DAY)).mkdir()
-    shutil.copyfile(orphan, north.there / str(LAST_DAY) / orphan.name)
+    put_by_hand(north, "*.tink")
     shutil.rmtree(north.home)
     assert made(south) == 1
     aside = [path for path in north.there.rglob("*") if ".aside-" in path.name]
     assert [path.read_bytes() for path in aside] != []
+    require_good(south)
+
+
+def test_a_manifest_that_is_on_its_way_is_waited_for(
+    north: Machine, south: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on the second try of a step whose first one failed for another reason."""
+    north.json("daily", "--day", str(LAST_DAY), "--until", "freeze")
+    put_by_hand(north, "*.tink")
+    real_look, real_put, tries = Workspace.has_another_freezing, replicas.replicate, []
+
+    def look(self: Workspace, destination: str, manifest: Manifest) -> bool | None:
+        found = real_look(self, destination, manifest)
+        put_by_hand(north, "*.json")
+        return found
+
+    def put(*arguments: Any) -> Any:
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise TransientError(action="put", subject="it", cause="no network", error_class="network")
+        return real_put(*arguments)
+
+    monkeypatch.setattr(Workspace, "has_another_freezing", look)
+    monkeypatch.setattr(replicas, "replicate", put)
+    monkeypatch.setattr(replicas, "BETWEEN_LOOKS", 0, raising=False)
+    assert made(south) == 1
+    assert [path for path in north.there.rglob("*") if ".aside-" in path.name] == []
     require_good(south)
 
 
@@ -129,6 +169,19 @@ def test_what_was_frozen_and_put_nowhere_does_not_count(north: Machine, south: M
     assert {item["verdict"] for item in found["verdicts"]} == {"MATCH"}
     assert found["history"] == []
     assert made(north) == 2
+    require_good(south)
+
+
+def test_what_was_put_nowhere_repairs_nothing(north: Machine, south: Machine) -> None:
+    """North's own archive of the day is intact, and of other content than the replicas."""
+    north.json("daily", "--day", str(LAST_DAY), "--until", "freeze")
+    late_row(north, "meanwhile")
+    assert made(south) == 1
+    damaged = next((north.there / str(LAST_DAY)).glob("*.tink"))
+    content = bytearray(damaged.read_bytes())
+    content[-5] ^= 1
+    damaged.write_bytes(content)
+    assert north.json("repair", str(LAST_DAY))["ok"]
     require_good(south)
 
 

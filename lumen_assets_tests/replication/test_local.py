@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,26 @@ def test_a_disk_that_is_not_mounted_is_an_error_and_not_a_new_folder(tmp_path: P
     with pytest.raises(PermanentError, match="there is no folder"):
         list(store.list())
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("seen", ["by its name", "whole"])
+def test_what_vanishes_while_all_is_listed_hides_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: str
+) -> None:
+    """Another process sets an object aside, or removes it, between two looks."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"x")
+    real_walk = os.walk
+
+    def walk(*arguments: Any, **options: Any) -> Iterator[Any]:
+        for found in real_walk(*arguments, **options):
+            if seen == "by its name":
+                (tmp_path / "b").unlink(missing_ok=True)
+            yield found
+        (tmp_path / "b").unlink(missing_ok=True)
+
+    monkeypatch.setattr(os, "walk", walk)
+    assert [stored.key for stored in LocalStore("here", tmp_path).list()] == ["a", "c"]
 
 
 @pytest.mark.parametrize(

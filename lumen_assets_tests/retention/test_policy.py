@@ -165,6 +165,21 @@ def test_a_clock_behind_removes_nothing(history: History, at: dict[str, Place], 
     assert found.removals == []
 
 
+@given(histories, places, st.integers(8, 400))
+def test_a_clock_ahead_removes_nothing_though_days_without_rows_were_made_by_it(
+    history: History, at: dict[str, Place], ahead: int
+) -> None:
+    newest = max(day for day, _ in history)
+    made = [newest + timedelta(days=number) for number in range(1, ahead)]
+    full = history | {(day, 1): dict.fromkeys(NAMES, GOOD) for day in made}
+    today = newest + timedelta(days=ahead)
+    assert planned(full, at, today=today).stopped == "", "days with rows would prove it right"
+    for without_rows in (made, [day for day, _ in full]):
+        found = planned(full, at, today=today, without_rows=without_rows)
+        assert "the clock says" in found.stopped
+        assert found.removals == []
+
+
 def test_a_clock_a_year_ahead_removes_nothing_of_a_real_history() -> None:
     history = daily(400)
     assert len(planned(history).removals) > 0

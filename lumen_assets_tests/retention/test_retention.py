@@ -147,6 +147,19 @@ def test_a_clock_a_year_ahead_removes_nothing(installation: Installation, monkey
     assert "the clock says 2027-03-10" in installation.lumen("retention").output
 
 
+def test_days_that_a_wrong_clock_made_do_not_prove_it_right(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever makes missing days goes by the same clock, and makes days of which there is no telemetry."""
+    made = LAST_DAY + timedelta(days=20)
+    assert installation.json("daily", "--day", str(made))["ok"]
+    set_clock(monkeypatch, made + timedelta(days=1))
+    before = archives(installation)
+    assert removed(installation, exit_code=1) == []
+    assert archives(installation) == before
+    assert f"the newest day with telemetry is {LAST_DAY}" in installation.lumen("retention").output
+
+
 def test_legal_hold(installation: Installation) -> None:
     configure(installation, "keep_monthly: 0", f"keep_monthly: 0, hold: [{OLD[0]}, '{OLD[2]}..{LAST_DAY}']")
     assert removed(installation) == [(str(OLD[1]), "there")]

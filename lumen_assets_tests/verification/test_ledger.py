@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -172,6 +173,23 @@ def test_what_was_good_anywhere_and_what_a_look_around_saw(ledger: VerdictLedger
     ledger.note_retention("here", first.at)
     ledger.note_retention("here", second.at)
     assert ledger.retention_done() == {"here": second.at}
+
+
+def test_two_machines_may_note_at_once_what_they_have_seen(postgres: Postgres) -> None:
+    url = postgres_url(postgres.new_database())
+    ledger = VerdictLedger(url)
+    ledger.note_seen({DAY: 1})
+    other = sa.create_engine(url)
+    with ThreadPoolExecutor() as pool:
+        with other.begin() as connection:
+            connection.execute(sa.text("DELETE FROM lumen.seen"))
+            connection.execute(sa.text("INSERT INTO lumen.seen VALUES (:day, 1)"), {"day": DAY.isoformat()})
+            noted = pool.submit(ledger.note_seen, {DAY: 2, DAY + timedelta(days=1): 1})
+            with pytest.raises(TimeoutError):
+                noted.result(timeout=0.5)  # it waits for the other one
+        noted.result(timeout=10)
+    assert ledger.seen() == {DAY: 2, DAY + timedelta(days=1): 1}
+    other.dispose()
 
 
 def test_heads_are_the_manifests_that_no_other_one_names(ledger: VerdictLedger) -> None:
