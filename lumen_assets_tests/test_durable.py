@@ -79,7 +79,7 @@ def test_what_processes_that_were_killed_left_goes_and_what_is_being_written_sta
         (folder / ".tmp-old-file").write_bytes(b"x")
         for name in (".tmp-old", ".tmp-old-file"):
             os.utime(folder / name, (0, 0))
-    workspace.cut_day(LAST_DAY)
+    workspace.inputs.cut(LAST_DAY)
     shutil.rmtree(workspace.settings.archive_folder / revision_prefix(LAST_DAY, 1))
     assert workspace.bring_newest(LAST_DAY) == 1
     for folder in folders:
