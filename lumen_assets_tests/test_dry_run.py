@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -166,3 +168,25 @@ def test_what_was_frozen_dry_is_put_when_it_is_over(installation: Installation) 
     ):
         (request,) = sensor.evaluate_tick(context).run_requests or []
     assert request.partition_key == str(yesterday())
+
+
+def test_a_backfill_says_that_it_is_one(installation: Installation) -> None:
+    set_dry(installation)
+    day = str(yesterday())
+    found = run_lumen(installation, "backfill", "--from", day, "--to", day, "--json")
+    said = json.loads(found)
+    assert (said["dry_run"], said["done"]) == (True, [day])
+    assert copies(installation) == {}
+    assert "dry run        days were reported" in run_lumen(installation, "backfill", "--from", day, "--to", day)
+
+
+def run_lumen(installation: Installation, *arguments: str) -> str:
+    """In a process of its own, as its workers are."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lumen_assets.cli", *arguments],
+        env={**os.environ, **installation.environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout

@@ -60,10 +60,13 @@ def backfill(first: date | None, last: date | None, workers: int | None, as_json
         with _shown(choice, count, console) as show, _signals_to(stop):
             result = run_backfill(instance, choice, _new_id(), workers=count, stop=stop, listener=show)
         told = tell_people(workspace, instance, result.runs, console) if result.runs else {}
+    dry_run = settings.configuration.dry_run
     if as_json:
-        print_json(_as_json(result, asked, told))
+        print_json({**_as_json(result, asked, told), "dry_run": dry_run})
     else:
         _print(result, asked, told, Console())
+        if dry_run:
+            click.echo("dry run        days were reported and frozen here; nothing was put, verified or attested")
     if stop.asked and result.left:
         raise SystemExit(INTERRUPTED)
     if not result.ok:
