@@ -133,7 +133,7 @@ def freeze_day(
         TransientError: if a file changed while it was read.
         IntegrityError: if what is frozen already is not as it was made.
     """
-    with _folder_errors(archive_folder), locked(archive_folder, day.isoformat()):
+    with folder_errors(archive_folder), locked(archive_folder, day.isoformat()):
         _clean(archive_folder, day)
         _require_whole(archive_folder, day)
         entries = refresh_index(archive_folder, keyring)
@@ -204,7 +204,7 @@ def load_frozen(folder: Path, keyring: Keyring) -> FrozenDay:
         IntegrityError: if the manifest is not authentic, or the archive not there or of another size.
         PermanentError: if the manifest's key is not in the keyring, or the folder cannot be read.
     """
-    with _folder_errors(folder):
+    with folder_errors(folder):
         manifest = read_manifest(folder, keyring)
         frozen = FrozenDay(folder, manifest, manifest.digest, created=False)
         size = frozen.archive_path.stat().st_size if frozen.archive_path.is_file() else None
@@ -263,7 +263,8 @@ def _clean(archive_folder: Path, day: date) -> None:
 
 
 @contextmanager
-def _folder_errors(folder: Path) -> Iterator[None]:
+def folder_errors(folder: Path) -> Iterator[None]:
+    """Turn what the file system says of a folder of ours into ``PermanentError``."""
     try:
         yield
     except LumenError:

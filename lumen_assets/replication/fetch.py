@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from lumen_assets.archive import MANIFEST_NAME, Keyring, Manifest, archive_name, revision_prefix
+from lumen_assets.archive.freeze import folder_errors
 from lumen_assets.durable import TEMPORARY_PREFIX, fsync_folder, remove_left_over
 from lumen_assets.errors import IntegrityError
 from lumen_assets.replication.store import Store
@@ -45,8 +46,13 @@ def fetch_revision(source: Store, day: date, revision: int, archive_folder: Path
 
     Raises:
         IntegrityError: if the manifest is not authentic, or the archive not what it says.
-        TransientError, PermanentError: if the destination could not be used.
+        TransientError, PermanentError: if the destination could not be used, or the local archive not be written.
     """
+    with folder_errors(archive_folder):
+        _fetch_revision(source, day, revision, archive_folder, keyring)
+
+
+def _fetch_revision(source: Store, day: date, revision: int, archive_folder: Path, keyring: Keyring) -> None:
     prefix = revision_prefix(day, revision)
     final = archive_folder / prefix
     final.parent.mkdir(parents=True, exist_ok=True)
