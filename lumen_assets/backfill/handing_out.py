@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
-LONGEST_BLOCK: Final = 8
+LONGEST_BLOCK: Final = 16
 """Days in a row that one worker is handed: it has read all but the first one's day before already."""
 
 

@@ -8,6 +8,7 @@ input ending is its sign to leave: a worker outlives the process that started it
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import signal
 import subprocess
@@ -177,7 +178,7 @@ class _Pool:
     def fill(self) -> bool:
         """Start workers while there is more to do than there are; whether any runs."""
         while len(self._running) < min(self._workers, self._hand_out.wanted):
-            worker = _start(next(self._numbers), self._arguments)
+            worker = _start(next(self._numbers), self._workers, self._arguments)
             self._running[worker.number] = worker
             self._selector.register(worker.output, selectors.EVENT_READ, worker)
         return bool(self._running)
@@ -241,8 +242,11 @@ class _Pool:
             )
 
 
-def _start(number: int, arguments: Sequence[str]) -> _Worker:
+def _start(number: int, workers: int, arguments: Sequence[str]) -> _Worker:
     """A worker, in a process group of its own: Ctrl-C in a terminal is for us alone."""
     command = [sys.executable, "-m", "lumen_assets.backfill.worker", *arguments]
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    environment = {**os.environ, "POLARS_MAX_THREADS": str(threads)}  # more would only be in each other's way
     pipe = subprocess.PIPE
-    return _Worker(number, subprocess.Popen(command, stdin=pipe, stdout=pipe, process_group=0))  # noqa: S603
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
+    return _Worker(number, process)

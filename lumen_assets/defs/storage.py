@@ -1,4 +1,4 @@
-"""Dagster's SQLite storage for a process that makes many runs: what was opened stays open.
+"""Dagster's SQLite storage, whose connections stay open.
 
 Dagster opens its databases anew for every event of a run, and makes the database of each run by way of its migrations.
 The files are the same; the daemon and the UI read them as ever.
@@ -28,22 +28,14 @@ from lumen_assets.durable import new_file
 _STAY_OPEN: Final = 5
 """Databases of events that stay open: the one of all runs, and those of the newest runs."""
 
-_OTHER_STORAGE: Final = {"storage", "run_storage", "event_log_storage", "schedule_storage", "instance_class"}
 
 
 def open_instance_in(folder: Path) -> dg.DagsterInstance:
-    """The instance whose ``dagster.yaml`` is in ``folder``: with ``KeptOpen``, unless that names another storage.
-
-    What steps print is not kept, unless that says where: ours print nothing, and four processes a run would wait.
-    """
-    configured = yaml.safe_load((folder / "dagster.yaml").read_text("utf-8")) or {}
-    ours = {"module": __name__, "class": KeptOpen.__name__, "config": {"base_dir": str(folder)}}
-    overrides: Any = {} if _OTHER_STORAGE & configured.keys() else {"storage": {"custom": ours}}
-    if "compute_logs" not in configured:
-        overrides["compute_logs"] = {
-            "module": "dagster._core.storage.noop_compute_log_manager",
-            "class": "NoOpComputeLogManager",
-        }
+    """The instance whose ``dagster.yaml`` is in ``folder``, wherever ``DAGSTER_HOME`` is."""
+    storage = (yaml.safe_load((folder / "dagster.yaml").read_text("utf-8")) or {}).get("storage", {})
+    overrides: Any = {}
+    if storage.get("custom", {}).get("module") == __name__:
+        overrides["storage"] = {"custom": {**storage["custom"], "config": {"base_dir": str(folder)}}}
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=overrides))
 
 
@@ -63,7 +55,7 @@ class KeptOpen(DagsterSqliteStorage):
 
 
 def _engine(address: str) -> Engine:
-    engine = create_engine(address, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+    engine = create_engine(address, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, max_overflow=-1)
     event.listen(engine, "connect", _without_waiting_for_the_disk)
     return engine
 

@@ -1,13 +1,17 @@
 """The storage that stays open writes what Dagster's own reads, and gives way to one that is configured."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 
 from lumen_assets.defs.instance import prepare_instance
-from lumen_assets.defs.storage import open_instance_in
+from lumen_assets.defs.storage import KeptOpen, open_instance_in
 
 RUNS = 7  # more than there are databases that stay open
 
@@ -15,6 +19,12 @@ RUNS = 7  # more than there are databases that stay open
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition([str(number) for number in range(RUNS)]))
 def thing(context: dg.AssetExecutionContext) -> None:
     context.log.info("made")
+
+
+def dagsters_own(folder: Path) -> dg.DagsterInstance:
+    """The same instance, as Dagster's own storage opens it."""
+    storage = {"storage": {"sqlite": {"base_dir": str(folder)}}}
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=storage))
 
 
 def make(instance: dg.DagsterInstance, partition: str) -> str:
@@ -35,7 +45,7 @@ def test_dagster_reads_what_it_wrote_and_the_other_way_round(folder: Path) -> No
         run_ids = [make(ours, str(number)) for number in range(RUNS)]
         written = {run_id: told(ours, run_id) for run_id in run_ids}
         keys = ours.get_materialized_partitions(dg.AssetKey("thing"))
-    with dg.DagsterInstance.from_config(str(folder)) as theirs:
+    with dagsters_own(folder) as theirs:
         assert {run_id: told(theirs, run_id) for run_id in run_ids} == written
         assert theirs.get_materialized_partitions(dg.AssetKey("thing")) == keys == {str(n) for n in range(RUNS)}
         assert all(run.status is dg.DagsterRunStatus.SUCCESS for run in theirs.get_runs())
@@ -59,7 +69,7 @@ def test_two_at_once_see_each_other(folder: Path) -> None:
 def test_a_run_that_the_ui_asked_for_first_keeps_its_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look whether it is there and its making, Dagster's own storage makes it."""
     run_id = make_new_run_id()
-    with open_instance_in(folder) as ours, dg.DagsterInstance.from_config(str(folder)) as theirs:
+    with open_instance_in(folder) as ours, dagsters_own(folder) as theirs:
         made = folder / "history" / "runs" / f"{run_id}.db"
         exists = Path.exists
 
@@ -89,9 +99,35 @@ def test_databases_do_not_pile_up(folder: Path) -> None:
 
 def test_a_storage_that_is_configured_is_used(folder: Path, tmp_path: Path) -> None:
     configuration = folder / "dagster.yaml"
-    elsewhere = f"\nstorage: {{sqlite: {{base_dir: {tmp_path / 'elsewhere'}}}}}\n"
-    configuration.write_text(configuration.read_text("utf-8") + elsewhere, encoding="utf-8")
+    elsewhere = {"sqlite": {"base_dir": str(tmp_path / "elsewhere")}}
+    changed = {**yaml.safe_load(configuration.read_text("utf-8")), "storage": elsewhere}
+    configuration.write_text(yaml.safe_dump(changed), encoding="utf-8")
     with open_instance_in(folder) as instance:
         make(instance, "1")
     assert list((tmp_path / "elsewhere" / "history").glob("*.db"))
     assert not (folder / "history").exists()
+
+
+def test_processes_that_dagster_starts_keep_it_open_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError, match="DAGSTER_HOME"):
+        dg.DagsterInstance.from_config(str(folder))
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    with dg.DagsterInstance.get() as instance:
+        assert type(instance.event_log_storage).__module__ == KeptOpen.__module__
+        make(instance, "1")
+    assert list((folder / "history" / "runs").glob("*.db"))
+
+
+def test_as_many_as_ask_at_once_are_served(folder: Path) -> None:
+    """The daemon and the webserver ask from many threads at once, more than a pool has by default."""
+    threads = 40
+    with open_instance_in(folder) as instance, ThreadPoolExecutor(threads) as pool:
+        make(instance, "1")
+        together = Barrier(threads)
+
+        def ask(_: int) -> int:
+            with instance.run_storage.connect():
+                together.wait(30)
+            return instance.get_runs_count()
+
+        assert list(pool.map(ask, range(threads))) == [1] * threads
