@@ -2,4 +2,4 @@
 
 import gc
 
-gc.set_threshold(50_000)  # what Dagster and the SDKs import stays: looking for garbage among it took 0.2 s of each run's process
+gc.set_threshold(50_000)  # Dagster and the SDKs stay once imported: looking for garbage among them took 0.2 s a process

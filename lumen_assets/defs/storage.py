@@ -29,7 +29,6 @@ _STAY_OPEN: Final = 5
 """Databases of events that stay open: the one of all runs, and those of the newest runs."""
 
 
-
 def open_instance_in(folder: Path) -> dg.DagsterInstance:
     """The instance whose ``dagster.yaml`` is in ``folder``, wherever ``DAGSTER_HOME`` is."""
     storage = (yaml.safe_load((folder / "dagster.yaml").read_text("utf-8")) or {}).get("storage", {})
