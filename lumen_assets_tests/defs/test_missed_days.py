@@ -17,8 +17,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lumen_assets.days import days_between, yesterday
-from lumen_assets.defs.catch_up import TAG
+from lumen_assets.days import days_between
+from lumen_assets.defs.catch_up import TAG, newest_expected
+from lumen_assets.settings import Configuration
 from lumen_assets_tests.installation import Installation
 
 MISSED = 20
@@ -80,7 +81,7 @@ def attested(installation: Installation) -> set[date]:
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
 def test_twenty_missed_days(tmp_path: Path) -> None:
-    last = yesterday()
+    last = newest_expected(Configuration(), datetime.now(UTC))  # in the morning, KST, it is not yesterday
     start = last - timedelta(days=MISSED - 1)
     broken = start + timedelta(days=7)
     installation = Installation.make(tmp_path / "installation", days=MISSED, configuration=CONFIGURATION, last_day=last)
