@@ -30,11 +30,10 @@ def outbox_of(workspace: Workspace) -> Outbox:
         on_postgres = False
     if not on_postgres:
         return workspace.outbox()
-    import dagster as dg
-
     from lumen_assets.defs.alerts.telling import open_outbox
+    from lumen_assets.defs.storage import open_instance_in
 
-    with dg.DagsterInstance.from_config(str(workspace.settings.dagster_home)) as instance:
+    with open_instance_in(workspace.settings.dagster_home) as instance:
         return open_outbox(instance, workspace)
 
 
