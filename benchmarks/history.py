@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/history.py [--days 1095] [--rate 5]
 
 The history is made by `lumen backfill` from telemetry at 0.02 Hz. What is measured are the days after it, from
-telemetry at ``--rate``, as a worker of `lumen backfill` makes them: one after the other, each in both installations, so that what
-the machine does besides hits both; in processor seconds.
+telemetry at ``--rate``, as a worker of `lumen backfill` makes them: one after the other, each in both installations, so
+that what the machine does besides hits both; in processor seconds.
 """
 
 from __future__ import annotations
