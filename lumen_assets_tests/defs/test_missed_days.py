@@ -78,11 +78,10 @@ def attested(installation: Installation) -> set[date]:
     }
 
 
-def started(installation: Installation) -> set[str]:
+def started(instance: dg.DagsterInstance) -> set[str]:
     """The days that a run is at work on."""
-    with dg.DagsterInstance.from_config(str(installation.home / "dagster")) as instance:
-        runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={TAG: "daily"}))
-        return {run.tags["dagster/partition"] for run in runs}
+    runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={TAG: "daily"}))
+    return {run.tags["dagster/partition"] for run in runs}
 
 
 def require_cap(runs: Sequence[dg.DagsterRun]) -> None:
@@ -114,29 +113,29 @@ def test_twenty_missed_days(tmp_path: Path) -> None:
     def given_up() -> set[str]:
         return {day for one in outbox.open_incidents() if one.kind == "given_up" for day in one.subjects}
 
-    while not (wanted <= attested(installation) and given_up() == {str(broken)}):
-        assert time.monotonic() - began < 2400, sorted(wanted - attested(installation))
-        done = len(attested(installation))
-        with dagster_daemon(installation):
-            if kills == 0:  # in a run of the broken day
-                while str(broken) not in started(installation):
-                    time.sleep(0.1)
-            elif kills < KILLS:  # some days later, at any moment
-                while len(attested(installation)) < min(done + 4, len(wanted)):
-                    time.sleep(0.2)
-                time.sleep(random.uniform(0, 5))  # noqa: S311 - a moment, no secret
-            if kills < KILLS:
-                kills += 1
-            else:
-                while not (wanted <= attested(installation) and given_up() == {str(broken)}):
-                    assert time.monotonic() - began < 2400, sorted(wanted - attested(installation))
-                    time.sleep(1)
-                time.sleep(90)  # a tick later it is still given up, and nothing is doubled
-    assert attested(installation) == wanted
-    assert all(
-        [folder.name for folder in (installation.home / "archive" / str(day)).glob("r*")] == [] for day in wanted
-    ), "one revision each"
     with dg.DagsterInstance.from_config(str(installation.home / "dagster")) as instance:
+        while not (wanted <= attested(installation) and given_up() == {str(broken)}):
+            assert time.monotonic() - began < 2400, sorted(wanted - attested(installation))
+            done = len(attested(installation))
+            with dagster_daemon(installation):
+                if kills == 0:  # in a run of the broken day
+                    while str(broken) not in started(instance):
+                        time.sleep(0.1)
+                elif kills < KILLS:  # some days later, at any moment
+                    while len(attested(installation)) < min(done + 4, len(wanted)):
+                        time.sleep(0.2)
+                    time.sleep(random.uniform(0, 5))  # noqa: S311 - a moment, no secret
+                if kills < KILLS:
+                    kills += 1
+                else:
+                    while not (wanted <= attested(installation) and given_up() == {str(broken)}):
+                        assert time.monotonic() - began < 2400, sorted(wanted - attested(installation))
+                        time.sleep(1)
+                    time.sleep(90)  # a tick later it is still given up, and nothing is doubled
+        assert attested(installation) == wanted
+        assert all(
+            [folder.name for folder in (installation.home / "archive" / str(day)).glob("r*")] == [] for day in wanted
+        ), "one revision each"
         runs = instance.get_runs(dg.RunsFilter(tags={TAG: "daily"}))
         good = Counter(run.tags["dagster/partition"] for run in runs if run.status is dg.DagsterRunStatus.SUCCESS)
         assert set(good) == {str(day) for day in wanted}
