@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from lumen_assets.errors import SettingsError
 from lumen_assets.settings.stored import FORMS, StoredSecret, parse_reference
+from lumen_assets.settings.values import nothing_wrong
 
 ENVIRONMENT: Final = {
     "LUMEN_CONFIG": "path of lumen.yaml (default: lumen.yaml in the working folder, else the shipped defaults)",
@@ -79,7 +80,7 @@ def environment_secret(
     environ: Mapping[str, str],
     name: str,
     problems: list[str],
-    problem_in: Callable[[str], str | None] = lambda value: None,  # noqa: ARG005
+    problem_in: Callable[[str], str | None] = nothing_wrong,
 ) -> SecretStr | None:
     """The same for a secret, which may also be one that AWS keeps, where ``NAME_AWS`` says.
 

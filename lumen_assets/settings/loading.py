@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -26,6 +25,7 @@ from lumen_assets.settings.environment import (
     environment_value,
 )
 from lumen_assets.settings.parts import with_parts
+from lumen_assets.settings.values import PROBLEM_IN, address_problem, nothing_wrong
 
 
 class MailServer(BaseModel):
@@ -255,7 +255,7 @@ def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) 
         if name is None:
             continue
         wrong: list[str] = []
-        address = SecretStr(name) if "://" in name else environment_secret(environ, name, wrong, _address_problem)
+        address = SecretStr(name) if "://" in name else environment_secret(environ, name, wrong, address_problem)
         problems.extend(f"{setting}: {problem}" for problem in wrong)
         if address is not None:
             addresses[name] = address
@@ -264,42 +264,10 @@ def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) 
     return addresses
 
 
-def _url_problem(url: str) -> str | None:
-    return None if _is_http(url) else "it is not an address of the form https://HOST/PATH"
-
-
-def _signing_problem(secrets: str) -> str | None:
-    """What would only be met when there is something to tell, or never: that nothing is signed."""
-    given = any(part.strip() for part in secrets.split(","))
-    return None if given else "there is no secret in it, only commas: set one, or unset it"
-
-
-def _state_problem(url: str) -> str | None:
-    from lumen_assets.state import postgres_url  # SQLAlchemy, for those who need it
-
-    try:
-        postgres_url(url)
-    except ValueError as error:
-        return f"{error}: give one like postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE"
-    return None
-
-
-def _address_problem(address: str) -> str | None:
-    return None if "://" in address else "it is not an address: it must begin with a scheme and ://"
-
-
-_PROBLEM_IN: Final[dict[str, Callable[[str], str | None]]] = {
-    "LUMEN_STATE_URL": _state_problem,
-    "LUMEN_ALERT_URL": _url_problem,
-    "LUMEN_ALERT_SECRET": _signing_problem,
-}
-"""What is wrong with a secret, with the fix; the others are looked at where they are used."""
-
-
 def _secrets(environ: Mapping[str, str], problems: list[str]) -> dict[str, SecretStr]:
     """Those that are set, by their variables; ``problems`` is also told of names that no secret has."""
     given = {
-        name: environment_secret(environ, name, problems, _PROBLEM_IN.get(name, lambda value: None))  # noqa: ARG005
+        name: environment_secret(environ, name, problems, PROBLEM_IN.get(name, nothing_wrong))
         for name in sorted(SECRETS)
     }
     for name in ENVIRONMENT:
@@ -311,14 +279,6 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> dict[str, Secre
             "`lumen key new` on one of them, and set it on all"
         )
     return {name: secret for name, secret in given.items() if secret is not None}
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
-        return False
 
 
 def _mail_server(

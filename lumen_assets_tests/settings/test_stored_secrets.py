@@ -6,6 +6,8 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from lumen_assets.definitions import build_defs
 from lumen_assets.errors import LumenError, PermanentError, SettingsError, TransientError
 from lumen_assets.settings import Settings, aws, load_settings
 from lumen_assets.workspace import Workspace
-from lumen_assets_tests.alerting.receiver import Say, Server, server
+from lumen_assets_tests.alerting.receiver import Say, Server, event, server
 from lumen_assets_tests.settings.aws_server import ALLOWED, AwsServer, environment, running_aws
 
 CANARY = "canary-kept-by-aws-0001"
@@ -221,20 +223,19 @@ def test_a_service_that_does_not_answer_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(aws, "SECONDS", 0.5)
     service.say = Say(play=lambda handler: service.closing.wait(20))
-    settings = settings_of(
-        tmp_path, LUMEN_ARCHIVE_KEY_AWS="ssm:/lumen/key", SMTP_PASS_AWS="ssm:/x", DROPBOX_TOKEN_AWS="secretsmanager:y"
-    )
+    names = ("LUMEN_ARCHIVE_KEY", "SMTP_PASS", "DROPBOX_TOKEN")
+    settings = settings_of(tmp_path, **{f"{name}_AWS": f"ssm:/lumen/{name}" for name in names})
     began = time.monotonic()
     assert settings.secrets == frozenset()
     assert time.monotonic() - began < 5, "it was waited for once, not for each"
     assert settings.archive_key is not None
-    with pytest.raises(TransientError, match="no answer within 0.5 s"):
+    with pytest.raises(TransientError, match=r"no answer within 0\.5 s"):
         settings.archive_key.get_secret_value()
 
 
 def test_loading_definitions_asks_nobody(service: Server, tmp_path: Path) -> None:
     (tmp_path / "lumen.yaml").write_text(
-        "destinations: {here: {type: local, path: a}, box: {type: dropbox, folder: /a}, drive: {type: gdrive, folder: b}}\n"
+        "destinations: {box: {type: dropbox, folder: /a}, drive: {type: gdrive, folder: b}}\n"
         "alerts: {apprise: [CHAT_URL], mail: {to: [ops@example.org]}, dead_man_url: PING_URL}\n"
     )
     names = ("LUMEN_ARCHIVE_KEY", "LUMEN_STATE_URL", "GDRIVE_TOKEN", "DROPBOX_TOKEN", "LUMEN_ALERT_URL")
@@ -244,7 +245,7 @@ def test_loading_definitions_asks_nobody(service: Server, tmp_path: Path) -> Non
     workspace = Workspace(settings)
     build_defs(workspace).get_repository_def()
     assert list(workspace.channels) == ["webhook", "mail", "apprise-1"]
-    assert len(workspace.stores) == 3
+    assert len(workspace.stores) == 2
     assert settings.archive_key
     assert settings.archive_key != settings.alert_secret
     assert "lumen#" not in repr(settings)
@@ -302,7 +303,7 @@ def test_a_wrong_form_stops_at_start_and_is_not_repeated(tmp_path: Path, value: 
 @pytest.mark.parametrize("other", ["GDRIVE_TOKEN", "GDRIVE_TOKEN_FILE"])
 def test_a_secret_is_given_once(tmp_path: Path, other: str) -> None:
     with pytest.raises(SettingsError, match=f"GDRIVE_TOKEN: set twice, as {other} and as GDRIVE_TOKEN_AWS"):
-        settings_of(tmp_path, GDRIVE_TOKEN_AWS="ssm:x", **{other: "y"})
+        settings_of(tmp_path, **{"GDRIVE_TOKEN_AWS": "ssm:x", other: "y"})
 
 
 def test_what_is_no_secret_is_not_looked_up(tmp_path: Path) -> None:
@@ -318,3 +319,16 @@ def test_whoever_debugs_botocore_does_not_see_it(
     assert archive_key(tmp_path, "secretsmanager:lumen/plain") == CANARY
     assert "GetSecretValue" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_texts_of_others_are_cleaned_of_it_as_soon_as_it_can_be_had(service: Server, tmp_path: Path) -> None:
+    """An error that another process met may have it in it; this one never needed it itself."""
+    workspace = Workspace(settings_of(tmp_path, LUMEN_ARCHIVE_KEY_AWS="secretsmanager:x"))
+    now = datetime.now(UTC)
+    service.say = Say(503)
+    workspace.outbox().depth(now)
+    service.say = Say(body=json.dumps({"SecretString": CANARY}).encode())
+    workspace.outbox().record([replace(event(), cause=f"denied: {CANARY}, sorry")], now)
+    [recent] = workspace.outbox().recent(10)
+    [told] = recent.message.events
+    assert told.cause == "denied: [secret], sorry"
