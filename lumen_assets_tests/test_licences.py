@@ -36,7 +36,7 @@ def test_a_new_package_without_an_entry_is_found(tmp_path: Path) -> None:
 
 def test_the_bill_of_materials_is_that_of_the_lock(tmp_path: Path) -> None:
     lock = ROOT / "requirements" / "fleet.txt"
-    command = [sys.executable, "-m", "cyclonedx_py", "requirements", str(lock), "--of", "JSON", "-o", "bill.json"]
+    command = [sys.executable, "-m", "cyclonedx_py", "requirements", str(lock), "--no-validate", "-o", "bill.json"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     components = json.loads((tmp_path / "bill.json").read_text())["components"]
     listed = {(one["name"], one["version"]) for one in components}

@@ -21,15 +21,22 @@ from detect_secrets.settings import get_settings
 
 BASELINE = ".secrets.baseline"
 
-# Every detector needs a long word, an address with a user, or one of these words; asking all of them about every line
-# takes 19 s instead of 5.
-_MAY_HOLD_ONE = re.compile(r"[\w+/=.-]{16,}|://[^/\s]*@|BEGIN|pass|pwd|secret|key|token|contrase", re.IGNORECASE)
 _DIGEST_OF_A_PACKAGE = re.compile(r"\s*--hash=sha256:[0-9a-f]{64}( \\)?\s*")
+_HINTS = ("pass", "pwd", "secret", "key", "token", "contrase", "begin", "@")
+_LONG_WORD = re.compile(r"[\w+/=.-]{16,}")
+_DIGIT = re.compile(r"\d")
 
 
 def holds_none(line: str) -> bool:
-    """A filter of detect-secrets: whether the line needs no look."""
-    return not _MAY_HOLD_ONE.search(line) or _DIGEST_OF_A_PACKAGE.fullmatch(line) is not None
+    """A filter of detect-secrets: whether no detector can find anything in the line.
+
+    Each needs a long word with a digit in it, an address with a user, or a telling word. Asking all of them, and the other
+    filters, about every line took 19 s of processor time, and takes 3 s so.
+    """
+    if _DIGEST_OF_A_PACKAGE.fullmatch(line):
+        return True
+    lowered = line.lower()
+    return not any(hint in lowered for hint in _HINTS) and not any(map(_DIGIT.search, _LONG_WORD.findall(line)))
 
 
 def main(arguments: list[str]) -> int:
@@ -42,8 +49,10 @@ def main(arguments: list[str]) -> int:
         text=True,
         check=True,
     )
-    found = SecretsCollection()
-    get_settings().filters[f"{Path(__file__).stem}.holds_none"] = {}
+    found, settings = SecretsCollection(), get_settings()
+    others = dict(settings.filters)
+    settings.filters.clear()
+    settings.filters.update({f"{Path(__file__).stem}.holds_none": {}, **others})  # in this order
     for name in sorted(listed.stdout.split("\0")):
         if name and name != BASELINE and Path(name).is_file():
             found.scan_file(name)
