@@ -84,7 +84,7 @@ lint: setup-dev ## ruff: rules and format
 types: setup-dev ## mypy, strict
 	@$(BIN)/mypy
 
-secrets: setup-dev ## look for secrets in what is or could be committed
+secrets: setup-dev ## a scan of what is or could be committed
 	@$(BIN)/python tools/scan_secrets.py
 
 fmt: setup-dev ## put lint and format right

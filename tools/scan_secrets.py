@@ -30,8 +30,8 @@ _DIGIT = re.compile(r"\d")
 def holds_none(line: str) -> bool:
     """A filter of detect-secrets: whether no detector can find anything in the line.
 
-    Each needs a long word with a digit in it, an address with a user, or a telling word. Asking all of them, and the other
-    filters, about every line took 19 s of processor time, and takes 3 s so.
+    Each needs a long word with a digit in it, an address with a user, or a telling word. Asking all of them, and the
+    other filters, about every line took 19 s of processor time, and takes 3 s so.
     """
     if _DIGEST_OF_A_PACKAGE.fullmatch(line):
         return True
