@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,12 +47,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AwsServer, 
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests fetched; and credentials that the machine has."""
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Neither what other tests fetched, or still fetch, nor credentials that the machine has."""
     monkeypatch.setattr(aws, "_kept", {})
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("fetch from"):
+            thread.join(30)
 
 
 @pytest.fixture
