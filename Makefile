@@ -11,7 +11,7 @@ FROM ?= $(DAY)
 TO ?= $(DAY)
 RANGE_OPTIONS = $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(WORKERS),--workers $(WORKERS))
 
-.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types fmt lock clean
+.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types secrets fmt audit sbom licences lock clean
 
 help: ## the targets
 	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
@@ -67,7 +67,7 @@ ui: setup ## Dagster's UI on the instance that `make daily` uses
 
 # --- development --------------------------------------------------------------------------------------------
 
-test: lint types ## everything that must hold: lint, format, types, tests
+test: lint types secrets ## everything that must hold: lint, format, types, no secrets, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --durations 20
 
 soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes, properties on new examples
@@ -84,9 +84,22 @@ lint: setup-dev ## ruff: rules and format
 types: setup-dev ## mypy, strict
 	@$(BIN)/mypy
 
+secrets: setup-dev ## a scan of what is or could be committed
+	@$(BIN)/python tools/scan_secrets.py
+
 fmt: setup-dev ## put lint and format right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+audit: setup-dev ## known vulnerabilities of what is delivered (asks PyPI; a package that cannot be looked up fails too)
+	@for f in runtime fleet; do $(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$f.txt || exit; done
+
+sbom: setup-dev ## bills of materials of what is delivered, CycloneDX, under build/
+	@mkdir -p build
+	@for f in runtime fleet; do $(BIN)/cyclonedx-py requirements requirements/$$f.txt --output-reproducible --of JSON -o build/lumen-$$f.cdx.json; done
+
+licences: setup-dev ## write docs/licences.md
+	@$(BIN)/python tools/licences.py
 
 lock: setup-dev ## resolve requirements/*.in again
 	@cd requirements && for f in runtime fleet dev; do ../$(BIN)/uv pip compile --quiet --python-version 3.11 --universal \

@@ -79,6 +79,7 @@ class Workspace:
         self._given_stores = stores
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
+        self._cleaner = Cleaner(())
         self.inputs = DayInputs(settings, self.locked)
         self._key_fits = False
 
@@ -217,8 +218,9 @@ class Workspace:
                 alerts=self.settings.configuration.alerts,
                 channels=list(self.channels),
                 at_once=AT_ONCE,
-                cleaner=Cleaner(secret.get_secret_value() for secret in self.settings.secrets),
+                cleaner=self._cleaner,
             )
+        self._cleaner.learn(secret.get_secret_value() for secret in self.settings.secrets)
         return self._outboxes[where]
 
     @cached_property

@@ -22,8 +22,8 @@ hypothesis.settings.load_profile("same")
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty HOME and none of our variables, whatever the machine has set; returns the HOME."""
     for name in ENVIRONMENT:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(f"{name}_FILE", raising=False)
+        for form in (name, f"{name}_FILE", f"{name}_AWS"):
+            monkeypatch.delenv(form, raising=False)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     home = tmp_path / "HOME"
     home.mkdir()

@@ -152,10 +152,6 @@ def test_every_secret_is_known_whole_and_in_its_parts(tmp_path: Path) -> None:
     assert {"first-secret-0001", "second-secret-0002", "aws-secret-0003", "short", "hkiG9w0BAQEFAASC"} <= known
     assert account["private_key"].strip() in known
     assert not {"service_account", "robot@example.com", "https://oauth2.example.com/token"} & known
-    assert [secret.get_secret_value() for secret in settings.alert_secrets] == [
-        "first-secret-0001",
-        "second-secret-0002",
-    ]
 
 
 def alerts(text: str) -> str:
@@ -166,7 +162,7 @@ def alerts(text: str) -> str:
     ("text", "message"),
     [
         ("{apprise: [SLACK_URL]}", "alerts.apprise: the environment variable SLACK_URL is not set"),
-        ("{apprise: [NO_ADDRESS]}", "what NO_ADDRESS holds is not an address"),
+        ("{apprise: [NO_ADDRESS]}", "NO_ADDRESS: it is not an address"),
         ("{dead_man_url: 'https://user:pw@example.com/'}", "does not belong into lumen.yaml"),
         ("{alertmanager: localhost}", "must be an address, or the name of an environment variable"),
         ("{mail: {to: [me@example.com]}}", "SMTP_HOST: alerts.mail.to has addresses but no server is set"),

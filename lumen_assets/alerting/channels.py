@@ -24,7 +24,7 @@ def open_channels(settings: Settings) -> Mapping[str, Channel]:
     alerts = settings.configuration.alerts
     channels: list[Channel] = []
     if alerts.webhook and settings.alert_url is not None:
-        channels.append(WebhookChannel(settings.alert_url, settings.alert_secrets))
+        channels.append(WebhookChannel(settings.alert_url, settings.alert_secret))
     if alerts.mail.to and settings.smtp is not None:
         channels.append(MailChannel(settings.smtp, alerts.mail.to, settings.home / "alerts" / "mail"))
     channels += [ChatChannel(number, url) for number, url in enumerate(settings.apprise_urls, 1)]

@@ -25,7 +25,14 @@ class Cleaner:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._masked = Masker(secrets)
+        self._secrets = frozenset(secrets)
+        self._masked = Masker(self._secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Know these, too, from now on: some are only had when a service gives them."""
+        known = self._secrets.union(secrets)
+        if known != self._secrets:
+            self._secrets, self._masked = known, Masker(known)
 
     def __call__(self, text: str, length: int = LENGTH) -> str:
         """``text`` on one line of at most ``length`` characters, the last of them an ellipsis where more was."""

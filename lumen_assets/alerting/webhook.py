@@ -36,41 +36,45 @@ class WebhookChannel:
 
     Args:
         url: LUMEN_ALERT_URL.
-        secrets: those of LUMEN_ALERT_SECRET, the newest first; empty: unsigned.
+        secret: LUMEN_ALERT_SECRET: one, or several with commas, the newest first; None: unsigned.
         limits: of one request.
     """
 
     name = "webhook"
 
-    def __init__(self, url: SecretStr, secrets: Sequence[SecretStr] = (), *, limits: Limits | None = None) -> None:
+    def __init__(self, url: SecretStr, secret: SecretStr | None = None, *, limits: Limits | None = None) -> None:
         self._url = url
-        self._secrets = tuple(secret.get_secret_value() for secret in secrets)
+        self._secret = secret
         self._limits = limits or Limits()
 
     def send(self, message: Message, now: datetime) -> str:
         """See ``Channel.send``."""
-        body = body_of(message)
+        body, secrets = body_of(message), self._secrets()
         answer = send(
             "POST",
             self._url.get_secret_value(),
-            receiver=Receiver("the webhook", "LUMEN_ALERT_URL", "LUMEN_ALERT_SECRET", self._secrets),
+            receiver=Receiver("the webhook", "LUMEN_ALERT_URL", "LUMEN_ALERT_SECRET", secrets),
             now=now,
             body=body,
-            headers={"Content-Type": "application/json; charset=utf-8", **self._signatures(message.id, body, now)},
+            headers={"Content-Type": "application/json; charset=utf-8", **_signatures(message.id, body, now, secrets)},
             limits=self._limits,
         )
         return f"HTTP {answer.status}"
 
-    def _signatures(self, message_id: str, body: bytes, now: datetime) -> dict[str, str]:
-        headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
-        if self._secrets:
-            moment = now.astimezone(UTC)  # the library takes any clock time for one in UTC
-            headers["webhook-signature"] = " ".join(
-                Webhook(signing_key(secret)).sign(message_id, moment, body.decode()) for secret in self._secrets
-            )
-            first = self._secrets[0].encode()
-            headers["X-Lumen-Signature"] = hmac.new(first, body, hashlib.sha256).hexdigest()
-        return headers
+    def _secrets(self) -> tuple[str, ...]:
+        given = self._secret.get_secret_value().split(",") if self._secret else ()
+        return tuple(part.strip() for part in given if part.strip())
+
+
+def _signatures(message_id: str, body: bytes, now: datetime, secrets: Sequence[str]) -> dict[str, str]:
+    headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
+    if secrets:
+        moment = now.astimezone(UTC)  # the library takes any clock time for one in UTC
+        headers["webhook-signature"] = " ".join(
+            Webhook(signing_key(secret)).sign(message_id, moment, body.decode()) for secret in secrets
+        )
+        headers["X-Lumen-Signature"] = hmac.new(secrets[0].encode(), body, hashlib.sha256).hexdigest()
+    return headers
 
 
 def signing_key(secret: str) -> bytes:

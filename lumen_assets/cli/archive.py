@@ -36,7 +36,7 @@ _label = click.option(
 
 @click.group(cls=LumenGroup)
 def archive() -> None:
-    """Make, verify and extract single archives. Needs only LUMEN_ARCHIVE_KEY or LUMEN_ARCHIVE_KEY_FILE."""
+    """Make, verify and extract single archives. Needs only LUMEN_ARCHIVE_KEY."""
 
 
 @archive.command()

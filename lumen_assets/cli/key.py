@@ -15,17 +15,17 @@ from lumen_assets.settings import read_archive_key
 
 
 def read_keyring() -> Keyring:
-    """The keyring in ``LUMEN_ARCHIVE_KEY`` or ``LUMEN_ARCHIVE_KEY_FILE``; no other setting is read.
+    """The keyring in ``LUMEN_ARCHIVE_KEY``, its file, or where AWS keeps it; no other setting is read.
 
     Raises:
-        PermanentError: if neither is set, or what it holds is no keyring.
+        PermanentError: if it is not set, cannot be had, or is no keyring.
     """
     key = read_archive_key()
     if key is None:
         raise PermanentError(
             action="find",
             subject="the archive key",
-            cause="neither LUMEN_ARCHIVE_KEY nor LUMEN_ARCHIVE_KEY_FILE is set",
+            cause="none of LUMEN_ARCHIVE_KEY, LUMEN_ARCHIVE_KEY_FILE and LUMEN_ARCHIVE_KEY_AWS is set",
             error_class="configuration",
             hint="set one; `lumen key new` makes a key; the one made on first run is keys/archive.key in LUMEN_HOME",
         )

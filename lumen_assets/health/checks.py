@@ -11,7 +11,7 @@ from lumen_assets.health.clock import clock
 from lumen_assets.health.endpoint import metrics_endpoint
 from lumen_assets.health.findings import Check, Finding, look_at
 from lumen_assets.health.proofs import Installation
-from lumen_assets.settings import Settings
+from lumen_assets.settings import Settings, StoredSecret
 from lumen_assets.settings.alerts import Alerts
 
 HEALTH_SECONDS: Final = 15.0
@@ -53,6 +53,7 @@ def health_checks(installation: Installation, *, ui: bool = False, underway: dat
         *checks,
         Check("LUMEN_HOME", lambda: machine.home(settings)),
         Check("disk", lambda: machine.disk(settings)),
+        *_stored_secrets(settings),
         Check("archive key", lambda: proofs.archive_key(installation)),
         Check("clock", lambda: clock(settings, _now())),
         *_destinations(installation),
@@ -67,6 +68,7 @@ def doctor_checks(installation: Installation) -> list[Check]:
     endpoint = [Check("metrics", lambda: metrics_endpoint(url, configuration))] if url else []
     return [
         Check("configuration", lambda: _configuration(settings)),
+        *_stored_secrets(settings),
         Check("archive key", lambda: proofs.archive_key(installation)),
         Check("inputs", lambda: machine.inputs(settings)),
         *endpoint,
@@ -94,6 +96,13 @@ def _destinations(installation: Installation) -> list[Check]:
         return Check(f"destination {name}", lambda: proofs.destination(installation, name))
 
     return [check(name) for name in installation.settings.configuration.destinations]
+
+
+def _stored_secrets(settings: Settings) -> list[Check]:
+    def check(secret: StoredSecret) -> Check:
+        return Check(f"secret {secret.name}", lambda: proofs.stored_secret(secret))
+
+    return [check(secret) for secret in settings.given_secrets if isinstance(secret, StoredSecret)]
 
 
 def _configuration(settings: Settings) -> Finding:

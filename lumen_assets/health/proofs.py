@@ -15,7 +15,7 @@ from lumen_assets.health.due import due_at, newest_due
 from lumen_assets.health.findings import Finding
 from lumen_assets.late_data import FrozenInputs
 from lumen_assets.replication import Store
-from lumen_assets.settings import Configuration, Settings
+from lumen_assets.settings import Configuration, Settings, StoredSecret
 from lumen_assets.texts import counted
 from lumen_assets.verification import VerdictLedger
 
@@ -80,10 +80,20 @@ def archive_key(installation: Installation) -> Finding:
     newest = max((entry.day for entry in archive.read_index(settings.archive_folder)), default=None)
     if newest:
         archive.newest(settings.archive_folder, newest, keyring)
-    where = "LUMEN_ARCHIVE_KEY" if settings.archive_key else installation.key_file
+    where = "LUMEN_ARCHIVE_KEY" if settings.archive_key is not None else installation.key_file
     return Finding(
         "archive key", ok=True, detail=f"id {keyring.primary.id}, from {where}; keep a copy of it somewhere else"
     )
+
+
+def stored_secret(secret: StoredSecret) -> Finding:
+    """Whether a secret that AWS keeps can be had.
+
+    Raises:
+        LumenError: if it cannot.
+    """
+    secret.get_secret_value()
+    return Finding(f"secret {secret.name}", ok=True, detail="AWS keeps it and gives it to this machine")
 
 
 def destination(installation: Installation, name: str) -> Finding:

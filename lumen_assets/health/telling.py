@@ -23,7 +23,7 @@ def channels(settings: Settings) -> Finding:
             fix="set LUMEN_ALERT_URL, or see docs/alerts.md for the others",
             warning=True,
         )
-    if "webhook" in names and not settings.alert_secrets:
+    if "webhook" in names and settings.alert_secret is None:
         return Finding(
             "alerts",
             ok=True,

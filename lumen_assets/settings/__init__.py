@@ -2,7 +2,7 @@
 
 The only reader of the environment. Nothing is read at import: call ``load_settings``.
 Names of variables: see ``ENVIRONMENT``; each also works as ``NAME_FILE`` with the path of a file that holds the
-value, as container secrets are mounted.
+value, as container secrets are mounted, and each secret as ``NAME_AWS`` with where AWS keeps it.
 """
 
 from lumen_assets.settings.alerts import Alerts
@@ -17,6 +17,7 @@ from lumen_assets.settings.destinations import (
 from lumen_assets.settings.environment import ENVIRONMENT, read_archive_key
 from lumen_assets.settings.loading import MailServer, Settings, default_configuration_text, load_settings
 from lumen_assets.settings.retention import Hold, KeepAt, Retention
+from lumen_assets.settings.stored import StoredSecret
 
 __all__ = [
     "ENVIRONMENT",
@@ -34,6 +35,7 @@ __all__ = [
     "S3Destination",
     "Schedule",
     "Settings",
+    "StoredSecret",
     "default_configuration_text",
     "load_settings",
     "read_archive_key",

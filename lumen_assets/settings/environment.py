@@ -1,15 +1,20 @@
-"""The environment's variables, each also as ``NAME_FILE`` with the path of a file that holds the value."""
+"""The environment's variables, each also as ``NAME_FILE`` with the path of a file that holds the value.
+
+A secret may also be kept by AWS: ``NAME_AWS`` names it there, see ``stored``.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from lumen_assets.errors import SettingsError
+from lumen_assets.settings.stored import FORMS, StoredSecret, parse_reference
+from lumen_assets.settings.values import nothing_wrong
 
 ENVIRONMENT: Final = {
     "LUMEN_CONFIG": "path of lumen.yaml (default: lumen.yaml in the working folder, else the shipped defaults)",
@@ -71,14 +76,43 @@ def environment_value(environ: Mapping[str, str], name: str, problems: list[str]
     return value
 
 
+def environment_secret(
+    environ: Mapping[str, str],
+    name: str,
+    problems: list[str],
+    problem_in: Callable[[str], str | None] = nothing_wrong,
+) -> SecretStr | None:
+    """The same for a secret, which may also be one that AWS keeps, where ``NAME_AWS`` says.
+
+    Args:
+        problem_in: what is wrong with a value, with the fix; None: nothing. Asked now, or when the value is fetched.
+    """
+    kept = environ.get(f"{name}_AWS")
+    if not kept:
+        value = environment_value(environ, name, problems)
+        problem = problem_in(value) if value else None
+        if problem:
+            problems.append(f"{name}: {problem}")
+        return SecretStr(value) if value and not problem else None
+    for other in (name, f"{name}_FILE"):
+        if environ.get(other):
+            problems.append(f"{name}: set twice, as {other} and as {name}_AWS: unset one of them")
+            return None
+    try:
+        return StoredSecret(name, parse_reference(kept), problem_in)
+    except ValueError as error:  # what stands there may be the secret itself
+        problems.append(f"{name}_AWS: {error}: {FORMS}")
+        return None
+
+
 def read_archive_key(environ: Mapping[str, str] | None = None) -> SecretStr | None:
     """``LUMEN_ARCHIVE_KEY`` as given, and nothing else read; None if it is not set.
 
     Raises:
-        SettingsError: if it is set twice, or its file cannot be read.
+        SettingsError: if it is set twice, its file cannot be read, or what names it at AWS names nothing.
     """
     problems: list[str] = []
-    key = environment_value(os.environ if environ is None else environ, "LUMEN_ARCHIVE_KEY", problems)
+    key = environment_secret(os.environ if environ is None else environ, "LUMEN_ARCHIVE_KEY", problems)
     if problems:
         raise SettingsError(subject="LUMEN_ARCHIVE_KEY", problems=problems)
-    return SecretStr(key) if key else None
+    return key

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from lumen_assets.errors import SettingsError
+from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.configuration import Configuration
 from lumen_assets.settings.destinations import LocalDestination
-from lumen_assets.settings.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS, environment_value
-
-_SECRET_MEMBER: Final = re.compile(r"(secret|token|key|pass)(?!_uri)")
-_LEAST_SECRET: Final = 12
-"""Characters; a shorter part is a word that would be cut out of texts where it means something else."""
+from lumen_assets.settings.environment import (
+    ENVIRONMENT,
+    FOREIGN_SECRETS,
+    SECRETS,
+    environment_secret,
+    environment_value,
+)
+from lumen_assets.settings.parts import with_parts
+from lumen_assets.settings.values import PROBLEM_IN, address_problem, nothing_wrong
 
 
 class MailServer(BaseModel):
@@ -60,14 +61,14 @@ class Settings(BaseModel):
         gdrive_token: ``GDRIVE_TOKEN`` as given; None if it is not set.
         dropbox_token: ``DROPBOX_TOKEN`` as given; None if it is not set.
         alert_url: ``LUMEN_ALERT_URL``; None if it is not set.
-        alert_secrets: those of ``LUMEN_ALERT_SECRET``, the newest first; empty if it is not set.
+        alert_secret: ``LUMEN_ALERT_SECRET`` as given; None if it is not set.
         smtp: the mail server; None if ``SMTP_HOST`` is not set.
         apprise_urls: the addresses of ``alerts.apprise``, in its order.
         alertmanager_url: the address of ``alerts.alertmanager``.
         dead_man_url: the address of ``alerts.dead_man_url``.
         metrics_url: ``LUMEN_METRICS_URL``; None if it is not set.
         report_md: ``LUMEN_REPORT_MD``, absolute; None if it is not set.
-        secrets: every secret that is known, whoever uses it: for taking them out of texts, and for nothing else.
+        given_secrets: every secret, whoever uses it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,14 +84,14 @@ class Settings(BaseModel):
     gdrive_token: SecretStr | None = None
     dropbox_token: SecretStr | None = None
     alert_url: SecretStr | None = None
-    alert_secrets: tuple[SecretStr, ...] = ()
+    alert_secret: SecretStr | None = None
     smtp: MailServer | None = None
     apprise_urls: tuple[SecretStr, ...] = ()
     alertmanager_url: SecretStr | None = None
     dead_man_url: SecretStr | None = None
     metrics_url: str | None = None
     report_md: Path | None = None
-    secrets: frozenset[SecretStr] = frozenset()
+    given_secrets: tuple[SecretStr, ...] = ()
 
     def dry(self) -> Settings:
         """The same settings for a dry run."""
@@ -125,6 +126,14 @@ class Settings(BaseModel):
         return yaml.safe_dump(content, allow_unicode=True, sort_keys=True)
 
     @property
+    def secrets(self) -> frozenset[SecretStr]:
+        """Every secret that is known, and its parts: for taking them out of texts, and for nothing else.
+
+        Those that AWS keeps are fetched for it. One that cannot be had now is not among them.
+        """
+        return frozenset(with_parts(self.given_secrets))
+
+    @property
     def bare_tokens(self) -> dict[str, tuple[str, str]]:
         """The destinations that live on a bare access token: the variable that holds it, and how long it lives."""
         forms = {
@@ -134,8 +143,9 @@ class Settings(BaseModel):
         bare = {}
         for name, destination in self.configuration.destinations.items():
             variable, token, lifetime = forms.get(destination.type, ("", None, ""))
-            if token is not None and not token.get_secret_value().lstrip().startswith("{"):
-                bare[name] = (variable, lifetime)
+            with suppress(LumenError):  # one that AWS does not give: what needs it says so
+                if token is not None and not token.get_secret_value().lstrip().startswith("{"):
+                    bare[name] = (variable, lifetime)
         return bare
 
     def local_path(self, destination: LocalDestination) -> Path:
@@ -236,7 +246,7 @@ def _machine_problems(configuration: Configuration, home: Path, data_root: Path,
     return problems
 
 
-def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) -> dict[str, SecretStr]:
     """The addresses that ``alerts`` uses, by how it names them: as they are, or by their variable."""
     single = {"alerts.alertmanager": alerts.alertmanager, "alerts.dead_man_url": alerts.dead_man_url}
     uses = [*(("alerts.apprise", name) for name in alerts.apprise), *single.items()]
@@ -244,67 +254,36 @@ def _addresses(alerts: Alerts, environ: Mapping[str, str], problems: list[str]) 
     for setting, name in uses:
         if name is None:
             continue
-        address = name if "://" in name else environment_value(environ, name, problems)
-        if not address:
-            problems.append(f"{setting}: the environment variable {name} is not set: set it or correct the name")
-        elif "://" not in address:
-            problems.append(f"{setting}: what {name} holds is not an address: it must begin with a scheme and ://")
-        else:
+        wrong: list[str] = []
+        address = SecretStr(name) if "://" in name else environment_secret(environ, name, wrong, address_problem)
+        problems.extend(f"{setting}: {problem}" for problem in wrong)
+        if address is not None:
             addresses[name] = address
+        elif not wrong:
+            problems.append(f"{setting}: the environment variable {name} is not set: set it or correct the name")
     return addresses
 
 
-def _webhook_problems(url: str | None, secret: str | None) -> Iterator[str]:
-    """What would only be met when there is something to tell, or never: that nothing is signed."""
-    if url and not _is_http(url):
-        yield "LUMEN_ALERT_URL: it is not an address of the form https://HOST/PATH"
-    if secret and not any(part.strip() for part in secret.split(",")):
-        yield "LUMEN_ALERT_SECRET: there is no secret in it, only commas: set one, or unset it"
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
-        return False
-
-
-def _state_password(values: Mapping[str, str | None], problems: list[str]) -> Iterator[SecretStr]:
-    """The password in ``LUMEN_STATE_URL``; what is wrong with what several machines share goes to ``problems``."""
-    text = values["LUMEN_STATE_URL"]
-    if text is None:
-        return
-    from lumen_assets.state import postgres_url  # SQLAlchemy, for those who need it
-
-    try:
-        password = postgres_url(text).password
-    except ValueError as error:
-        problems.append(f"LUMEN_STATE_URL: {error}: give one like postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE")
-        return
-    if values["LUMEN_ARCHIVE_KEY"] is None:
+def _secrets(environ: Mapping[str, str], problems: list[str]) -> dict[str, SecretStr]:
+    """Those that are set, by their variables; ``problems`` is also told of names that no secret has."""
+    given = {
+        name: environment_secret(environ, name, problems, PROBLEM_IN.get(name, nothing_wrong))
+        for name in sorted(SECRETS)
+    }
+    for name in ENVIRONMENT:
+        if name not in SECRETS and environ.get(f"{name}_AWS"):
+            problems.append(f"{name}_AWS: only secrets are looked up, and this is none: set {name}")
+    if given["LUMEN_STATE_URL"] is not None and given["LUMEN_ARCHIVE_KEY"] is None:
         problems.append(
             "LUMEN_ARCHIVE_KEY: is needed where LUMEN_STATE_URL is set, or each machine makes a key of its own: "
             "`lumen key new` on one of them, and set it on all"
         )
-    if password and len(str(password)) >= _LEAST_SECRET:
-        yield SecretStr(str(password))
+    return {name: secret for name, secret in given.items() if secret is not None}
 
 
-def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
-    """The values, and what they are made of: the members of a list with commas, the secret members of a JSON object."""
-    for value in values:
-        text = value.get_secret_value()
-        parts = [text, *text.split(",")]
-        with suppress(ValueError):
-            fields = json.loads(text)
-            if isinstance(fields, dict):
-                secret = [str(member) for name, member in fields.items() if _SECRET_MEMBER.search(name)]
-                parts = [text, *secret, *(line for member in secret for line in member.splitlines())]
-        yield from (SecretStr(part.strip()) for part in parts if part is text or len(part.strip()) >= _LEAST_SECRET)
-
-
-def _mail_server(alerts: Alerts, values: Mapping[str, str | None], problems: list[str]) -> MailServer | None:
+def _mail_server(
+    alerts: Alerts, values: Mapping[str, str | None], password: SecretStr | None, problems: list[str]
+) -> MailServer | None:
     host = values["SMTP_HOST"]
     if host is None:
         if alerts.mail.to:
@@ -317,14 +296,7 @@ def _mail_server(alerts: Alerts, values: Mapping[str, str | None], problems: lis
     if sender is None or "@" not in sender:
         problems.append("SMTP_FROM: must be the sender's address, as SMTP_USER is none")
         return None
-    password = values["SMTP_PASS"]
-    return MailServer(
-        host=host,
-        port=int(port),
-        user=values["SMTP_USER"],
-        password=SecretStr(password) if password else None,
-        sender=sender,
-    )
+    return MailServer(host=host, port=int(port), user=values["SMTP_USER"], password=password, sender=sender)
 
 
 def default_configuration_text() -> str:
@@ -349,7 +321,8 @@ def load_settings(
     working_folder = working_folder or Path.cwd()
     problems: list[str] = []
 
-    values = {name: environment_value(environ, name, problems) for name in ENVIRONMENT}
+    values = {name: environment_value(environ, name, problems) for name in ENVIRONMENT if name not in SECRETS}
+    secrets = _secrets(environ, problems)
     path = _find_configuration(values["LUMEN_CONFIG"], working_folder, problems)
     try:
         text = path.read_text(encoding="utf-8-sig") if path else default_configuration_text()
@@ -368,19 +341,15 @@ def load_settings(
         )
     if not _existing_parent(home).is_dir():
         problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
-    state_password = [*_state_password(values, problems)]
     if configuration is not None:
         problems.extend(_machine_problems(configuration, home, data_root, working_folder))
-        problems.extend(_webhook_problems(values["LUMEN_ALERT_URL"], values["LUMEN_ALERT_SECRET"]))
-        named = _addresses(configuration.alerts, environ, problems)
-        smtp = _mail_server(configuration.alerts, values, problems)
+        addresses = _addresses(configuration.alerts, environ, problems)
+        smtp = _mail_server(configuration.alerts, values, secrets.get("SMTP_PASS"), problems)
     if problems or configuration is None:
         raise SettingsError(
             subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems
         )
-    secrets = {name: SecretStr(value) for name, value in values.items() if value and name in SECRETS}
     foreign = (SecretStr(value) for name in FOREIGN_SECRETS if (value := environ.get(name)))
-    addresses = {name: SecretStr(value) for name, value in named.items()}
     alerts = configuration.alerts
     return Settings(
         configuration=configuration,
@@ -394,14 +363,12 @@ def load_settings(
         gdrive_token=secrets.get("GDRIVE_TOKEN"),
         dropbox_token=secrets.get("DROPBOX_TOKEN"),
         alert_url=secrets.get("LUMEN_ALERT_URL"),
-        alert_secrets=tuple(
-            SecretStr(part.strip()) for part in (values["LUMEN_ALERT_SECRET"] or "").split(",") if part.strip()
-        ),
+        alert_secret=secrets.get("LUMEN_ALERT_SECRET"),
         smtp=smtp,
         apprise_urls=tuple(addresses[name] for name in alerts.apprise),
         alertmanager_url=addresses.get(alerts.alertmanager or ""),
         dead_man_url=addresses.get(alerts.dead_man_url or ""),
         metrics_url=values["LUMEN_METRICS_URL"],
         report_md=working_folder / values["LUMEN_REPORT_MD"] if values["LUMEN_REPORT_MD"] else None,
-        secrets=frozenset(_all_secrets((*secrets.values(), *addresses.values(), *foreign, *state_password))),
+        given_secrets=(*secrets.values(), *addresses.values(), *foreign),
     )

@@ -27,7 +27,7 @@ def documented() -> dict[str, Any]:
 
 def test_its_receiver_takes_what_is_right_once_and_rejects_the_rest(receiver, documented):
     (secret,) = re.findall(r'Webhook\("(whsec_[^"]+)"\)', DOCUMENT)
-    channel = WebhookChannel(SecretStr(receiver.url), [SecretStr(secret)])
+    channel = WebhookChannel(SecretStr(receiver.url), SecretStr(secret))
     receive = documented["receive"]
     channel.send(message(), datetime.now(UTC))
     request = receiver.received[-1]
@@ -41,7 +41,7 @@ def test_its_receiver_takes_what_is_right_once_and_rejects_the_rest(receiver, do
 
 
 def test_its_headers_are_those_that_are_sent(receiver):
-    WebhookChannel(SecretStr(receiver.url), [SecretStr("secret!")]).send(message(), datetime.now(UTC))
+    WebhookChannel(SecretStr(receiver.url), SecretStr("secret!")).send(message(), datetime.now(UTC))
     named = re.findall(r"^\| `((?:webhook|X)-[\w-]+)` \|", DOCUMENT, re.MULTILINE)
     assert len(named) == 4
     assert {name.lower() for name in named} <= set(receiver.received[0].headers)

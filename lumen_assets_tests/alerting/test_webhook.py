@@ -41,7 +41,7 @@ class Verifying:
 
 
 def sent(server: Server, *secrets: str, now: datetime | None = None, **changes: object) -> Received:
-    channel = WebhookChannel(SecretStr(f"{server.url}/hook"), [SecretStr(secret) for secret in secrets])
+    channel = WebhookChannel(SecretStr(f"{server.url}/hook"), SecretStr(",".join(secrets)) if secrets else None)
     assert channel.send(message(**changes), now or datetime.now(UTC)) == "HTTP 200"
     return server.received[-1]
 
