@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -292,7 +292,7 @@ def _state_password(values: Mapping[str, str | None], problems: list[str]) -> It
 
 
 def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
-    """The values, and what they are made of: the members of a list with commas, the secret members of a JSON object."""
+    """The values, and what they are made of: members of a list with commas, secret members of a JSON object, passwords."""
     for value in values:
         text = value.get_secret_value()
         parts = [text, *text.split(",")]
@@ -301,6 +301,8 @@ def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
             if isinstance(fields, dict):
                 secret = [str(member) for name, member in fields.items() if _SECRET_MEMBER.search(name)]
                 parts = [text, *secret, *(line for member in secret for line in member.splitlines())]
+        with suppress(ValueError):
+            parts.append(unquote(urlsplit(text).password or ""))
         yield from (SecretStr(part.strip()) for part in parts if part is text or len(part.strip()) >= _LEAST_SECRET)
 
 
