@@ -23,7 +23,8 @@ ENV PATH=/opt/lumen/bin:$PATH \
     PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /var/lib/lumen
-VOLUME /var/lib/lumen
+# All that is written, besides DAGSTER_HOME where it is elsewhere: so the root file system may be read only.
+VOLUME ["/tmp", "/var/lib/lumen"]
 # Of the installation; a server's own is how it is started: see deploy/compose/compose.yaml.
 HEALTHCHECK --interval=5m --timeout=30s --start-period=2m CMD ["lumen", "healthcheck"]
 # No entry point: Dagster's launchers give a run's whole command, and the servers are given theirs.

@@ -270,25 +270,23 @@ def _is_http(url: str) -> bool:
         return False
 
 
-def _state_password(values: Mapping[str, str | None], problems: list[str]) -> Iterator[SecretStr]:
-    """The password in ``LUMEN_STATE_URL``; what is wrong with what several machines share goes to ``problems``."""
+def _state_problems(values: Mapping[str, str | None]) -> Iterator[str]:
+    """What is wrong with what several machines share."""
     text = values["LUMEN_STATE_URL"]
     if text is None:
         return
     from lumen_assets.state import postgres_url  # SQLAlchemy, for those who need it
 
     try:
-        password = postgres_url(text).password
+        postgres_url(text)
     except ValueError as error:
-        problems.append(f"LUMEN_STATE_URL: {error}: give one like postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE")
+        yield f"LUMEN_STATE_URL: {error}: give one like postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE"
         return
     if values["LUMEN_ARCHIVE_KEY"] is None:
-        problems.append(
+        yield (
             "LUMEN_ARCHIVE_KEY: is needed where LUMEN_STATE_URL is set, or each machine makes a key of its own: "
             "`lumen key new` on one of them, and set it on all"
         )
-    if password and len(str(password)) >= _LEAST_SECRET:
-        yield SecretStr(str(password))
 
 
 def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
@@ -370,7 +368,7 @@ def load_settings(
         )
     if not _existing_parent(home).is_dir():
         problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
-    state_password = [*_state_password(values, problems)]
+    problems.extend(_state_problems(values))
     if configuration is not None:
         problems.extend(_machine_problems(configuration, home, data_root, working_folder))
         problems.extend(_webhook_problems(values["LUMEN_ALERT_URL"], values["LUMEN_ALERT_SECRET"]))
@@ -405,5 +403,5 @@ def load_settings(
         dead_man_url=addresses.get(alerts.dead_man_url or ""),
         metrics_url=values["LUMEN_METRICS_URL"],
         report_md=working_folder / values["LUMEN_REPORT_MD"] if values["LUMEN_REPORT_MD"] else None,
-        secrets=frozenset(_all_secrets((*secrets.values(), *addresses.values(), *foreign, *state_password))),
+        secrets=frozenset(_all_secrets((*secrets.values(), *addresses.values(), *foreign))),
     )
