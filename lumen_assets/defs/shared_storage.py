@@ -14,7 +14,7 @@ from lumen_assets.state import postgres_url
 class SharedStorage(DagsterPostgresStorage):
     """Dagster's own storage, at ``LUMEN_STATE_URL``.
 
-    Dagster reads variables itself, but no ``NAME_FILE``; and of an address without a driver SQLAlchemy 2.1 thinks psycopg 3.
+    Dagster reads variables itself, but no ``NAME_FILE``; and SQLAlchemy 2.1 takes a bare address for psycopg 3.
     """
 
     @classmethod
@@ -23,7 +23,7 @@ class SharedStorage(DagsterPostgresStorage):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> SharedStorage:
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> SharedStorage:  # noqa: ARG003 - nothing
         """What ``dagster.yaml`` would configure.
 
         Raises:

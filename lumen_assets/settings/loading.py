@@ -290,7 +290,7 @@ def _state_problems(values: Mapping[str, str | None]) -> Iterator[str]:
 
 
 def _all_secrets(values: Iterable[SecretStr]) -> Iterator[SecretStr]:
-    """The values, and what they are made of: members of a list with commas, secret members of a JSON object, passwords."""
+    """The values, and what they are made of: parts between commas, secret members of JSON objects, URLs' passwords."""
     for value in values:
         text = value.get_secret_value()
         parts = [text, *text.split(",")]

@@ -1,6 +1,6 @@
 """``deploy/compose`` without containers: each service a process of this machine, by what ``compose.yaml`` itself says.
 
-What a container would make of its own is moved: its paths below one folder, its names and ports to free ones of loopback.
+What a container has of its own is moved: its paths below one folder, its names and ports to free ones of loopback.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The image: what its Dockerfile promises, and, in the long campaign, built and run where there is no engine and no registry."""
+"""The image: what its Dockerfile promises; in the long campaign, built and run without an engine or a registry."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Image:
         needed = [word for name in ("SETUID", "SETGID", "SETPCAP") for word in ("--cap-add", f"CAP_{name}")]
         confined = [
             "bwrap", "--ro-bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev",
-            "--perms", "1777", "--tmpfs", "/tmp", "--bind", str(self.home), "/var/lib/lumen",
+            "--perms", "1777", "--tmpfs", "/tmp", "--bind", str(self.home), "/var/lib/lumen",  # noqa: S108
             "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--die-with-parent", "--new-session",
             "--clearenv", "--setenv", "PATH", path, *variables, "--chdir", stage["WORKDIR"], *needed,
             "setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs", "--inh-caps=-all",
@@ -122,8 +122,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     quietly([*buildah, "commit", "--format", "docker", base, "localhost/base"])
     quietly(
         [*buildah, "build", "--isolation", "chroot", "--format", "docker", "--pull-never",
-         "--build-arg", "BASE=localhost/base", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "--tag", "localhost/lumen",
-         str(REPOSITORY)]
+         "--build-arg", "BASE=localhost/base", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro",
+         "--tag", "localhost/lumen", str(REPOSITORY)]
     )  # fmt: skip
     for name in ("base", "lumen"):
         size = quietly([*buildah, "images", "--format", "{{.Size}}", f"localhost/{name}"])

@@ -27,6 +27,7 @@ __all__ = ["postgres"]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
+
 def launcher_configuration(data: ConfigurableClassData) -> Mapping[str, Any]:
     """The launcher's settings, as Dagster reads them from the environment."""
     module = __import__(data.module_name, fromlist=[data.class_name])
