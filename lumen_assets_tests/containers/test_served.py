@@ -59,6 +59,7 @@ def secrets_of(services: Composed) -> dict[str, str]:
     found = {name: services.secret(name) for name in (*services.document["secrets"], "ui_password")}
     found["redis_conf"] = found["redis_conf"].partition(" ")[2]
     found["aws_credentials"] = "canary-aws-key-canary"
+    found["LUMEN_ALERT_URL"] = "canary-alert-url-canary"
     return found
 
 
