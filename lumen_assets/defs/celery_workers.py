@@ -19,7 +19,8 @@ class RedisRunLauncher(CeleryRunLauncher):
     @classmethod
     def config_type(cls) -> Any:
         """Dagster's, without the two addresses: they are a secret."""
-        return {name: field for name, field in super().config_type().items() if name not in ("broker", "backend")}
+        fields: Any = super().config_type()
+        return {name: field for name, field in fields.items() if name not in ("broker", "backend")}
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> RedisRunLauncher:

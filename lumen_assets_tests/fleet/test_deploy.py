@@ -122,7 +122,8 @@ def test_the_storage_is_the_postgres_of_a_file_too(
     storage = reference.storage_data.rehydrate(SharedStorage)
     assert storage.run_storage.get_runs() == []
     assert postgres.password not in str(reference.to_dict())
-    storage.dispose()
+    for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+        part.dispose()
 
 
 def test_ecs(instance_of: Any) -> None:
