@@ -19,6 +19,7 @@ COPY deploy/celery/dagster.yaml deploy/celery/dagster_celery_config.py /opt/lume
 COPY deploy/ecs/dagster.yaml /opt/lumen-ecs/
 ENV PATH=/opt/lumen/bin:$PATH \
     LUMEN_HOME=/var/lib/lumen \
+    DAGSTER_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001:10001

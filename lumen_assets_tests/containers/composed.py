@@ -21,10 +21,10 @@ from typing import Any
 
 import yaml
 
+from lumen_assets_tests.containers.dockerfile import REPOSITORY, environment
 from lumen_assets_tests.ports import free_ports
 from lumen_assets_tests.postgres import running_postgres
 
-REPOSITORY = Path(__file__).parents[2]
 COMPOSE = REPOSITORY / "deploy" / "compose"
 PORTS = (3000, 4000, 5432, 6379, 8080)
 _PATHS = r"/(?:etc/lumen|run/secrets|var/lib/lumen|opt/lumen-celery|data|tmp)(?=[/\s;\"'),]|$)"
@@ -162,13 +162,13 @@ class Composed:
         return done.returncode == 0
 
     def _environment(self, service: Mapping[str, Any]) -> dict[str, str]:
-        """Nothing of this process's but where programs are."""
-        given = {name: self.moved(str(value)) for name, value in service.get("environment", {}).items()}
+        """The image's variables and the service's; of this process's only where programs are."""
+        given = (environment() if "build" in service else {}) | service.get("environment", {})
+        given = {name: self.moved(str(value)) for name, value in given.items() if name != "PATH"}
         python = [given.pop("PYTHONPATH", ""), os.environ.get("PYTHONPATH", str(REPOSITORY))]
         return {
             "PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/bin",
             "HOME": str(self.path("/var/lib/lumen")),
-            "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": ":".join(filter(None, python)),
             **given,
         }

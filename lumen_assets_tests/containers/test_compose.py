@@ -17,7 +17,8 @@ import pytest
 import requests
 
 from lumen_assets.settings.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS
-from lumen_assets_tests.containers.composed import COMPOSE, REPOSITORY, Composed, composed, read_compose
+from lumen_assets_tests.containers.composed import COMPOSE, Composed, composed, read_compose
+from lumen_assets_tests.containers.dockerfile import REPOSITORY
 
 OURS = ("code", "daemon", "webserver", "worker")
 UPGRADE = {

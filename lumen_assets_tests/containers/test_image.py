@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,22 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lumen_assets_tests.containers.composed import REPOSITORY
+from lumen_assets_tests.containers.dockerfile import DOCKERFILE, REPOSITORY, environment, instructions, last_stage
 from lumen_assets_tests.containers.programs import program
-
-DOCKERFILE = REPOSITORY / "Dockerfile"
-
-
-def instructions() -> list[tuple[str, str]]:
-    text = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.M))
-    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in text.splitlines() if line.strip()]
-
-
-def last_stage() -> dict[str, str]:
-    """The settings of what is left in the end, by instruction."""
-    found = instructions()
-    begin = max(index for index, (word, _) in enumerate(found) if word == "FROM")
-    return {word: rest for word, rest in found[begin:] if word not in ("RUN", "COPY")}
 
 
 def test_hadolint_finds_nothing() -> None:
@@ -42,6 +27,7 @@ def test_it_is_not_root_and_is_told_what_may_be_written() -> None:
     assert stage["VOLUME"] == '["/tmp", "/var/lib/lumen"]'
     assert "HEALTHCHECK" in stage
     assert "ENTRYPOINT" not in stage, "launchers give a run's whole command"
+    assert environment()["DAGSTER_DISABLE_TELEMETRY"] == "1", "which would make folders in DAGSTER_HOME"
 
 
 def test_the_base_is_pinned_and_every_package_too() -> None:
@@ -90,9 +76,9 @@ class Image:
         """As its user, on its root file system, read only, without network, capabilities or a way to new privileges."""
         stage = last_stage()
         user, group = stage["USER"].split(":")
-        environment = dict(part.split("=", 1) for part in shlex.split(stage["ENV"]))
-        path = environment.pop("PATH").replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
-        variables = [word for name, value in environment.items() for word in ("--setenv", name, value)]
+        given = environment()
+        path = given.pop("PATH").replace("$PATH", "/usr/local/bin:/usr/bin:/bin")
+        variables = [word for name, value in given.items() for word in ("--setenv", name, value)]
         needed = [word for name in ("SETUID", "SETGID", "SETPCAP") for word in ("--cap-add", f"CAP_{name}")]
         confined = [
             "bwrap", "--ro-bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev",

@@ -107,7 +107,7 @@ def test_who_logs_in_backfills_three_days_and_no_secret_is_anywhere(served: Comp
             dialog.get_by_role("button", name="Launch").last.click()
             wait_until(lambda: len(green(served, ["attestation"])) == DAYS, "three attested days", 400)
             page.goto(f"{served.url}/assets/verification/here?view=partitions")
-            expect(page.get_by_text("Materialized").first).to_be_visible()
+            expect(page.get_by_text(f"Materialized ({DAYS})")).to_be_visible()
             keep(page, "compose-partitions")
     days = {str(yesterday() - timedelta(days=back)) for back in range(DAYS)}
     for key in (["report_pdf"], ["archive"], ["replica", "there"], ["verification", "there"]):
