@@ -70,7 +70,8 @@ ui: setup ## Dagster's UI on the instance that `make daily` uses
 test: lint types secrets ## everything that must hold: lint, format, types, no secrets, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --durations 20
 
-soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes, properties on new examples
+soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes, the image, properties on new examples
+	@tools/debian-packages bubblewrap buildah debootstrap
 	@for round in 1 2 3 4 5; do $(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile search || exit; done
 	@$(BIN)/python -m pytest -m soak --timeout 3600
 

@@ -32,9 +32,9 @@ class Postgres:
     user: str
     password: str
 
-    def new_database(self) -> str:
+    def new_database(self, name: str | None = None) -> str:
         """The address of a fresh, empty database, as ``postgresql://…`` with user and password."""
-        name = f"lumen_{secrets.token_hex(6)}"
+        name = name or f"lumen_{secrets.token_hex(6)}"
         connection = psycopg2.connect(
             host="127.0.0.1", port=self.port, user=self.user, password=self.password, dbname="postgres"
         )
@@ -48,8 +48,9 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(port: int | None = None, password: str | None = None) -> Iterator[Postgres]:
     """A server with a folder of its own directly under the one for temporary files: pytest's are closed to others."""
+    port, password = port or free_ports(1)[0], password or secrets.token_hex(12)
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
     folder = Path(tempfile.mkdtemp(prefix="lumen-postgres-"))
     as_other: dict[str, Any] = {"cwd": "/", "stdin": subprocess.DEVNULL}
@@ -58,9 +59,8 @@ def running_postgres() -> Iterator[Postgres]:
         os.chown(folder, account.pw_uid, account.pw_gid)
         as_other |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
-    password = secrets.token_hex(12)
     (folder / "password").write_text(password)
-    data, [port] = folder / "data", free_ports(1)
+    data = folder / "data"
     options = f"-h 127.0.0.1 -p {port} -k {folder} -c max_connections=50 -c shared_buffers=16MB"
     control = [str(programs / "pg_ctl"), "-D", str(data), "-w", "-s"]
     try:

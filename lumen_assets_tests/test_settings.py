@@ -237,6 +237,16 @@ def test_a_shared_state_needs_a_key_that_is_shared_too(tmp_path: Path) -> None:
     assert {STATE, "canary-5ecre7-word"} <= known
 
 
+def test_a_password_in_an_address_is_a_secret_by_itself(tmp_path: Path) -> None:
+    url = "redis://:canary%2F5ecre7-word@redis:6379/0"
+    settings = load_settings(
+        {"LUMEN_REDIS_URL": url, "LUMEN_ALERT_URL": "https://u:canary-5ecre7-too@host/x"}, tmp_path
+    )
+    known = {secret.get_secret_value() for secret in settings.secrets}
+    assert {url, "canary/5ecre7-word", "canary-5ecre7-too"} <= known
+    assert "" not in known
+
+
 @pytest.mark.parametrize("url", ["canary-5ecre7", "mysql://lumen:canary-5ecre7@db/lumen"])
 def test_a_state_url_that_is_no_postgres_is_named_and_not_repeated(tmp_path: Path, url: str) -> None:
     [problem] = problems({"LUMEN_STATE_URL": url, "LUMEN_ARCHIVE_KEY": "k"}, tmp_path)

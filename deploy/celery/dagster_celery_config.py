@@ -1,8 +1,8 @@
 """Settings of the Celery workers; found by ``dagster_celery.app`` where this folder is on PYTHONPATH."""
 
-import os
+from lumen_assets.settings import require_secret
 
-broker_url = result_backend = os.environ["LUMEN_REDIS_URL"]
+broker_url = result_backend = require_secret("LUMEN_REDIS_URL").get_secret_value()
 broker_connection_retry_on_startup = True
 
 # Seconds after which a run that a worker took is given to another one: longer than `max_runtime_seconds`.

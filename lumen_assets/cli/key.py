@@ -11,7 +11,7 @@ from rich.table import Table
 from lumen_assets.archive import Keyring, new_key_text, parse_keyring, tink_keyset_json
 from lumen_assets.cli.running import LumenGroup, json_option, print_json
 from lumen_assets.errors import PermanentError
-from lumen_assets.settings import read_archive_key
+from lumen_assets.settings import read_secret
 
 
 def read_keyring() -> Keyring:
@@ -20,7 +20,7 @@ def read_keyring() -> Keyring:
     Raises:
         PermanentError: if it is not set, cannot be had, or is no keyring.
     """
-    key = read_archive_key()
+    key = read_secret("LUMEN_ARCHIVE_KEY")
     if key is None:
         raise PermanentError(
             action="find",

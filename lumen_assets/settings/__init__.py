@@ -14,7 +14,7 @@ from lumen_assets.settings.destinations import (
     LocalDestination,
     S3Destination,
 )
-from lumen_assets.settings.environment import ENVIRONMENT, read_archive_key
+from lumen_assets.settings.environment import ENVIRONMENT, read_secret, require_secret
 from lumen_assets.settings.loading import MailServer, Settings, default_configuration_text, load_settings
 from lumen_assets.settings.retention import Hold, KeepAt, Retention
 from lumen_assets.settings.stored import StoredSecret
@@ -38,5 +38,6 @@ __all__ = [
     "StoredSecret",
     "default_configuration_text",
     "load_settings",
-    "read_archive_key",
+    "read_secret",
+    "require_secret",
 ]

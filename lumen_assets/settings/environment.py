@@ -22,6 +22,7 @@ ENVIRONMENT: Final = {
     "LUMEN_HOME": "folder for the outputs (default: lumen in the XDG data folder)",
     "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
     "LUMEN_STATE_URL": "a Postgres that several machines share what they remember in (default: files in LUMEN_HOME)",
+    "LUMEN_REDIS_URL": "the Redis through which Celery's workers get their runs (default: none: there are no workers)",
     "GDRIVE_TOKEN": "Google Drive: an access token, or a service-account or refresh-token JSON",
     "DROPBOX_TOKEN": "Dropbox: an access token, or a JSON with refresh_token, app_key and app_secret",
     "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
@@ -41,6 +42,7 @@ SECRETS: Final = frozenset(
     {
         "LUMEN_ARCHIVE_KEY",
         "LUMEN_STATE_URL",
+        "LUMEN_REDIS_URL",
         "GDRIVE_TOKEN",
         "DROPBOX_TOKEN",
         "LUMEN_ALERT_URL",
@@ -105,14 +107,27 @@ def environment_secret(
         return None
 
 
-def read_archive_key(environ: Mapping[str, str] | None = None) -> SecretStr | None:
-    """``LUMEN_ARCHIVE_KEY`` as given, and nothing else read; None if it is not set.
+def read_secret(name: str, environ: Mapping[str, str] | None = None) -> SecretStr | None:
+    """One variable as given, and nothing else read; None if it is not set.
 
     Raises:
         SettingsError: if it is set twice, its file cannot be read, or what names it at AWS names nothing.
     """
     problems: list[str] = []
-    key = environment_secret(os.environ if environ is None else environ, "LUMEN_ARCHIVE_KEY", problems)
+    value = environment_secret(os.environ if environ is None else environ, name, problems)
     if problems:
-        raise SettingsError(subject="LUMEN_ARCHIVE_KEY", problems=problems)
-    return key
+        raise SettingsError(subject=name, problems=problems)
+    return value
+
+
+def require_secret(name: str, environ: Mapping[str, str] | None = None) -> SecretStr:
+    """The same, where nothing goes on without it.
+
+    Raises:
+        SettingsError: if it is not set, or as of ``read_secret``.
+    """
+    value = read_secret(name, environ)
+    if value is None:
+        problem = f"{name}: is not set: give it, or the path of a file that holds it as {name}_FILE"
+        raise SettingsError(subject=name, problems=[problem])
+    return value

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
+from botocore.validate import ParamValidator
 from dagster._config import process_config, resolve_to_config_type
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
 
+from lumen_assets.defs.celery_workers import RedisRunLauncher
+from lumen_assets.defs.shared_storage import SharedStorage
+from lumen_assets.errors import SettingsError
 from lumen_assets.settings.environment import ENVIRONMENT
+from lumen_assets_tests.postgres import Postgres, postgres
+
+__all__ = ["postgres"]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-FOREIGN = {"LUMEN_REDIS_URL"}
-"""Variables of these settings that only Dagster and Celery read."""
 
 
 def launcher_configuration(data: ConfigurableClassData) -> Mapping[str, Any]:
@@ -66,18 +73,57 @@ def test_what_each_needs_so_that_a_lost_run_comes_back(helm: dict[str, Any]) -> 
         assert settings["concurrency"]["runs"]["max_concurrent_runs"] > 0, name
 
 
-def test_celery(instance_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+REDIS = "redis://:password-of-redis@127.0.0.1:6379/0"
+
+
+@pytest.fixture(params=["variable", "file"])
+def redis_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if request.param == "variable":
+        monkeypatch.setenv("LUMEN_REDIS_URL", REDIS)
+        return
+    (tmp_path / "url").write_text(f"{REDIS}\n")
+    monkeypatch.setenv("LUMEN_REDIS_URL_FILE", str(tmp_path / "url"))
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_celery(instance_of: Any) -> None:
     text = (DEPLOY / "celery" / "dagster.yaml").read_text()
-    reference = instance_of(text)
-    settings = launcher_configuration(reference.run_launcher_data)
-    redis = "value of LUMEN_REDIS_URL"
-    assert (settings["broker"], settings["backend"]) == (redis, redis)  # not rpc://
+    launcher = instance_of(text).run_launcher_data.rehydrate(RedisRunLauncher)
+    settings = launcher.app_args()
+    assert (settings["broker"], settings["backend"]) == (REDIS, REDIS)  # not rpc://
     workers = runpy.run_path(str(DEPLOY / "celery" / "dagster_celery_config.py"))
-    assert (workers["broker_url"], workers["result_backend"]) == (redis, redis)
+    assert (workers["broker_url"], workers["result_backend"]) == (REDIS, REDIS)
     assert workers["broker_transport_options"] == settings["config_source"]["broker_transport_options"]
     longest = yaml.safe_load(text)["run_monitoring"]["max_runtime_seconds"]
     assert workers["broker_transport_options"]["visibility_timeout"] >= 2 * longest
     assert (workers["worker_prefetch_multiplier"], workers["task_acks_late"]) == (1, True)
+
+
+def test_what_is_missing_is_named_and_no_address_is_repeated(instance_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = instance_of((DEPLOY / "celery" / "dagster.yaml").read_text())
+    with pytest.raises(SettingsError, match="LUMEN_REDIS_URL_FILE"):
+        reference.run_launcher_data.rehydrate(RedisRunLauncher)
+    with pytest.raises(SettingsError, match="LUMEN_STATE_URL_FILE"):
+        reference.storage_data.rehydrate(SharedStorage)
+    monkeypatch.setenv("LUMEN_STATE_URL", "mysql://lumen:canary-password@127.0.0.1/lumen")
+    with pytest.raises(SettingsError, match="LUMEN_STATE_URL: it is an address of mysql") as caught:
+        reference.storage_data.rehydrate(SharedStorage)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["celery", "ecs"])
+def test_the_storage_is_the_postgres_of_a_file_too(
+    where: str, instance_of: Any, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address = postgres.new_database()  # it says postgresql://, which SQLAlchemy 2.1 takes for psycopg 3
+    (tmp_path / "state").write_text(f"{address}\n")
+    monkeypatch.setenv("LUMEN_STATE_URL_FILE", str(tmp_path / "state"))
+    reference = instance_of((DEPLOY / where / "dagster.yaml").read_text())
+    storage = reference.storage_data.rehydrate(SharedStorage)
+    assert storage.run_storage.get_runs() == []
+    assert postgres.password not in str(reference.to_dict())
+    for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+        part.dispose()
 
 
 def test_ecs(instance_of: Any) -> None:
@@ -106,6 +152,36 @@ def test_kubernetes(helm: dict[str, Any], instance_of: Any) -> None:
     assert code["env"]["LUMEN_HOME"] in {mount["mountPath"] for mount in code["volumeMounts"]}
 
 
+def test_every_container_of_kubernetes_is_hardened(helm: dict[str, Any]) -> None:
+    [code] = helm["dagster-user-deployments"]["deployments"]
+    launcher = helm["runLauncher"]["config"]["k8sRunLauncher"]
+    run = launcher["runK8sConfig"]["podSpecConfig"]
+    for part in (code, helm["dagsterDaemon"], helm["dagsterWebserver"]):
+        assert part["podSecurityContext"] == run["securityContext"]
+        assert part["securityContext"] == launcher["securityContext"]
+        assert {"name": "tmp", "mountPath": "/tmp"} in part["volumeMounts"]  # noqa: S108
+        assert {mount["name"] for mount in part["volumeMounts"]} == {volume["name"] for volume in part["volumes"]}
+    pod, container = run["securityContext"], launcher["securityContext"]
+    assert (pod["runAsNonRoot"], pod["runAsUser"], pod["seccompProfile"]["type"]) == (True, 10001, "RuntimeDefault")
+    assert container == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_every_container_of_ecs_is_hardened() -> None:
+    container = json.loads((DEPLOY / "ecs" / "container.json").read_text())
+    assert container["user"] == "10001:10001"
+    assert container["readonlyRootFilesystem"] is True
+    assert container["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
+    assert {mount["containerPath"] for mount in container["mountPoints"]} == {"/tmp", "/var/lib/lumen"}  # noqa: S108
+    model = boto3.session.Session().client("ecs", region_name="eu-west-1").meta.service_model
+    shape = model.shape_for("RegisterTaskDefinitionRequest")
+    task = {"family": "lumen", "containerDefinitions": [{"name": "run", "image": "lumen-assets", **container}]}
+    assert not ParamValidator().validate(task, shape).has_errors()
+
+
 def test_kubernetes_gives_secrets_by_name_only(helm: dict[str, Any]) -> None:
     [code] = helm["dagster-user-deployments"]["deployments"]
     assert code["envSecrets"] == [{"name": "lumen"}]
@@ -114,18 +190,9 @@ def test_kubernetes_gives_secrets_by_name_only(helm: dict[str, Any]) -> None:
     assert helm["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
 
 
-def test_the_image_for_several_machines_has_what_they_need() -> None:
-    lock = (DEPLOY.parent / "requirements" / "fleet.txt").read_text()
-    for package in ("dagster-celery==", "dagster-k8s==", "dagster-aws==", "dagster-postgres==", "redis=="):
-        assert f"\n{package}" in lock, package
-    dockerfile = (DEPLOY.parent / "Dockerfile").read_text()
-    fleet = dockerfile.split("FROM base AS fleet")[1].split("FROM base")[0]
-    assert "ENTRYPOINT" not in fleet
-
-
 def test_the_pages_name_every_variable() -> None:
     for name in ("celery", "kubernetes", "ecs"):
         page = (DEPLOY / name / "README.md").read_text()
         assert "LUMEN_STATE_URL" in page, name
         named = {found.removesuffix("_ARN") for found in re.findall(r"\bLUMEN_[A-Z_]+\b", page)}
-        assert named <= ENVIRONMENT.keys() | FOREIGN, name
+        assert named <= ENVIRONMENT.keys(), name

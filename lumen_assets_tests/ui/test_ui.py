@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from lumen_assets.days import yesterday
 from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import PUBLIC_TEST_KEY, Installation
+from lumen_assets_tests.ui.browser import keep, open_page
 from lumen_assets_tests.ui.running import Ui, running_ui, wait_until
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TOKENS = {"GDRIVE_TOKEN": "ya29.canary-drive-token-canary", "DROPBOX_TOKEN": "sl.canary-dropbox-token-canary"}
 ASSETS = ["archive", "attestation", "here", "report", "report_pdf", "telemetry", "there"]
 
@@ -37,20 +27,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        opened = browser.new_page(viewport={"width": 1600, "height": 1000})
-        opened.set_default_timeout(30_000)
+    with open_page() as opened:
         yield opened
-        browser.close()
-
-
-def keep(page: Page, name: str) -> None:
-    """Keep a picture where somebody asked for them."""
-    folder = os.environ.get("LUMEN_TEST_SCREENSHOTS")
-    if folder:
-        page.wait_for_timeout(1500)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def test_it_listens_on_loopback_only(ui: Ui) -> None:
