@@ -11,7 +11,7 @@ FROM ?= $(DAY)
 TO ?= $(DAY)
 RANGE_OPTIONS = $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(WORKERS),--workers $(WORKERS))
 
-.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types fmt lock clean
+.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types fmt docs lock clean
 
 help: ## the targets
 	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
@@ -87,6 +87,9 @@ types: setup-dev ## mypy, strict
 fmt: setup-dev ## put lint and format right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: setup ## docs/configuration.md from the settings model
+	@$(BIN)/python -m tools.configuration_reference
 
 lock: setup-dev ## resolve requirements/*.in again
 	@cd requirements && for f in runtime fleet dev; do ../$(BIN)/uv pip compile --quiet --python-version 3.11 --universal \
