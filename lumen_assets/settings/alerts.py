@@ -35,8 +35,8 @@ class AlertMail(Section):
 class QuietHours(Section):
     """When nobody is woken for what can wait."""
 
-    start: str = Field("22:00", pattern=TIME_OF_DAY, description="KST")
-    end: str = Field("07:00", pattern=TIME_OF_DAY, description="KST; may be on the next day")
+    start: str = Field("22:00", pattern=TIME_OF_DAY, description="the beginning, KST")
+    end: str = Field("07:00", pattern=TIME_OF_DAY, description="the end, KST; may be on the next day")
     below: Literal["warning", "critical"] = Field(
         "critical", description="alerts of a lower severity than this wait until the end"
     )
