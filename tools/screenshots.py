@@ -7,11 +7,13 @@ report's PDF.
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -35,9 +37,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         installation = Installation.make(Path(scratch), days=DAYS, last_day=last)
         first = str(last - timedelta(days=DAYS - 1))
+        settings = installation.root / "lumen.yaml"
+        settings.write_text(re.sub("^start_date: .*", f"start_date: {first}", settings.read_text()))
         installation.json("backfill", "--from", first, "--to", str(last), "--workers", "2")
         report = installation.home / "controls" / "reports" / f"report_{last}.pdf"
-        command = ["pdftoppm", "-png", "-r", "72", "-f", "1", "-l", "1", "-singlefile", str(report)]
+        command = ["pdftoppm", "-png", "-r", "100", "-f", "1", "-l", "1", "-singlefile", str(report)]
         _keep("report", subprocess.run(command, capture_output=True, check=True).stdout)  # noqa: S603 - its words are ours
         with running_ui(installation, {}) as ui, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
@@ -48,16 +52,15 @@ def main() -> None:
 
 
 def _graph(page: Page, ui: Ui) -> None:
-    page.goto(f"{ui.url}/asset-groups")
-    for group in GROUPS:
-        page.get_by_text(group, exact=True).first.dblclick()
-        page.wait_for_timeout(500)
-    page.wait_for_timeout(3000)
+    expanded = ",".join(f"lumen_assets.definitions:__repository__:{group}" for group in GROUPS)
+    page.goto(f"{ui.url}/asset-groups?expanded={quote(expanded)}")
+    page.get_by_text("report_pdf", exact=True).last.wait_for()
+    page.wait_for_timeout(4000)
     _keep("graph", page.screenshot())
 
 
 def _day(page: Page, ui: Ui) -> None:
-    page.goto(f"{ui.url}/assets/attestation?view=partitions")
+    page.goto(f"{ui.url}/assets/attestation?view=partitions&partition={yesterday()}")
     page.wait_for_timeout(4000)
     _keep("attestation", page.screenshot())
 
