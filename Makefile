@@ -11,7 +11,8 @@ FROM ?= $(DAY)
 TO ?= $(DAY)
 RANGE_OPTIONS = $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(WORKERS),--workers $(WORKERS))
 
-.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types secrets fmt audit sbom licences lock clean
+.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types secrets fmt docs \
+	audit sbom licences lock clean
 
 help: ## the targets
 	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
@@ -101,6 +102,9 @@ sbom: setup-dev ## bills of materials of what is delivered, CycloneDX, under bui
 
 licences: setup-dev ## write docs/licences.md
 	@$(BIN)/python tools/licences.py
+
+docs: setup ## docs/configuration.md from the settings model
+	@$(BIN)/python -m tools.configuration_reference
 
 lock: setup-dev ## resolve requirements/*.in again
 	@cd requirements && for f in runtime fleet dev; do ../$(BIN)/uv pip compile --quiet --python-version 3.11 --universal \

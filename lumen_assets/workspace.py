@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import random
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -19,7 +18,7 @@ from typing import Literal, TextIO
 
 import sqlalchemy as sa
 
-from lumen_assets import __version__, archive, replication
+from lumen_assets import archive, replication
 from lumen_assets.alerting import dead_man
 from lumen_assets.alerting.channels import AT_ONCE, open_channels
 from lumen_assets.alerting.clean import Cleaner
@@ -776,27 +775,3 @@ def _last_changed(folder: Path) -> datetime:
 
 def _once(store: Store) -> Store:
     return store.once if isinstance(store, RetryingStore | WithholdingStore) else store
-
-
-def git_revision() -> str | None:
-    """The commit that this software runs from; None where it is not a checkout or git is not there."""
-    folder = Path(__file__).resolve().parent.parent
-    if not (folder / ".git").exists():
-        return None
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the operator has
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()
-
-
-def software() -> str:
-    """Name and version of this software, for provenance."""
-    return f"lumen-assets {__version__}"

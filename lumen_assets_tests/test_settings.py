@@ -252,3 +252,12 @@ def test_a_state_url_that_is_no_postgres_is_named_and_not_repeated(tmp_path: Pat
     [problem] = problems({"LUMEN_STATE_URL": url, "LUMEN_ARCHIVE_KEY": "k"}, tmp_path)
     assert problem.startswith("LUMEN_STATE_URL: it is")
     assert "canary" not in problem
+
+
+def test_content_configuration_keeps_the_order_of_signals_and_is_a_configuration_itself(tmp_path: Path) -> None:
+    (tmp_path / "lumen.yaml").write_text("signals: {b: {label: {ko: 나, en: b}}, a: {label: {ko: 가, en: a}}}\n")
+    frozen = load_settings({"LUMEN_HOME": "/a"}, tmp_path).content_configuration
+    (tmp_path / "lumen.yaml").write_text(frozen)
+    again = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
+    assert list(again.configuration.signals) == ["b", "a"]
+    assert again.content_configuration == frozen

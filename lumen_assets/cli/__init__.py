@@ -10,6 +10,13 @@ import click
 
 from lumen_assets import __version__
 from lumen_assets.cli.running import LumenGroup
+from lumen_assets.version import git_revision
+
+
+def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"lumen {__version__} (git revision {git_revision() or 'unknown'})")
+        ctx.exit()
 
 
 @click.group(
@@ -36,7 +43,14 @@ from lumen_assets.cli.running import LumenGroup
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="lumen")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Say which this is.",
+)
 def main() -> None:
     """Each KST day of telemetry becomes a report, an encrypted archive and replicas that are proven restorable.
 

@@ -11,7 +11,8 @@ from lumen_assets.defs.partitions import partition_day
 from lumen_assets.defs.report import finished_report
 from lumen_assets.durable import replace_bytes
 from lumen_assets.late_data import inputs_of
-from lumen_assets.workspace import Workspace, git_revision, software
+from lumen_assets.version import git_revision, software
+from lumen_assets.workspace import Workspace
 
 
 def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

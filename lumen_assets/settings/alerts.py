@@ -29,14 +29,14 @@ UrlOrVariable = Annotated[str, AfterValidator(_name_or_harmless_url)]
 class AlertMail(Section):
     """Mail: to whom. From where: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS, SMTP_FROM."""
 
-    to: tuple[str, ...] = Field((), description="addresses")
+    to: tuple[str, ...] = Field((), description="addresses of those who are told")
 
 
 class QuietHours(Section):
     """When nobody is woken for what can wait."""
 
-    start: str = Field("22:00", pattern=TIME_OF_DAY, description="HH:MM, KST")
-    end: str = Field("07:00", pattern=TIME_OF_DAY, description="HH:MM, KST; may be on the next day")
+    start: str = Field("22:00", pattern=TIME_OF_DAY, description="the beginning, KST")
+    end: str = Field("07:00", pattern=TIME_OF_DAY, description="the end, KST; may be on the next day")
     below: Literal["warning", "critical"] = Field(
         "critical", description="alerts of a lower severity than this wait until the end"
     )
@@ -62,7 +62,7 @@ class Alerts(Section):
         description="pinged each day, with /start, with nothing, or with /fail behind it",
     )
     ui_url: str = Field("http://127.0.0.1:3000", description="where the Dagster UI is, for links to runs")
-    deadline: str = Field("12:00", pattern=TIME_OF_DAY, description="HH:MM, KST: by then yesterday is attested")
+    deadline: str = Field("12:00", pattern=TIME_OF_DAY, description="KST: by then yesterday is attested")
     stuck_minutes: int = Field(120, ge=1, description="a run that takes longer, or waits longer, is stuck")
     group_wait_seconds: int = Field(30, ge=0, le=3600, description="a new incident waits for more of its kind")
     group_interval_minutes: int = Field(15, ge=1, description="least time between messages about one incident")

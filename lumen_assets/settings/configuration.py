@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from lumen_assets.settings.alerts import Alerts
+from lumen_assets.settings.alerts import TIME_OF_DAY, Alerts
 from lumen_assets.settings.destinations import Destination, default_destinations
 from lumen_assets.settings.retention import Retention
 from lumen_assets.settings.section import Section
@@ -27,7 +27,7 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 class Schedule(Section):
     """When the daily job runs, in KST."""
 
-    at: str = Field("09:05", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="time of day, HH:MM, KST")
+    at: str = Field("09:05", pattern=TIME_OF_DAY, description="time of day, KST")
     spread_minutes: int = Field(
         5, ge=0, le=5, description="the start is moved by up to this many minutes either way, the same for a given day"
     )
@@ -108,7 +108,7 @@ def _default_signals() -> dict[str, Signal]:
 class Report(Section):
     """The report's language and looks."""
 
-    language: Literal["ko", "en"] = Field("ko", description="ko or en")
+    language: Literal["ko", "en"] = Field("ko", description="language that it is written in")
     title: str = Field("Lumen Resonance Report", min_length=1, description="title of the report")
     font: Path | None = Field(None, description="TrueType font with Korean glyphs, instead of the one that ships")
 

@@ -40,7 +40,7 @@ def _hold(value: object) -> object:
 
 
 class KeepAt(Section):
-    """What one destination keeps, where that is not what all others keep."""
+    """What one destination, of whatever type, keeps where that is not what all others keep."""
 
     keep_days: int | None = Field(None, ge=1, description="instead of retention.keep_days")
     keep_weekly: int | None = Field(None, ge=0, description="instead of retention.keep_weekly")

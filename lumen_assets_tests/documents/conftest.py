@@ -1,0 +1,5 @@
+"""The servers that documents speak of."""
+
+from lumen_assets_tests.replication.seaweedfs import seaweedfs
+
+__all__ = ["seaweedfs"]
