@@ -317,13 +317,25 @@ class Workspace:
                 break
         return max([newest, *(revision for revision, _ in self.ledger.proven(day).values())])
 
-    def shared_heads(self) -> tuple[str, ...] | None:
-        """What the next manifest names as its parents where several machines freeze: none has the index of the others.
+    def parents_elsewhere(self) -> Sequence[str] | None:
+        """What the next manifest names as its parents where the index of this machine's archive cannot tell; else None.
 
-        None on one machine alone. A manifest counts when a destination has it: that of a machine that was lost before,
-        or that came second, is nowhere to be found later.
+        With several machines none has the index of the others: there a manifest counts when it was noted that a
+        destination has it, as that of a machine that was lost before, or that came second, is nowhere to be found later.
+        A machine that has frozen nothing, as a CI runner is anew every day, reads what the destinations hold. One that
+        does not answer is passed over with a warning.
         """
-        return None if self.settings.state_url is None else self.ledger.heads()
+        if self.settings.state_url is not None:
+            return self.ledger.heads()
+        if archive.read_index(self.settings.archive_folder):
+            return None
+        held: dict[tuple[date, int], Manifest] = {}
+        for store in self.remembering_stores.values():
+            known = look_around((store,), self.keyring, except_for=held.keys())
+            held |= known.manifests
+            for name, why in known.silent.items():
+                _log.warning("%s was not asked which manifests are the newest: %s", name, why)
+        return archive.heads(archive.IndexEntry.of(manifest) for manifest in held.values())
 
     def note_replica(self, frozen: FrozenDay) -> None:
         """The manifest of a frozen day is at a destination now."""
