@@ -320,8 +320,8 @@ class Workspace:
     def parents_elsewhere(self) -> Sequence[str] | None:
         """What the next manifest names as its parents where the index of this machine's archive cannot tell; else None.
 
-        With several machines none has the index of the others: there a manifest counts when it was noted that a
-        destination has it, as that of a machine that was lost before, or that came second, is nowhere to be found later.
+        With several machines none has the index of the others: there a manifest counts when a destination was noted to
+        have it, as that of a machine that was lost before, or that came second, is nowhere to be found later.
         A machine that has frozen nothing, as a CI runner is anew every day, reads what the destinations hold. One that
         does not answer is passed over with a warning.
         """

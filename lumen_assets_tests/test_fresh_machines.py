@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lumen_assets.cli.summary import cell
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 DAYS = [LAST_DAY - timedelta(days=back) for back in (2, 1, 0)]
@@ -66,3 +67,44 @@ def test_every_place_is_asked_for_what_is_newest(fresh: Fresh, tmp_path: Path) -
     (gap,) = fresh().json("verify", exit_code=1)["history"]
     assert f"made before {DAYS[2]} r1, is nowhere" in gap
 
+
+def test_only_days_that_no_place_has_are_made(fresh: Fresh, tmp_path: Path) -> None:
+    span = ("--from", str(DAYS[0]), "--to", str(DAYS[2]), "--absent-only")
+    fresh().json("daily", "--day", str(DAYS[0]))
+    found = fresh().json("backfill", *span)
+    assert (found["good_before"], found["done"]) == ([str(DAYS[0])], [str(DAYS[1]), str(DAYS[2])])
+    shutil.rmtree(tmp_path / "b" / str(DAYS[2]))
+    (tmp_path / "a").rename(tmp_path / "gone")
+    found = fresh().json("backfill", *span)
+    assert (found["good_before"], found["done"]) == ([str(DAYS[0]), str(DAYS[1])], [])
+    assert "a did not answer and may have it" in found["skipped"][str(DAYS[2])]
+
+
+def test_a_range_is_verified_and_what_is_missing_of_it_is_named(fresh: Fresh) -> None:
+    for day in DAYS[:2]:
+        fresh().json("daily", "--day", str(day))
+    found = fresh().json("verify", "--from", str(DAYS[1]), "--to", str(DAYS[1]))
+    assert {(item["day"], item["verdict"]) for item in found["verdicts"]} == {(str(DAYS[1]), "MATCH")}
+    found = fresh().json("verify", "--from", str(DAYS[1]), "--to", str(DAYS[2]), exit_code=1)
+    assert found["missing"] == [str(DAYS[2])]
+    assert found["attestations"][str(DAYS[1])]["ok"]
+    assert fresh().lumen("verify", str(DAYS[1]), "--from", str(DAYS[1])).exit_code == 2
+    assert "no day in this range" in fresh().lumen("verify", "--from", "2026-03-05", "--to", "2026-03-04").stderr
+
+
+def test_the_summary_of_a_job_says_what_was_proven(fresh: Fresh, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    fresh().json("daily", "--day", str(DAYS[0]), "--summary", summary)
+    assert "✅ **Attestation: 2 of 2 replicas good, 2 required.**" in summary.read_text()
+    assert "| a | ✅ MATCH | members |" in summary.read_text()
+    summary.unlink()
+    shutil.rmtree(tmp_path / "a" / str(DAYS[0]))
+    fresh().json("verify", "--to", str(DAYS[0]), "--from", str(DAYS[0]), "--summary", summary, exit_code=1)
+    assert f"| {DAYS[0]} | r1 | a | ❌ MISSING | members |" in summary.read_text()
+    assert f"{DAYS[0]}: **1 of 2 replicas good, 2 required**" in summary.read_text()
+    fresh().json("daily", "--day", str(DAYS[1]), "--dry-run", "--summary", summary)
+    assert "| withheld, this is a dry run | what |" in summary.read_text()
+
+
+def test_markup_in_what_a_provider_answered_is_none() -> None:
+    assert cell("a|b\n<img src=x> *c*") == r"a\|b \<img src=x\> \*c\*"

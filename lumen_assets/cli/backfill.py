@@ -34,13 +34,16 @@ INTERRUPTED: Final = 130
 @click.option("--from", "first", type=DAY, help="The oldest KST day. Default: start_date (of sample data: its first).")
 @click.option("--to", "last", type=DAY, help="The newest KST day. Default: yesterday.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes at once. Default: one a core.")
+@click.option("--absent-only", is_flag=True, help="Only days that no place has; others are verified elsewhere.")
 @json_option
-def backfill(first: date | None, last: date | None, workers: int | None, as_json: bool) -> None:
+def backfill(first: date | None, last: date | None, workers: int | None, absent_only: bool, as_json: bool) -> None:
     """Make the days that are missing: not frozen, or not attested within the policy; oldest first.
 
     Each is a Dagster run, as of `lumen daily`, in worker processes that stay alive over many days. A day that fails
     keeps no other from being made. Ctrl-C lets the days under way end; a second one ends them at once. The same command
     goes on with what is left.
+
+    A machine that remembers no verdicts, as a CI runner, makes every day again unless --absent-only is given.
     """
     from lumen_assets.backfill.running import choose_days, run_backfill  # Dagster: half a second
     from lumen_assets.defs.day_runs import open_instance
@@ -55,7 +58,7 @@ def backfill(first: date | None, last: date | None, workers: int | None, as_json
     console = Console(stderr=True, quiet=as_json)
     stop = Stop()
     with open_instance(workspace) as instance:
-        choice = choose_days(workspace, instance, asked)
+        choice = choose_days(workspace, instance, asked, absent_only=absent_only)
         count = workers or workers_that_fit(len(choice.missing))
         with _shown(choice, count, console) as show, _signals_to(stop):
             result = run_backfill(instance, choice, _new_id(), workers=count, stop=stop, listener=show)
@@ -162,7 +165,7 @@ def _print(result: Result, asked: tuple[date, ...], told: Mapping[str, str], con
     if result.choice.good:
         line("good before", str(len(result.choice.good)))
     if not result.choice.missing:
-        line("made", "nothing: no day is missing" + (" that nothing is at work on" if result.skipped else ""))
+        line("made", "nothing: no day is missing" + (" besides those skipped" if result.skipped else ""))
     else:
         rate = f"{result.days_per_minute:.1f} days/min" if result.days_per_minute else "none ended"
         line("made", f"[green]{len(result.done)}[/] in {result.seconds:.0f} s, {rate}")
