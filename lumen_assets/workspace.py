@@ -329,13 +329,23 @@ class Workspace:
             return self.ledger.heads()
         if archive.read_index(self.settings.archive_folder):
             return None
+        return archive.heads(archive.IndexEntry.of(manifest) for manifest in self._history_elsewhere.values())
+
+    def take_over(self) -> None:
+        """Let a machine that knows of no day yet know those that the destinations hold, or they count as missing."""
+        if self.settings.state_url is None and not self.existing_days():
+            self.ledger.note_seen(dict(sorted(self._history_elsewhere)))  # the highest revision comes last
+
+    @cached_property
+    def _history_elsewhere(self) -> Mapping[tuple[date, int], Manifest]:
+        """A manifest of every revision that the destinations hold, each read once; who is silent is passed over."""
         held: dict[tuple[date, int], Manifest] = {}
         for store in self.remembering_stores.values():
             known = look_around((store,), self.keyring, except_for=held.keys())
             held |= known.manifests
             for name, why in known.silent.items():
-                _log.warning("%s was not asked which manifests are the newest: %s", name, why)
-        return archive.heads(archive.IndexEntry.of(manifest) for manifest in held.values())
+                _log.warning("%s was not asked which days there are: %s", name, why)
+        return held
 
     def note_replica(self, frozen: FrozenDay) -> None:
         """The manifest of a frozen day is at a destination now."""

@@ -71,7 +71,7 @@ def test_every_place_is_asked_for_what_is_newest(fresh: Fresh, tmp_path: Path) -
 def test_only_days_that_no_place_has_are_made(fresh: Fresh, tmp_path: Path) -> None:
     span = ("--from", str(DAYS[0]), "--to", str(DAYS[2]), "--absent-only")
     fresh().json("daily", "--day", str(DAYS[0]))
-    found = fresh().json("backfill", *span)
+    found = fresh().json("backfill", "--last", "3", *span[2:])
     assert (found["good_before"], found["done"]) == ([str(DAYS[0])], [str(DAYS[1]), str(DAYS[2])])
     shutil.rmtree(tmp_path / "b" / str(DAYS[2]))
     (tmp_path / "a").rename(tmp_path / "gone")
@@ -88,8 +88,27 @@ def test_a_range_is_verified_and_what_is_missing_of_it_is_named(fresh: Fresh) ->
     found = fresh().json("verify", "--from", str(DAYS[1]), "--to", str(DAYS[2]), exit_code=1)
     assert found["missing"] == [str(DAYS[2])]
     assert found["attestations"][str(DAYS[1])]["ok"]
+    assert fresh().json("verify", "--last", "2", "--to", str(DAYS[2]), exit_code=1)["missing"] == [str(DAYS[2])]
     assert fresh().lumen("verify", str(DAYS[1]), "--from", str(DAYS[1])).exit_code == 2
+    assert fresh().lumen("verify", "--last", "1", "--from", str(DAYS[1])).exit_code == 2
     assert "no day in this range" in fresh().lumen("verify", "--from", "2026-03-05", "--to", "2026-03-04").stderr
+
+
+def test_nothing_is_expected_of_yesterday_before_its_run(fresh: Fresh) -> None:
+    assert any("attestation" in item for item in fresh().json("healthcheck", exit_code=1)["fail"])
+    assert fresh().json("healthcheck", "--before-run")["fail"] == []
+
+
+def test_days_that_other_machines_made_are_not_missing(fresh: Fresh) -> None:
+    """Nobody is told of them every day."""
+    for day in DAYS[:2]:
+        fresh().json("daily", "--day", str(day))
+    installation = fresh()
+    installation.json("daily", "--day", str(DAYS[2]))
+    incidents = installation.json("alerts", exit_code=1)["incidents"]
+    missing = {day for one in incidents if one["kind"] == "day_missing" for day in one["subjects"]}
+    assert missing
+    assert not missing & {str(day) for day in DAYS}
 
 
 def test_the_summary_of_a_job_says_what_was_proven(fresh: Fresh, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def run_day(
     """Run the jobs of a day on the installation's own Dagster instance."""
     from lumen_assets.defs.day_runs import DayRunner, open_instance  # Dagster: half a second that --help does not wait
 
+    workspace.take_over()
     with open_instance(workspace) as instance:
         runner = DayRunner(workspace, instance, listener=lambda entry: _show(entry, console), verbose=verbose)
         try:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
+from lumen_assets.cli.running import DAY, PROBLEM, first_of_last, json_option, print_json, refuse_both
 from lumen_assets.cli.summary import append_summary, cell, summary_option, table_of, verdict_row
 from lumen_assets.days import days_between, yesterday
 from lumen_assets.errors import PermanentError
@@ -58,6 +58,7 @@ class Findings:
 @click.argument("days", type=DAY, nargs=-1, metavar="[DAY]...")
 @click.option("--from", "first", type=DAY, help="Every day from here on, instead of DAYs. Default: start_date.")
 @click.option("--to", "last", type=DAY, help="Up to this one. Default: yesterday KST.")
+@click.option("--last", "count", type=click.IntRange(1), help="The last so many days up to --to, instead of --from.")
 @click.option("--destination", "chosen", multiple=True, metavar="NAME", help="Only this destination; may be repeated.")
 @click.option(
     "--level",
@@ -70,6 +71,7 @@ def verify(
     days: tuple[date, ...],
     first: date | None,
     last: date | None,
+    count: int | None,
     chosen: tuple[str, ...],
     level: str | None,
     summary: Path | None,
@@ -80,12 +82,12 @@ def verify(
     Of a range, a day that no place has is named too, and the history is walked whole. Needs only the destinations and
     the key: it works the same on a fresh machine.
     """
-    if days and (first or last):
-        raise click.UsageError("give days or a range, not both")
+    refuse_both(days=days, **{"from": first, "last": count})
+    refuse_both(days=days, to=last)
     settings = load_settings()
     workspace = Workspace(settings)
     destinations = _destinations(workspace, chosen)
-    span = _span(workspace, first, last) if first or last else ()
+    span = _span(workspace, first, last, count) if first or last or count else ()
     wanted = Level(level or settings.configuration.verify.new_day_level)
     found = _verify(workspace, days, span, destinations, wanted, Console(stderr=True, quiet=as_json))
     if summary:
@@ -138,18 +140,19 @@ def _verify(
     )
 
 
-def _span(workspace: Workspace, first: date | None, last: date | None) -> list[date]:
+def _span(workspace: Workspace, first: date | None, last: date | None, count: int | None) -> list[date]:
     start = workspace.settings.configuration.start_date
-    span = list(days_between(max(first or start, start), min(last or yesterday(), yesterday())))
-    if not span:
+    last = min(last or yesterday(), yesterday())
+    first = first_of_last(count, last, start) if count else max(first or start, start)
+    if first > last:
         raise PermanentError(
             action="verify",
-            subject=f"{first or start} to {last or yesterday()}",
+            subject=f"{first} to {last}",
             cause="there is no day in this range",
             error_class="configuration",
             hint=f"days go from {start} (start_date) to {yesterday()}",
         )
-    return span
+    return list(days_between(first, last))
 
 
 def _destinations(workspace: Workspace, chosen: tuple[str, ...]) -> list[str]:
