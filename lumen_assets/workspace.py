@@ -332,8 +332,12 @@ class Workspace:
         return archive.heads(archive.IndexEntry.of(manifest) for manifest in self._history_elsewhere.values())
 
     def take_over(self) -> None:
-        """Let a machine that knows of no day yet know those that the destinations hold, or they count as missing."""
-        if self.settings.state_url is None and not self.existing_days():
+        """Let a machine that has frozen nothing, and never looked around, know the days that the destinations hold.
+
+        Until then all but those that it dealt with itself count as missing.
+        """
+        known_here = archive.read_index(self.settings.archive_folder) or self.ledger.seen()
+        if self.settings.state_url is None and not known_here:
             self.ledger.note_seen(dict(sorted(self._history_elsewhere)))  # the highest revision comes last
 
     @cached_property
@@ -417,7 +421,7 @@ class Workspace:
         """Restore one replica for real and compare every file; recorded in the ledger. See ``verification.drill``.
 
         Args:
-            day: the KST day; None: one that was not drilled yet, or longest ago.
+            day: the KST day; None: one that was not drilled yet, or longest ago. A try that failed is no drill.
             destination: where from; None: the same.
 
         Raises:
@@ -426,7 +430,7 @@ class Workspace:
         places = {place: revision for place, revision in self.drillable(day).items() if destination in (None, place[1])}
         if not places:
             raise nothing_to_drill(" at ".join(str(part) for part in (day or "any day", destination) if part))
-        drilled = {(found.day, found.destination): found.at for found in self.ledger.drills()}
+        drilled = {(found.day, found.destination): found.at for found in self.ledger.drills() if found.good is not None}
         chosen = choose(places, drilled, random.SystemRandom())
         with self.locked("drill"):
             store = self.stores[chosen[1]]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from lumen_assets.cli.outbox import tell_verdicts
 from lumen_assets.cli.running import DAY, PROBLEM, first_of_last, json_option, print_json, refuse_both
 from lumen_assets.cli.summary import append_summary, cell, summary_option, table_of, verdict_row
 from lumen_assets.days import days_between, yesterday
@@ -80,7 +81,7 @@ def verify(
     """Verify the replicas of the given days, or of every day there is, and the history that their manifests form.
 
     Of a range, a day that no place has is named too, and the history is walked whole. Needs only the destinations and
-    the key: it works the same on a fresh machine.
+    the key: it works the same on a fresh machine. What it finds is told at once.
     """
     refuse_both(days=days, **{"from": first, "last": count})
     refuse_both(days=days, to=last)
@@ -90,12 +91,15 @@ def verify(
     span = _span(workspace, first, last, count) if first or last or count else ()
     wanted = Level(level or settings.configuration.verify.new_day_level)
     found = _verify(workspace, days, span, destinations, wanted, Console(stderr=True, quiet=as_json))
+    told = tell_verdicts(workspace)
     if summary:
         append_summary(summary, _as_markdown(found))
     if as_json:
-        print_json(_as_json(found))
+        print_json({**_as_json(found), "alerts": told})
     else:
         _print(found)
+        for channel, what in told.items():
+            click.echo(f"alerts {channel}: {what}")
     if not found.ok:
         raise SystemExit(PROBLEM)
 
