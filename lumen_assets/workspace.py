@@ -318,13 +318,39 @@ class Workspace:
                 break
         return max([newest, *(revision for revision, _ in self.ledger.proven(day).values())])
 
-    def shared_heads(self) -> tuple[str, ...] | None:
-        """What the next manifest names as its parents where several machines freeze: none has the index of the others.
+    def parents_elsewhere(self) -> Sequence[str] | None:
+        """What the next manifest names as its parents where the index of this machine's archive cannot tell; else None.
 
-        None on one machine alone. A manifest counts when a destination has it: that of a machine that was lost before,
-        or that came second, is nowhere to be found later.
+        With several machines none has the index of the others: there a manifest counts when a destination was noted to
+        have it, as that of a machine that was lost before, or that came second, is nowhere to be found later.
+        A machine that has frozen nothing, as a CI runner is anew every day, reads what the destinations hold. One that
+        does not answer is passed over with a warning.
         """
-        return None if self.settings.state_url is None else self.ledger.heads()
+        if self.settings.state_url is not None:
+            return self.ledger.heads()
+        if archive.read_index(self.settings.archive_folder):
+            return None
+        return archive.heads(archive.IndexEntry.of(manifest) for manifest in self._history_elsewhere.values())
+
+    def take_over(self) -> None:
+        """Let a machine that has frozen nothing, and never looked around, know the days that the destinations hold.
+
+        Until then all but those that it dealt with itself count as missing.
+        """
+        known_here = archive.read_index(self.settings.archive_folder) or self.ledger.seen()
+        if self.settings.state_url is None and not known_here:
+            self.ledger.note_seen(dict(sorted(self._history_elsewhere)))  # the highest revision comes last
+
+    @cached_property
+    def _history_elsewhere(self) -> Mapping[tuple[date, int], Manifest]:
+        """A manifest of every revision that the destinations hold, each read once; who is silent is passed over."""
+        held: dict[tuple[date, int], Manifest] = {}
+        for store in self.remembering_stores.values():
+            known = look_around((store,), self.keyring, except_for=held.keys())
+            held |= known.manifests
+            for name, why in known.silent.items():
+                _log.warning("%s was not asked which days there are: %s", name, why)
+        return held
 
     def note_replica(self, frozen: FrozenDay) -> None:
         """The manifest of a frozen day is at a destination now."""

@@ -55,15 +55,15 @@ def days_asked(first: date, last: date, *, start_date: date, newest: date) -> tu
     return days
 
 
-def choose(asked: Sequence[date], good: Collection[date], in_flight: Mapping[date, str]) -> Choice:
+def choose(asked: Sequence[date], good: Collection[date], skipped: Mapping[date, str]) -> Choice:
     """Sort the days that were asked for.
 
     Args:
         asked: oldest first.
         good: frozen and attested within the policy.
-        in_flight: what is at work on a day already, for people.
+        skipped: why a day is left alone, for people.
     """
-    skipped = {day: in_flight[day] for day in asked if day in in_flight}
+    skipped = {day: skipped[day] for day in asked if day in skipped}
     return Choice(
         missing=tuple(day for day in asked if day not in good and day not in skipped),
         good=tuple(day for day in asked if day in good and day not in skipped),

@@ -57,11 +57,27 @@ class Result:
         return 60 * (len(self.done) + len(self.failed)) / self.seconds if self.seconds else 0.0
 
 
-def choose_days(workspace: Workspace, instance: dg.DagsterInstance, asked: tuple[date, ...]) -> Choice:
-    """Which of the days need a run; those whose process died without a word are among them again."""
+def choose_days(
+    workspace: Workspace, instance: dg.DagsterInstance, asked: tuple[date, ...], *, absent_only: bool = False
+) -> Choice:
+    """Which of the days need a run; those whose process died without a word are among them again.
+
+    Args:
+        workspace: the installation.
+        instance: its Dagster instance.
+        asked: from ``days_asked``.
+        absent_only: whether a day that any place has is left alone, whatever is known of its replicas. Then a day that
+            was not found while a place did not answer is skipped: that one may have it.
+    """
     _end_dead_runs(workspace, instance)
-    in_flight = {day: f"run {runs[0].run_id} is at work on it" for day, runs in runs_under_way(instance).items()}
-    return choose(asked, workspace.good_days(asked[0], asked[-1]), in_flight)
+    skipped = {day: f"run {runs[0].run_id} is at work on it" for day, runs in runs_under_way(instance).items()}
+    good = workspace.good_days(asked[0], asked[-1])
+    if absent_only:
+        found, silent = workspace.newest_manifests(asked[0], asked[-1])
+        good |= found.keys()
+        why = f"{' and '.join(silent)} did not answer and may have it"
+        skipped |= {day: why for day in asked if silent and day not in good}
+    return choose(asked, good, skipped)
 
 
 def run_backfill(

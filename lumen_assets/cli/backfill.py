@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lumen_assets.backfill.choosing import Choice, days_asked, workers_that_fit
 from lumen_assets.backfill.processes import Ended, Event, Lost, Said, Stop
 from lumen_assets.cli.daily import tell_people
-from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
+from lumen_assets.cli.running import DAY, PROBLEM, first_of_last, json_option, print_json, refuse_both
 from lumen_assets.day_inputs import SAMPLE_DAYS
 from lumen_assets.days import yesterday
 from lumen_assets.settings import Settings, load_settings
@@ -33,32 +33,42 @@ INTERRUPTED: Final = 130
 @click.command()
 @click.option("--from", "first", type=DAY, help="The oldest KST day. Default: start_date (of sample data: its first).")
 @click.option("--to", "last", type=DAY, help="The newest KST day. Default: yesterday.")
+@click.option("--last", "count", type=click.IntRange(1), help="The last so many days up to --to, instead of --from.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes at once. Default: one a core.")
+@click.option("--absent-only", is_flag=True, help="Only days that no place has; others are verified elsewhere.")
 @json_option
-def backfill(first: date | None, last: date | None, workers: int | None, as_json: bool) -> None:
+def backfill(
+    first: date | None, last: date | None, count: int | None, workers: int | None, absent_only: bool, as_json: bool
+) -> None:
     """Make the days that are missing: not frozen, or not attested within the policy; oldest first.
 
     Each is a Dagster run, as of `lumen daily`, in worker processes that stay alive over many days. A day that fails
     keeps no other from being made. Ctrl-C lets the days under way end; a second one ends them at once. The same command
     goes on with what is left.
+
+    A machine that remembers no verdicts, as a CI runner, makes every day again unless --absent-only is given.
     """
     from lumen_assets.backfill.running import choose_days, run_backfill  # Dagster: half a second
     from lumen_assets.defs.day_runs import open_instance
 
+    refuse_both(**{"from": first, "last": count})
     settings = load_settings()
     workspace = Workspace(settings)
     newest = yesterday()
     start_date = settings.configuration.start_date
     last = last or newest
-    asked = days_asked(first or _first(settings, last), last, start_date=start_date, newest=newest)
+    earliest = _first(settings, last)
+    first = first or (first_of_last(count, last, earliest) if count else earliest)
+    asked = days_asked(first, last, start_date=start_date, newest=newest)
     workspace.ensure_key()  # a key that is made or missing is said before anything else
     console = Console(stderr=True, quiet=as_json)
     stop = Stop()
+    workspace.take_over()
     with open_instance(workspace) as instance:
-        choice = choose_days(workspace, instance, asked)
-        count = workers or workers_that_fit(len(choice.missing))
-        with _shown(choice, count, console) as show, _signals_to(stop):
-            result = run_backfill(instance, choice, _new_id(), workers=count, stop=stop, listener=show)
+        choice = choose_days(workspace, instance, asked, absent_only=absent_only)
+        processes = workers or workers_that_fit(len(choice.missing))
+        with _shown(choice, processes, console) as show, _signals_to(stop):
+            result = run_backfill(instance, choice, _new_id(), workers=processes, stop=stop, listener=show)
         told = tell_people(workspace, instance, result.runs) if result.runs else {}
     dry_run = settings.configuration.dry_run
     if as_json:
@@ -162,7 +172,7 @@ def _print(result: Result, asked: tuple[date, ...], told: Mapping[str, str], con
     if result.choice.good:
         line("good before", str(len(result.choice.good)))
     if not result.choice.missing:
-        line("made", "nothing: no day is missing" + (" that nothing is at work on" if result.skipped else ""))
+        line("made", "nothing: no day is missing" + (" besides those skipped" if result.skipped else ""))
     else:
         rate = f"{result.days_per_minute:.1f} days/min" if result.days_per_minute else "none ended"
         line("made", f"[green]{len(result.done)}[/] in {result.seconds:.0f} s, {rate}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from rich.markup import escape
 
 from lumen_assets.cli.outbox import TELLING_SECONDS, said_of
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
+from lumen_assets.cli.summary import append_summary, cell, summary_option, table_of, verdict_row
 from lumen_assets.days import yesterday
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings, load_settings
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
     "--dry-run", is_flag=True, help="Make the report and freeze it; upload, send and remove nothing. As dry_run does."
 )
 @click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
+@summary_option
 @json_option
-def daily(day: date | None, until: str | None, dry_run: bool, verbose: bool, as_json: bool) -> None:
+def daily(
+    day: date | None, until: str | None, dry_run: bool, verbose: bool, summary: Path | None, as_json: bool
+) -> None:
     """Take a day through report, PDF, archive, replicas, verification and attestation."""
     settings = load_settings().dry() if dry_run else load_settings()
     workspace = Workspace(settings)
@@ -39,6 +44,8 @@ def daily(day: date | None, until: str | None, dry_run: bool, verbose: bool, as_
     workspace.ensure_key()  # a key that is made or missing is said before anything else
     console = Console(stderr=True, quiet=as_json)
     outcome = run_day(workspace, day, until=until, verbose=verbose, console=console)
+    if summary:
+        append_summary(summary, _as_markdown(outcome))
     if as_json:
         print_json(_as_json(outcome, settings))
     else:
@@ -53,6 +60,7 @@ def run_day(
     """Run the jobs of a day on the installation's own Dagster instance."""
     from lumen_assets.defs.day_runs import DayRunner, open_instance  # Dagster: half a second that --help does not wait
 
+    workspace.take_over()
     with open_instance(workspace) as instance:
         runner = DayRunner(workspace, instance, listener=lambda entry: _show(entry, console), verbose=verbose)
         try:
@@ -159,6 +167,24 @@ def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
         line(f"alerts {channel}", what)
     for asset, cause in outcome.failures.items():
         console.print(f"[red]✗ {asset}[/]: {cause}", soft_wrap=True, highlight=False)
+
+
+def _as_markdown(outcome: Outcome) -> list[str]:
+    made = outcome.materialized
+    sample = " (sample data)" if made.get("telemetry", {}).get("sample_data") else ""
+    blocks = [f"### {outcome.day} KST{sample}"]
+    if archive := made.get("archive"):
+        new = "new" if archive["created"] else "unchanged"
+        blocks += [f"Archive: revision {archive['revision']}, {archive['size']:,} bytes, {new}."]
+    blocks += table_of(
+        ("destination", "verdict", "level", "detail"), [verdict_row(found) for found in outcome.verdicts.values()]
+    )
+    if attested := made.get("attestation"):
+        mark = "✅" if attested["ok"] else "❌"
+        good = f"{attested['good']} of {attested['destinations']} replicas good"
+        blocks += [f"{mark} **Attestation: {good}, {attested['required']} required.**"]
+    blocks += table_of(("withheld, this is a dry run", "what"), list(outcome.withheld.items()))
+    return blocks + [f"❌ **{cell(asset)}**: {cell(cause)}" for asset, cause in outcome.failures.items()]
 
 
 def _value(made: dict[str, dict[str, Any]], asset: str, key: str) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lumen_assets.cli.running import PROBLEM, json_option, print_json
+from lumen_assets.days import yesterday
 from lumen_assets.errors import SettingsError
 from lumen_assets.health.checks import healthcheck as look
 from lumen_assets.health.checks import wrong_settings
@@ -21,14 +22,15 @@ from lumen_assets.workspace import Workspace
 @click.option(
     "--ui", is_flag=True, help="Also the Dagster UI where alerts.ui_url is the default: it should be running."
 )
+@click.option("--before-run", is_flag=True, help="Nothing is expected of yesterday yet: its run is to begin.")
 @json_option
-def healthcheck(ui: bool, as_json: bool) -> None:
+def healthcheck(ui: bool, before_run: bool, as_json: bool) -> None:
     """Check endpoint, report, disk, key, clock, destinations and last attestation, side by side, in 15 s at most.
 
     Exits 0 if all is well and 1 if not, wrong settings included. With --json: {"pass": […], "fail": […]}.
     """
     try:
-        findings = look(Workspace(load_settings()), ui=ui)
+        findings = look(Workspace(load_settings()), ui=ui, underway=yesterday() if before_run else None)
     except SettingsError as error:
         findings = wrong_settings(error)
     if as_json:

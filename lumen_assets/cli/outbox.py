@@ -42,6 +42,7 @@ def tell_verdicts(workspace: Workspace) -> dict[str, str]:
 
     def tell() -> Delivered:
         outbox, now = outbox_of(workspace), datetime.now(UTC)
+        workspace.take_over()
         look_at_days(workspace, outbox, now)
         look_at_replicas(workspace, outbox, now)
         return deliver(outbox, workspace.channels, lambda: datetime.now(UTC), seconds=TELLING_SECONDS, at_once=True)

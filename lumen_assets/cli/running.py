@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, TypeVar
 
 import click
@@ -109,6 +109,22 @@ def json_option(command: _Command) -> _Command:
         is_eager=True,
         help="Print one JSON object on stdout and nothing else there.",
     )(command)
+
+
+def first_of_last(count: int, last: date, earliest: date) -> date:
+    """The first of the ``count`` days up to ``last``, but none before ``earliest``."""
+    return max(earliest, last - timedelta(days=count - 1))
+
+
+def refuse_both(**options: object) -> None:
+    """Refuse a call that names the same days in two ways.
+
+    Raises:
+        click.UsageError: if more than one of the options was given.
+    """
+    given = [f"--{name}" if name != "days" else "DAY" for name, value in options.items() if value]
+    if len(given) > 1:
+        raise click.UsageError(f"give {' or '.join(given)}, not both")
 
 
 class DayType(click.ParamType[date]):

@@ -58,7 +58,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 run_id=context.run.run_id,
                 created_at=datetime.now(UTC),
                 known_revision=0 if lumen.has_newest(day) else lumen.bring_newest(day),
-                parents=lumen.shared_heads(),
+                parents=lumen.parents_elsewhere(),
             )
             lumen.frozen_inputs.record(day, frozen.manifest.revision, inputs_of(day_slice.inputs), datetime.now(UTC))
             lumen.inputs.forget(day)

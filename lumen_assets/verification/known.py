@@ -5,7 +5,7 @@ Whoever can write to a destination can make a name there; only somebody with the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -98,6 +98,7 @@ def look_around(
     *,
     remembered: Iterable[Revision] = (),
     days: Sequence[date] = (),
+    except_for: Collection[Revision] = (),
     between: tuple[date, date] = (date.min, date.max),
 ) -> Known:
     """Read every manifest that these places hold, of the given days or of all.
@@ -107,6 +108,7 @@ def look_around(
         keyring: the keys that make a manifest authentic.
         remembered: see ``Known``.
         days: only of these; none: of all.
+        except_for: revisions whose manifests are not read.
         between: see ``Known``.
     """
     held: dict[str, list[Held]] = {}
@@ -120,6 +122,7 @@ def look_around(
             continue
         found = held.setdefault(place.name, [])
         listed = {(day, number) for part in each for day, numbers in part.items() for number in numbers}
+        listed -= {*except_for}
         for day, number in sorted(revision for revision in listed if not days or revision[0] in days):
             try:
                 found.append(read_held(place, day, number, keyring))

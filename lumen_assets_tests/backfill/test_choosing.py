@@ -37,7 +37,7 @@ def test_a_range_the_wrong_way_round_is_refused() -> None:
 
 def test_each_day_is_missing_or_good_or_skipped() -> None:
     asked = [START + timedelta(days=number) for number in range(4)]
-    chosen = choose(asked, good={asked[0], asked[2]}, in_flight={asked[2]: "run x", NEWEST: "run y"})
+    chosen = choose(asked, good={asked[0], asked[2]}, skipped={asked[2]: "run x", NEWEST: "run y"})
     assert chosen.missing == (asked[1], asked[3])
     assert chosen.good == (asked[0],)
     assert chosen.skipped == {asked[2]: "run x"}

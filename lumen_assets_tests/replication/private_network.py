@@ -13,8 +13,9 @@ import ssl
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +95,40 @@ def private_network(folder: Path, sites: Mapping[str, tuple[str, ...]]) -> Itera
         finally:
             ours.close()
             process.wait()
+
+
+@contextmanager
+def forwarded(listener: socket.socket, port: int) -> Iterator[None]:
+    """Lead what comes to a site to a server of this machine, by its port on loopback."""
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+    def serve(visitor: socket.socket) -> None:
+        with suppress(OSError), visitor, socket.create_connection(("127.0.0.1", port)) as server:
+            back = threading.Thread(target=pump, args=(server, visitor), daemon=True)
+            back.start()
+            pump(visitor, server)
+            back.join()
+
+    def accept() -> None:
+        with suppress(OSError):  # closed
+            while True:
+                visitor, _ = listener.accept()
+                threading.Thread(target=serve, args=(visitor,), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
 
 
 def _certified(folder: Path, hosts: list[str]) -> ssl.SSLContext:

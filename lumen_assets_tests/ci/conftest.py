@@ -1,0 +1,5 @@
+"""The S3 server of the tests."""
+
+from lumen_assets_tests.replication.seaweedfs import seaweedfs
+
+__all__ = ["seaweedfs"]
