@@ -15,37 +15,16 @@ REMEMBERED: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What was tried for one day so far.
-
-    Attributes:
-        ever: the number of the last attempt; 0 if there was none.
-        ends: when those that ended did, with a zone.
-    """
-
-    ever: int
-    ends: tuple[datetime, ...]
-
-
-@dataclass(frozen=True)
-class Request:
-    """A day to run now, and which attempt at it this is, from 1."""
-
-    day: date
-    attempt: int
-
-
-@dataclass(frozen=True)
 class Plan:
     """What to do now.
 
     Attributes:
-        requests: days to run, in order.
+        requests: days to run now, in order.
         waiting: days that failed and wait for their next attempt.
         given_up: days that failed as often as is allowed within a week.
     """
 
-    requests: tuple[Request, ...]
+    requests: tuple[date, ...]
     waiting: tuple[date, ...]
     given_up: tuple[date, ...]
 
@@ -58,7 +37,7 @@ def wait_before(attempt: int, first: timedelta) -> timedelta:
 def plan(
     wanted: Collection[date],
     in_flight: Collection[date],
-    tried: Mapping[date, Tried],
+    ends: Mapping[date, Collection[datetime]],
     settings: CatchUp,
     now: datetime,
     *,
@@ -70,25 +49,24 @@ def plan(
     Args:
         wanted: days that should be good and are not, in any order.
         in_flight: days with a run that has not ended, whoever started it.
-        tried: what was tried for each.
+        ends: when the attempts at each that ended did, with a zone; none that ended longer ago than ``REMEMBERED``.
         settings: which days go first.
         now: with a zone.
         attempts: at a day within a week before it is given up; None: it never is.
         room: days that may be requested now.
     """
     first_wait = timedelta(minutes=settings.first_wait_minutes)
-    requests: list[Request] = []
+    requests: list[date] = []
     waiting: list[date] = []
     given_up: list[date] = []
     for day in sorted(wanted, reverse=settings.order == "newest"):
         if day in in_flight:
             continue
-        before = tried.get(day, Tried(0, ()))
-        recent = [end for end in before.ends if now - end < REMEMBERED]
+        recent = ends.get(day, ())
         if attempts is not None and len(recent) >= attempts:
             given_up.append(day)
         elif recent and now < max(recent) + wait_before(len(recent) + 1, first_wait):
             waiting.append(day)
         elif len(requests) < room:
-            requests.append(Request(day, before.ever + 1))
+            requests.append(day)
     return Plan(tuple(requests), tuple(waiting), tuple(given_up))

@@ -394,7 +394,7 @@ class Workspace:
         """Restore one replica for real and compare every file; recorded in the ledger. See ``verification.drill``.
 
         Args:
-            day: the KST day; None: one that was not drilled yet, or longest ago.
+            day: the KST day; None: one that was not drilled yet, or longest ago. A try that failed is no drill.
             destination: where from; None: the same.
 
         Raises:
@@ -403,7 +403,7 @@ class Workspace:
         places = {place: revision for place, revision in self.drillable(day).items() if destination in (None, place[1])}
         if not places:
             raise nothing_to_drill(" at ".join(str(part) for part in (day or "any day", destination) if part))
-        drilled = {(found.day, found.destination): found.at for found in self.ledger.drills()}
+        drilled = {(found.day, found.destination): found.at for found in self.ledger.drills() if found.good is not None}
         chosen = choose(places, drilled, random.SystemRandom())
         with self.locked("drill"):
             store = self.stores[chosen[1]]

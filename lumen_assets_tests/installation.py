@@ -58,6 +58,23 @@ class Installation:
             "LUMEN_ARCHIVE_KEY": PUBLIC_TEST_KEY,
         }
 
+    def misconfigure(self, day: date) -> None:
+        """Let ``sources.extra`` name a file that hinders one day only: it has the name of that day's own report."""
+        name = f"controls/reports/report_{day}.md"
+        (self.data_root / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.data_root / name).write_text("# what somebody wrote by hand\n", encoding="utf-8")
+        self._edit("sources: {", f"sources: {{extra: ['controls/*.jsonl', {name}], ")
+
+    def configure_right(self, day: date) -> None:
+        """Undo ``misconfigure``."""
+        self._edit(f", controls/reports/report_{day}.md]", "]")
+
+    def _edit(self, old: str, new: str) -> None:
+        path = self.root / "lumen.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
     @property
     def settings(self) -> Settings:
         return load_settings(self.environment, self.root)

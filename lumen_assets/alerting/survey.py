@@ -127,7 +127,8 @@ def drills(
     overdue: timedelta,
     now: datetime,
 ) -> list[Event]:
-    """A restore drill that failed, until its replica is proven good again; and that no good one was made in time.
+    """A restore drill that failed, until its replica is proven good again; the last one, if it could not be made; and
+    that no good one was made in time.
 
     Args:
         done: every drill, oldest first.
@@ -160,12 +161,32 @@ def drills(
                 command="lumen drill",
             )
         )
+    elif done and done[-1].good is None:
+        events.append(_drill_not_made(done[-1]))
     return events
 
 
 def _good_since(replicas: Mapping[str, Verification], drill: Drill) -> bool:
     found = replicas.get(drill.destination)
     return found is not None and found.verdict.accepted and found.at > drill.at
+
+
+def _drill_not_made(found: Drill) -> Event:
+    return Event(
+        id=event_id(Kind.DRILL, "not made", found.day, found.destination, found.at),
+        kind=Kind.DRILL,
+        severity=Severity.WARNING,
+        state=State.FIRING,
+        source=found.destination,
+        subject=str(found.day),
+        at=found.at,
+        title=f"the restore drill of {found.day} from {found.destination} could not be made",
+        error_class="unreachable",
+        cause=found.detail,
+        retry_helps=True,
+        hint="see whether the destination answers; the next drill counts this replica as not drilled",
+        command=f"lumen drill --day {found.day} --destination {found.destination}",
+    )
 
 
 def _failed_drill(found: Drill) -> Event:

@@ -32,9 +32,9 @@ def snapshot_payload(
         configuration: the effective configuration as a file.
 
     Raises:
-        PermanentError: if the report or the PDF is not there.
+        PermanentError: if the report or the PDF is not there, or an input has the name of a file of the day's own.
     """
-    payload = {name: slice_folder / name for name in inputs}
+    payload: dict[str, Path] = {}
     report = f"report_{day.isoformat()}"
     for suffix in (".md", ".json", ".pdf"):
         path = reports_folder / f"{report}{suffix}"
@@ -53,7 +53,16 @@ def snapshot_payload(
     for figure in sorted((reports_folder / "assets").glob(f"{report}_*")):
         payload[f"{REPORTS}/assets/{figure.name}"] = figure
     payload[CONFIGURATION] = configuration
-    return payload
+    taken = sorted(payload.keys() & set(inputs))
+    if taken:
+        raise PermanentError(
+            action="freeze",
+            subject=str(day),
+            cause=f"sources.extra names {', '.join(taken)}, where the archive of this day has a file of its own",
+            error_class="configuration",
+            hint="take it out of sources.extra, or give the file another name",
+        )
+    return payload | {name: slice_folder / name for name in inputs}
 
 
 def require_same_telemetry(report: DayReport, day_slice: DaySlice) -> None:

@@ -32,10 +32,10 @@ def main() -> None:
         for line in sys.stdin:
             day = parse_day(json.loads(line)["day"])
             started = time.monotonic()
-            parent.tell(ended=day.isoformat(), **_make(day, workspace, instance, runner), seconds=_since(started))
+            parent.tell(ended=day.isoformat(), **make_day(day, workspace, instance, runner), seconds=_since(started))
 
 
-def _make(day: date, workspace: Workspace, instance: dg.DagsterInstance, runner: DayRunner) -> dict[str, Any]:
+def make_day(day: date, workspace: Workspace, instance: dg.DagsterInstance, runner: DayRunner) -> dict[str, Any]:
     """Make a day, unless that has become needless, or another process's business, since it was chosen."""
     with workspace.locked_if_free(lock_of(day)) as ours:
         if not ours:

@@ -59,7 +59,7 @@ def backfill(first: date | None, last: date | None, workers: int | None, as_json
         count = workers or workers_that_fit(len(choice.missing))
         with _shown(choice, count, console) as show, _signals_to(stop):
             result = run_backfill(instance, choice, _new_id(), workers=count, stop=stop, listener=show)
-        told = tell_people(workspace, instance, result.runs, console) if result.runs else {}
+        told = tell_people(workspace, instance, result.runs) if result.runs else {}
     dry_run = settings.configuration.dry_run
     if as_json:
         print_json({**_as_json(result, asked, told), "dry_run": dry_run})

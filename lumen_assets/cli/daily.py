@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from lumen_assets.cli.outbox import TELLING_SECONDS, said_of
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import yesterday
-from lumen_assets.errors import LumenError
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     import dagster as dg
-
-TELLING_SECONDS: Final = 20.0
 
 
 @click.command()
@@ -60,27 +58,16 @@ def run_day(
         try:
             outcome = runner.run(day, until)
         except Exception:
-            tell_people(workspace, instance, list(runner.runs.values()), console)
+            tell_people(workspace, instance, list(runner.runs.values()))
             raise
-        return replace(outcome, told=tell_people(workspace, instance, list(outcome.runs.values()), console))
+        return replace(outcome, told=tell_people(workspace, instance, list(outcome.runs.values())))
 
 
-def tell_people(
-    workspace: Workspace, instance: dg.DagsterInstance, run_ids: Sequence[str], console: Console
-) -> dict[str, str]:
-    """Put what happened into the outbox and send it; what is not taken now stays there for the next time."""
+def tell_people(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Sequence[str]) -> dict[str, str]:
+    """Put what happened into the outbox and send it; see ``said_of``."""
     from lumen_assets.defs.alerts.telling import tell
 
-    try:
-        done = tell(workspace, instance, run_ids, seconds=TELLING_SECONDS)
-    except Exception as error:  # the day is what counts
-        why = str(error) if isinstance(error, LumenError) else f"unexpected {type(error).__name__}: please report it"
-        console.print(f"[yellow]alerts[/]: {escape(why)}", soft_wrap=True, highlight=False)
-        return {"outbox": why}
-    return {
-        name: f"{one.sent} sent" + (f", {one.failed} tries failed: {one.last}" if one.failed else "")
-        for name, one in done.channels.items()
-    }
+    return said_of(lambda: tell(workspace, instance, run_ids, seconds=TELLING_SECONDS))
 
 
 def _show(entry: dg.EventLogEntry, console: Console) -> None:

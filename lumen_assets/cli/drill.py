@@ -50,7 +50,7 @@ def drill(day: date | None, destination: str | None, coverage: bool, as_json: bo
         raise SystemExit(PROBLEM)
 
 
-_SAID: Final = {True: ("green", "restored"), False: ("red", "not restored"), None: ("red", "unknown")}
+_SAID: Final = {True: ("green", "restored"), False: ("red", "not restored"), None: ("red", "could not be tried:")}
 
 
 def _as_json(found: Drill) -> dict[str, object]:
@@ -85,5 +85,5 @@ def _coverage(workspace: Workspace, *, as_json: bool) -> None:
     for name, counts in of_destination.items():
         click.echo(f"{name}: {counts['drilled']} of {counts['replicas']} replicas were restored by a drill")
     for found in drills[-10:]:
-        said = "good" if found.good else "BAD" if found.good is False else "unknown"
+        said = "good" if found.good else "BAD" if found.good is False else "could not be tried"
         click.echo(f"  {found.at:%Y-%m-%d} {found.day} from {found.destination}: {said}, {found.seconds:.1f} s")

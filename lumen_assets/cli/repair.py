@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lumen_assets.cli.outbox import outbox_of
+from lumen_assets.cli.outbox import tell_verdicts
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
-from lumen_assets.errors import LumenError
-from lumen_assets.looking import look_at_days, look_at_replicas
 from lumen_assets.settings import load_settings
 from lumen_assets.verification import Level, RepairOutcome
 from lumen_assets.workspace import Workspace
@@ -43,11 +41,13 @@ def repair(days: tuple[date, ...], kept: str | None, as_json: bool) -> None:
     else:
         raise click.UsageError(f"--keep takes one DAY and one of {', '.join(workspace.stores)}")
     ok = all(_ok(outcome) for outcome in outcomes)
+    told = tell_verdicts(workspace)
     if as_json:
-        print_json({"ok": ok, "replicas": [_as_json(outcome) for outcome in outcomes]})
+        print_json({"ok": ok, "replicas": [_as_json(outcome) for outcome in outcomes], "alerts": told})
     else:
         _print(outcomes)
-    _look_again(workspace)
+        for channel, what in told.items():
+            click.echo(f"alerts {channel}: {what}")
     if not ok:
         raise SystemExit(PROBLEM)
 
@@ -63,16 +63,6 @@ def _repaired(workspace: Workspace, days: Sequence[date], console: Console) -> l
                 progress.advance(task)
             workspace.attest(day, known.newest[day])
     return outcomes
-
-
-def _look_again(workspace: Workspace) -> None:
-    """What is good now is no open incident any more: there may be no daemon that looks, and people look at once."""
-    try:
-        outbox, now = outbox_of(workspace), datetime.now(UTC)
-        look_at_days(workspace, outbox, now)
-        look_at_replicas(workspace, outbox, now)
-    except LumenError as error:  # the replicas are what counts
-        click.echo(f"alerts: {error}", err=True)
 
 
 def _ok(outcome: RepairOutcome) -> bool:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from lumen_assets.cli.outbox import tell_verdicts
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
@@ -28,7 +29,7 @@ from lumen_assets.workspace import Workspace
 def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, as_json: bool) -> None:
     """Verify the replicas of the given days, or of every day there is and the history that their manifests form.
 
-    Needs only the destinations and the key: it works the same on a fresh machine.
+    Needs only the destinations and the key: it works the same on a fresh machine. What it finds is told at once.
     """
     settings = load_settings()
     workspace = Workspace(settings)
@@ -64,6 +65,7 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
         and not broken
         and not known.silent
     )
+    told = tell_verdicts(workspace)
     if as_json:
         print_json(
             {
@@ -77,20 +79,18 @@ def verify(days: tuple[date, ...], chosen: tuple[str, ...], level: str | None, a
                 "restore": {day.isoformat(): command or None for day, command in ways_back.items()},
                 "history": broken,
                 "silent": dict(known.silent),
+                "alerts": told,
             }
         )
     else:
         _print(verdicts, attestations)
-        for found in worse:
-            where = f"{found.day} r{found.revision} at {found.destination}"
-            what = f"{found.verdict} at level {found.level} of {found.at:%Y-%m-%d %H:%M} UTC: {found.detail}"
-            click.echo(f"{click.style('still stands:', fg='red', bold=True)} {where}: {what}")
+        _print_standing(worse)
         for day, command in ways_back.items():
             click.echo(f"to restore {day}: {command or 'no good revision of it is known'}")
-        for what in broken:
-            click.echo(f"{click.style('history broken:', fg='red', bold=True)} {what}")
-        for name, why in known.silent.items():
-            click.echo(f"{click.style('not asked:', fg='red', bold=True)} {name}: {why}")
+        _print_named("history broken", *broken)
+        _print_named("not asked", *(f"{name}: {why}" for name, why in known.silent.items()))
+        for channel, what in told.items():
+            click.echo(f"alerts {channel}: {what}")
     if not ok:
         raise SystemExit(PROBLEM)
 
@@ -132,3 +132,15 @@ def _print(verdicts: list[Verification], attestations: list[Attestation]) -> Non
     for attestation in attestations:
         colour = "green" if attestation.ok else "red"
         console.print(f"{attestation.day}: [{colour}]{attestation}[/]", highlight=False)
+
+
+def _print_standing(worse: list[Verification]) -> None:
+    for found in worse:
+        where = f"{found.day} r{found.revision} at {found.destination}"
+        what = f"{found.verdict} at level {found.level} of {found.at:%Y-%m-%d %H:%M} UTC: {found.detail}"
+        _print_named("still stands", f"{where}: {what}")
+
+
+def _print_named(name: str, *items: str) -> None:
+    for what in items:
+        click.echo(f"{click.style(f'{name}:', fg='red', bold=True)} {what}")

@@ -1,14 +1,16 @@
 """The sensor that runs what was missed: a schedule never catches up on ticks that it did not make."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
-from lumen_assets.catch_up import Plan, Tried, plan
+from lumen_assets.catch_up import REMEMBERED, Plan, plan
 from lumen_assets.days import days_between, parse_day, yesterday
+from lumen_assets.defs.alerts.runs import STARTED_AGAIN_WITHIN
 from lumen_assets.defs.alerts.telling import open_outbox
 from lumen_assets.defs.schedules import start_of_run
 from lumen_assets.defs.under_way import runs_under_way
@@ -20,6 +22,10 @@ TAG: Final = "lumen/catch_up"
 """Tag of the runs that the sensor requested: ``daily`` or ``repair``."""
 
 _ATTEMPT: Final = "lumen/attempt"
+_PARTITION: Final = "dagster/partition"
+
+_NEWEST: Final = 50
+"""Runs of a day of which one is of its last attempt: what people start again keeps the number that it had."""
 
 GRACE: Final = timedelta(minutes=30)
 """How long the schedule is given to start a day itself."""
@@ -49,7 +55,7 @@ def catch_up_sensor(settings: CatchUp, daily: "dg.UnresolvedAssetJobDefinition")
         chosen = _plan(context.instance, "daily", _missing(lumen, now), settings, now, attempts=settings.attempts)
         given_up = _given_up(chosen.given_up, settings.attempts, now)
         open_outbox(context.instance, lumen).reconcile(Kind.GIVEN_UP, given_up, now)
-        return _result("daily", chosen)
+        return _result(context.instance, "daily", chosen)
 
     return catch_up
 
@@ -70,7 +76,8 @@ def heal_sensor(settings: CatchUp) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason="dry run: nothing is put")
         now = datetime.now(UTC)
         below = _below_policy(lumen, now)
-        return _result("repair", _plan(context.instance, "repair", below, settings, now, attempts=None))
+        chosen = _plan(context.instance, "repair", below, settings, now, attempts=None)
+        return _result(context.instance, "repair", chosen)
 
     return heal
 
@@ -82,14 +89,18 @@ def _status(settings: CatchUp) -> dg.DefaultSensorStatus:
 def _plan(
     instance: dg.DagsterInstance, job: str, wanted: set[date], settings: CatchUp, now: datetime, *, attempts: int | None
 ) -> Plan:
-    in_flight = runs_under_way(instance)
+    in_flight = set(
+        runs_under_way(instance)
+    )  # before the others: what ends meanwhile is left alone until the next tick
+    lately = _runs_lately(instance, wanted, now)
+    in_flight |= {_day(record) for record in lately if _goes_on(record, now)}
     room = max(0, min(settings.per_tick, settings.in_flight - len(in_flight)))
-    return plan(wanted, in_flight, _tried(instance, job), settings, now, attempts=attempts, room=room)
+    return plan(wanted, in_flight, _ends(lately, job, now), settings, now, attempts=attempts, room=room)
 
 
-def _result(job: str, chosen: Plan) -> dg.SensorResult:
+def _result(instance: dg.DagsterInstance, job: str, chosen: Plan) -> dg.SensorResult:
     if chosen.requests:
-        return dg.SensorResult(run_requests=_requests(job, chosen))
+        return dg.SensorResult(run_requests=[_request(instance, job, day) for day in chosen.requests])
     said = f"{len(chosen.waiting)} days wait for their next attempt, {len(chosen.given_up)} are given up"
     return dg.SensorResult(skip_reason=said)
 
@@ -118,26 +129,60 @@ def _below_policy(lumen: Workspace, now: datetime) -> set[date]:
     return never | below | {day for day, n in by_less.items() if not lumen.count(day, n, verdicts.get(day, {})).ok}
 
 
-def _tried(instance: dg.DagsterInstance, job: str) -> dict[date, Tried]:
-    tried: dict[date, Tried] = {}
-    for record in instance.get_run_records(dg.RunsFilter(tags={TAG: job})):
-        day = parse_day(record.dagster_run.tags["dagster/partition"])
-        before = tried.get(day, Tried(0, ()))
-        ended = (datetime.fromtimestamp(record.end_time, UTC),) if record.end_time else ()
-        attempt = int(record.dagster_run.tags.get(_ATTEMPT, 0))  # not a count: somebody may have deleted runs
-        tried[day] = Tried(max(before.ever, attempt), (*before.ends, *ended))
-    return tried
+def _runs_lately(instance: dg.DagsterInstance, days: Collection[date], now: datetime) -> list[dg.RunRecord]:
+    """The runs of these days that something became of within a week: however many others the instance has."""
+    if not days:
+        return []
+    of_days = {_PARTITION: [day.isoformat() for day in sorted(days)]}
+    return list(instance.get_run_records(dg.RunsFilter(tags=of_days, updated_after=now - REMEMBERED)))
 
 
-def _requests(job: str, chosen: Plan) -> list[dg.RunRequest]:
-    return [
-        dg.RunRequest(
-            run_key=f"{job}:{request.day}:{request.attempt}",
-            partition_key=request.day.isoformat(),
-            tags={TAG: job, _ATTEMPT: str(request.attempt), **_BEHIND_THE_SCHEDULE},
-        )
-        for request in chosen.requests
-    ]
+def _day(record: dg.RunRecord) -> date:
+    return parse_day(record.dagster_run.tags[_PARTITION])
+
+
+def _goes_on(record: dg.RunRecord, now: datetime) -> bool:
+    """Whether a run has not ended, or Dagster said that it starts it again and has not come to that yet."""
+    if record.end_time is None:
+        return not record.dagster_run.is_finished
+    tags = record.dagster_run.tags
+    said_so = tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in tags
+    return said_so and now - _instant(record.end_time) < STARTED_AGAIN_WITHIN
+
+
+def _ends(lately: Iterable[dg.RunRecord], job: str, now: datetime) -> dict[date, Collection[datetime]]:
+    """When the attempts at each day ended. A run and those that Dagster started again for it are one attempt."""
+    ends: dict[date, dict[str, datetime]] = {}
+    for record in lately:
+        tags, ended = record.dagster_run.tags, record.end_time and _instant(record.end_time)
+        if tags.get(TAG) == job and ended and now - ended < REMEMBERED:
+            of_day = ends.setdefault(_day(record), {})
+            attempt = tags.get(_ATTEMPT, record.dagster_run.run_id)
+            of_day[attempt] = max(of_day.get(attempt, ended), ended)
+    return {day: list(of_day.values()) for day, of_day in ends.items()}
+
+
+def _instant(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def _request(instance: dg.DagsterInstance, job: str, day: date) -> dg.RunRequest:
+    attempt = _last_attempt(instance, job, day) + 1
+    return dg.RunRequest(
+        run_key=f"{job}:{day}:{attempt}",
+        partition_key=day.isoformat(),
+        tags={TAG: job, _ATTEMPT: str(attempt), **_BEHIND_THE_SCHEDULE},
+    )
+
+
+def _last_attempt(instance: dg.DagsterInstance, job: str, day: date) -> int:
+    """The number of the last attempt at a day, at any time; 0 if there was none.
+
+    Not a count: somebody may have deleted runs, and a run key that was used is not used again.
+    """
+    of_day = {_PARTITION: day.isoformat(), TAG: job}  # a database looks for them in this order: few have the first
+    runs = instance.get_runs(dg.RunsFilter(tags=of_day), limit=_NEWEST)
+    return max((int(run.tags.get(_ATTEMPT, 0)) for run in runs), default=0)
 
 
 def _given_up(days: Iterable[date], attempts: int, now: datetime) -> list[Event]:

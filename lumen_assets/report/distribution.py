@@ -24,9 +24,8 @@ _SAFE: Final = 1e100
 """Squares and sums of a day's values between its inverse and it stay far from the ends of floats, 1e-308 and 1e308."""
 
 
-def scale_of(values: Values) -> float:
-    """A power of two to divide by; 1 except for values too large or too small to square."""
-    peak = float(np.max(np.abs(values))) if values.size else 0.0
+def scale_of(peak: float) -> float:
+    """A power of two to divide values up to ``peak`` by; 1 except where they are too large or too small to square."""
     return math.ldexp(1.0, math.frexp(peak)[1] - 1) if _needs_scaling(peak) else 1.0
 
 
@@ -38,37 +37,49 @@ def _needs_scaling(peak: float) -> bool:
     return peak != 0 and not 1 / _SAFE < peak < _SAFE
 
 
-def sum_of(values: Values) -> float:
-    """The sum, from partial sums that carry what each addition rounded off, added exactly."""
+def sum_of(values: Values, peak: float) -> float:
+    """The sum, from partial sums that carry what each addition rounded off, added exactly.
+
+    Args:
+        values: to add.
+        peak: the largest magnitude among them.
+    """
+    if len(values) < _LANES:
+        return math.fsum(values.tolist())
     whole = len(values) // _LANES * _LANES
-    total, lost = _carried_sums(values[:whole].reshape(-1, _LANES))
+    total, lost = _carried_sums(values[:whole].reshape(-1, _LANES), peak)
     return math.fsum((*total.tolist(), *lost.tolist(), *values[whole:].tolist()))
 
 
-def _carried_sums(rows: Values) -> tuple[Values, Values]:
-    """The sums down the columns, and what their additions rounded off (Knuth's TwoSum)."""
-    total, lost = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+def _carried_sums(rows: Values, peak: float) -> tuple[Values, Values]:
+    """The sums down the columns, and what their additions rounded off (Dekker's Fast2Sum).
+
+    Sums start at a power of two that no column can use up. So none is ever smaller than the row that is added, as
+    Fast2Sum needs; Knuth's TwoSum, which needs no order, takes twice as many operations.
+    """
+    start = math.ldexp(1.0, math.frexp(peak)[1] + len(rows).bit_length() + 1)
+    total, lost = np.full(rows.shape[1], start), np.zeros(rows.shape[1])
     for row in rows:
         added = total + row
-        of_row = added - total
-        lost += (total - (added - of_row)) + (row - of_row)
+        lost += row - (added - total)
         total = added
-    return total, lost
+    return total - start, lost
 
 
 def exact_mean(values: Values) -> float:
     """The mean of at least one value; never outside the extremes."""
-    scale = scale_of(values)
-    mean = sum_of(_scaled(values, scale)) / values.size * scale
-    return min(max(mean, float(values.min())), float(values.max()))
+    low, high = float(values.min()), float(values.max())
+    scale = scale_of(max(-low, high))
+    return _mean_between(_scaled(values, scale), low / scale, high / scale) * scale
+
+
+def _mean_between(values: Values, low: float, high: float) -> float:
+    return min(max(sum_of(values, max(-low, high)) / values.size, low), high)
 
 
 def mean_of(values: Values) -> float | None:
     """``distribution(values).mean`` alone; None without values."""
-    if not values.size:
-        return None
-    scale = scale_of(values)
-    return exact_mean(_scaled(values, scale)) * scale
+    return exact_mean(values) if values.size else None
 
 
 def finite_difference(new: float, old: float) -> float | None:
@@ -89,21 +100,24 @@ def distribution(values: Values) -> Distribution | None:
     """See ``Distribution``; None without values."""
     if not values.size:
         return None
-    scale = scale_of(values)
+    ordered = np.sort(values)
+    low, high = float(ordered[0]), float(ordered[-1])
+    scale = scale_of(max(-low, high))
     scaled = _scaled(values, scale)
-    mean = exact_mean(scaled)
-    variance = sum_of((scaled - mean) ** 2) / values.size
-    ordered = np.sort(scaled)
+    mean = _mean_between(scaled, low / scale, high / scale)
+    squares = (scaled - mean) ** 2
+    variance = sum_of(squares, float(squares.max())) / values.size
+    ordered = _scaled(ordered, scale)
     p5, p50, p95 = (percentile(ordered, percent) * scale for percent in (5, 50, 95))
     return Distribution(
         count=int(values.size),
         mean=mean * scale,
         std=math.sqrt(variance) * scale,
-        minimum=float(values.min()),
+        minimum=low,
         p5=p5,
         p50=p50,
         p95=p95,
-        maximum=float(values.max()),
+        maximum=high,
     )
 
 
@@ -134,7 +148,8 @@ def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64])
         return Curve(minimum=nothing, mean=nothing, maximum=nothing)
     starts, counts = (cuts - cuts[0])[filled], np.diff(cuts)[filled]
     lows, highs = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
-    means = np.clip(_means_of_bins(inside, starts, counts), lows, highs)
+    peak = max(-float(lows.min()), float(highs.max()))
+    means = np.clip(_means_of_bins(inside, starts, counts, peak), lows, highs)
     bins: list[tuple[Any, Any, Any]] = [(None, None, None)] * (len(cuts) - 1)
     for number, *found in zip(filled.tolist(), lows.tolist(), means.tolist(), highs.tolist(), strict=True):
         bins[number] = tuple(found)
@@ -142,14 +157,13 @@ def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64])
     return Curve(minimum=minimum, mean=mean, maximum=maximum)
 
 
-def _means_of_bins(inside: Values, starts: NDArray[np.int64], counts: NDArray[np.int64]) -> Values:
+def _means_of_bins(inside: Values, starts: NDArray[np.int64], counts: NDArray[np.int64], peak: float) -> Values:
     """The mean of each bin; bins are columns of one table, unless one is so long that most of it would be empty."""
     longest, number = int(counts.max()), len(counts)
-    peak = float(np.max(np.abs(inside)))
     if _needs_scaling(peak) or longest * number > 4 * inside.size + _LANES:
         return np.array([exact_mean(part) for part in np.split(inside, starts[1:])])
-    table = np.zeros((longest, number))
-    table[np.arange(inside.size) - np.repeat(starts, counts), np.repeat(np.arange(number), counts)] = inside
-    total, lost = _carried_sums(table)
+    bins = np.zeros((number, longest))
+    bins[np.arange(longest) < counts[:, np.newaxis]] = inside
+    total, lost = _carried_sums(np.ascontiguousarray(bins.T), peak)
     means: Values = (total + lost) / counts
     return means

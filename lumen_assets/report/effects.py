@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +15,7 @@ from lumen_assets.days import KST
 from lumen_assets.report.distribution import Values, exact_mean, finite_difference
 from lumen_assets.report.model import RuleEffect
 from lumen_assets.report.plain_text import visible
-from lumen_assets.report.statistics import microseconds, signal_names, values_of
+from lumen_assets.report.statistics import instants, microseconds, signal_names, values_of
 from lumen_assets.telemetry.model import DayTelemetry, RecordedEffect, RuleChange
 
 NEAR: Final = 1_000_000
@@ -41,7 +42,6 @@ def rule_effects(today: DayTelemetry, previous: DayTelemetry | None) -> tuple[Ru
     The half minute before a change just after midnight lies in the day before, so its rows are used too. The day
     after is not known yet: a change just before midnight has only the values up to midnight behind it.
     """
-    signals = _signals(today, previous)
     recorded: dict[tuple[datetime, str], list[RecordedEffect]] = defaultdict(list)
     for effect in today.effects:
         recorded[effect.at, effect.rule].append(effect)
@@ -51,23 +51,23 @@ def rule_effects(today: DayTelemetry, previous: DayTelemetry | None) -> tuple[Ru
         pairs.append((change, matches.pop(0) if matches else None, True))
     pairs.extend((effect, effect, False) for effects in recorded.values() for effect in effects)
     pairs.sort(key=lambda pair: pair[0].at)
+    near = _rows_near([change.at for change, _, _ in pairs], today, previous)
+    signals = {name: values_of(near, name) for name in signal_names(near)}
     return tuple(
         _rule_effect(number, change, effect, signals, in_history=in_history)
         for number, (change, effect, in_history) in enumerate(pairs, 1)
     )
 
 
-def _signals(today: DayTelemetry, previous: DayTelemetry | None) -> dict[str, _Signal]:
-    rows = {name: values_of(today.rows, name) for name in signal_names(today.rows)}
-    if previous is None or previous.rows.is_empty() or not (today.rule_changes or today.effects):
-        return rows
-    last = previous.rows["ts"].max()
-    tail = previous.rows.filter(pl.col("ts") >= pl.lit(last) - pl.duration(microseconds=FAR))
-    joined = {}
-    for name, (moments, values) in rows.items():
-        earlier_moments, earlier_values = values_of(tail, name)
-        joined[name] = (np.concatenate((earlier_moments, moments)), np.concatenate((earlier_values, values)))
-    return joined
+def _rows_near(changes: Iterable[datetime], today: DayTelemetry, previous: DayTelemetry | None) -> pl.DataFrame:
+    """The day's signals in the windows around changes, where the day before has its share of the first ones."""
+    rows = today.rows
+    if previous is not None:
+        rows = pl.concat([previous.rows, rows], how="diagonal").select(rows.columns)
+    moments, near = instants(rows), np.zeros(rows.height, dtype=bool)
+    for instant in map(microseconds, changes):
+        near[_between(moments, instant - FAR, instant + FAR)] = True
+    return rows.filter(near)
 
 
 def measured_effect(signal: _Signal, at: datetime) -> float | None:
@@ -82,7 +82,12 @@ def measured_effect(signal: _Signal, at: datetime) -> float | None:
 
 def _window(signal: _Signal, first: int, last: int) -> Values:
     moments, values = signal
-    return values[np.searchsorted(moments, first, side="left") : np.searchsorted(moments, last, side="right")]
+    return values[_between(moments, first, last)]
+
+
+def _between(moments: NDArray[np.int64], first: int, last: int) -> slice:
+    """Where ``moments``, ascending, are from ``first`` to ``last``, both included."""
+    return slice(np.searchsorted(moments, first, side="left"), np.searchsorted(moments, last, side="right"))
 
 
 def _rule_effect(

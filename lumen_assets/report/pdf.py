@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from reportlab import rl_config
 from reportlab.lib.colors import Color
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
@@ -29,6 +31,17 @@ _BODY_TOP: Final = 20 * mm
 _BODY_BOTTOM: Final = 18 * mm
 
 rl_config.useA85 = 0  # streams as they are: PDF has long been no text, and in text they are a quarter larger
+
+
+class _Deflated(pdfdoc.PDFStreamFilterZCompress):  # type: ignore[misc]  # reportlab has no types
+    """Level 5 of zlib instead of 6: half the time for the coordinates of curves, and 0.2 % more bytes."""
+
+    def encode(self, content: str | bytes) -> bytes:
+        """The stream as it lies in the file."""
+        return zlib.compress(content.encode() if isinstance(content, str) else content, 5)
+
+
+pdfdoc.PDFZCompress = _Deflated()
 
 _building = threading.Lock()
 """reportlab keeps fonts and sequences in the module: one document at a time."""

@@ -7,10 +7,14 @@ from itertools import pairwise
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+from reportlab.graphics.renderPDF import GraphicsFlowable, _PDFRenderer
+from reportlab.graphics.shapes import Polygon, PolyLine
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
+from reportlab.pdfgen.pathobject import PDFPathObject
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, LongTable, Paragraph, TableStyle
+from reportlab.platypus.paraparser import ParaFrag
 
 from lumen_assets.report.document import (
     Banner,
@@ -28,6 +32,7 @@ from lumen_assets.report.document import (
 from lumen_assets.report.figures import GRID, HEIGHT, INK, MEAN, QUIET, TARGET_EDGE, WIDTH, signal_drawing
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.model import DayReport
+from lumen_assets.report.svg import number
 
 BAD: Final = HexColor("#9a3412")
 BANNER_FILL: Final = HexColor("#fff4d6")
@@ -50,6 +55,43 @@ class SectionTitle(Paragraph):  # type: ignore[misc]  # reportlab has no types
         _, y = self.canv.absolutePosition(0, self.height)
         self.top = y + 12
         super().draw()
+
+
+class _Lines(Paragraph):  # type: ignore[misc]  # reportlab has no types
+    """A paragraph that breaks into lines once a width; a table asks three times or more."""
+
+    _broken_at: float | None = None
+    _size: tuple[float, float]
+
+    def wrap(self, width: float, height: float) -> tuple[float, float]:
+        if self._broken_at != width or not hasattr(self, "blPara"):  # a split that finds no room drops the lines
+            self._broken_at, self._size = width, super().wrap(width, height)
+        return self._size
+
+
+class _Renderer(_PDFRenderer):  # type: ignore[misc]  # reportlab has no types
+    """Draws a curve as one string of operators: a call a point would be a quarter of a PDF's time."""
+
+    def drawPolyLine(self, line: PolyLine) -> None:  # noqa: N802 - reportlab's name
+        self._canvas.drawPath(_path(line.points), stroke=self._stroke)
+
+    def drawPolygon(self, polygon: Polygon) -> None:  # noqa: N802 - reportlab's name
+        self._canvas.drawPath(_path(polygon.points, "h"), stroke=self._stroke, fill=self._fill)
+
+
+def _path(points: Sequence[float], *close: str) -> PDFPathObject:
+    numbers = map(number, points)
+    places = map(" ".join, zip(numbers, numbers, strict=True))
+    first, others = next(places), " l ".join(places)
+    return PDFPathObject([f"n {first} m {others} l", *close])
+
+
+class _Drawn(GraphicsFlowable):  # type: ignore[misc]  # reportlab has no types
+    """A drawing in the flow."""
+
+    def draw(self) -> None:
+        """Draw it where the frame has put it."""
+        _Renderer().draw(self.drawing, self.canv, 0, 0)
 
 
 class Styles:
@@ -111,6 +153,7 @@ def flowables(report: DayReport, content: Document, face: Typeface, *, width: fl
 class _Maker:
     def __init__(self, report: DayReport, face: Typeface, styles: Styles, width: float) -> None:
         self.report, self.face, self.styles, self.width = report, face, styles, width
+        self._fragments: dict[str, ParaFrag] = {}
         self.cell_font = ("FONTNAME", (0, 0), (-1, -1), face.regular)  # else tables name Helvetica, not embedded
 
     def markup(self, text: str) -> str:
@@ -118,7 +161,13 @@ class _Maker:
         return escape(self.face.showable(text)).replace("\n", "<br/>")
 
     def paragraph(self, text: str, style: ParagraphStyle) -> Paragraph:
-        return Paragraph(self.markup(text), style)
+        """Text that is its own markup, as most cells have it, is not parsed: that takes longer than to set it."""
+        markup = self.markup(text)
+        if "<" in markup or "&" in markup:
+            return _Lines(markup, style)
+        if style.name not in self._fragments:
+            (self._fragments[style.name],) = Paragraph("text", style).frags
+        return _Lines(None, style, frags=[self._fragments[style.name].clone(text=markup)])
 
     def contents(self, content: Document) -> Flowable:
         links = (f'<a href="#{heading.anchor}">{self.markup(heading.text)}</a>' for heading in content.headings)
@@ -170,7 +219,7 @@ class _Maker:
         scale = self.width / WIDTH
         drawing.scale(scale, scale)
         drawing.width, drawing.height = self.width, HEIGHT * scale
-        return KeepTogether([drawing, self.paragraph(block.caption, self.styles.caption)])
+        return KeepTogether([_Drawn(drawing), self.paragraph(block.caption, self.styles.caption)])
 
     def facts(self, block: Facts) -> Flowable:
         cells: list[Any] = [

@@ -23,13 +23,13 @@ _JOINS: Final = {1: "round", 2: "bevel"}
 
 def svg_text(drawing: Drawing, *, title: str, language: str, face: Typeface) -> str:
     """The drawing as an SVG document with an accessible title, its origin moved to the top left."""
-    size = f"{_number(drawing.width)} {_number(drawing.height)}"
+    size = f"{number(drawing.width)} {number(drawing.height)}"
     family = f"{face.family}, 'Nanum Gothic', 'Noto Sans KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
     head = {
         "xmlns": "http://www.w3.org/2000/svg",
         "viewBox": f"0 0 {size}",
-        "width": _number(SCALE * drawing.width),
-        "height": _number(SCALE * drawing.height),
+        "width": number(SCALE * drawing.width),
+        "height": number(SCALE * drawing.height),
         "role": "img",
         "xml:lang": language,
         "font-family": family,
@@ -86,7 +86,7 @@ def _stroke(shape: Any) -> dict[str, Any]:
     return {
         "stroke": _color(shape.strokeColor),
         "stroke-width": shape.strokeWidth,
-        "stroke-dasharray": " ".join(_number(part) for part in dash) if dash else None,
+        "stroke-dasharray": " ".join(number(part) for part in dash) if dash else None,
         "stroke-linejoin": _JOINS.get(getattr(shape, "strokeLineJoin", 0)),
     }
 
@@ -97,17 +97,18 @@ def _color(color: Any) -> str:
 
 def _points(points: list[float], height: float) -> str:
     pairs = zip(points[::2], points[1::2], strict=True)
-    return " ".join(f"{_number(x)},{_number(height - y)}" for x, y in pairs)
+    return " ".join(f"{number(x)},{number(height - y)}" for x, y in pairs)
 
 
 @lru_cache(maxsize=1 << 16)  # a day's figures have 70,000 coordinates, a tenth of them different
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """``value`` with two decimals at most, and none that are zero."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def _attributes(values: dict[str, Any]) -> str:
     shown = {
-        name: value if isinstance(value, str) else _number(value) for name, value in values.items() if value is not None
+        name: value if isinstance(value, str) else number(value) for name, value in values.items() if value is not None
     }
     return "".join(f" {name}={quoteattr(value)}" for name, value in shown.items())

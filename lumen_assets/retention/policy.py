@@ -139,7 +139,8 @@ def plan(
         start_date: the first day there is.
         holds: days of which nothing is removed.
         newest_within_days: see ``Retention``.
-        without_rows: days that no telemetry came for: such ones are made of every day by which the clock is ahead.
+        without_rows: days that no telemetry came for: such ones are made of every day by which the clock is ahead, and
+            say nothing of it.
     """
     stopped = _clock_problem({day for day, _ in replicas}, without_rows, today, newest_within_days)
     rules = {name: kept_by_rule(_good_days(replicas, name), place.keep, today) for name, place in places.items()}
@@ -189,12 +190,11 @@ def _month(day: date) -> Hashable:
 def _clock_problem(days: Collection[date], without_rows: Collection[date], today: date, within: int) -> str:
     if not days:
         return ""
-    newest = max(days)
-    if newest >= today:
-        return f"the clock says {today} in KST, but there is an archive of {newest}: it may be wrong"
     told = max((day for day in days if day not in without_rows), default=None)
     if told is None:
         return f"the clock says {today} in KST, but no day with telemetry says so"
+    if told >= today:
+        return f"the clock says {today} in KST, but there is telemetry in the archive of {told}: it may be wrong"
     if told < today - timedelta(days=within):
         return (
             f"the clock says {today} in KST, but the newest day with telemetry is {told}, more than {within} days "

@@ -1,8 +1,8 @@
 """The day's slice of the telemetry CSV as columns of numbers, each line accounted for.
 
 Most lines are of one plain form: a digit first, the right number of commas, ASCII without quotes. Those are found
-and read in whole blocks; every other line is classified by itself. Blocks of nothing else, whose timestamps are all
-written alike, are read straight into numbers: 432,000 rows take about a fifth of a second.
+in whole blocks, and those of them whose timestamps are written alike are read straight into numbers; an odd line
+among them is read by itself and costs the others nothing. 432,000 rows take about a quarter of a second.
 """
 
 from __future__ import annotations
@@ -42,26 +42,36 @@ class MetricsReading:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """Well-formed lines: their numbers, their instants and which of them have one, and the cells behind them."""
+
+    lines: NDArray[np.int64]
+    instants: NDArray[np.int64]
+    dated: NDArray[np.bool_]
+    cells: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class _Part:
-    """The well-formed, dated rows of a block: line numbers, instants, and one column a signal."""
+    """Well-formed lines of the day, in file order: their numbers, their instants, and one column a signal."""
 
     lines: NDArray[np.int64]
     instants: NDArray[np.int64]
     columns: list[NumberColumn]
 
 
-def _blocks(source: Source, start: int, block: int) -> Iterator[bytes]:
-    """The file in pieces of whole lines; of a line that is too long only as much as shows that it is."""
-    carry = b""
+def _blocks(source: Source, start: int, block: int) -> Iterator[tuple[int, bytes]]:
+    """The file in pieces of whole lines, and where each starts.
+
+    Of a line that is too long only as much as shows that it is.
+    """
     while data := source.read(start, block):
-        start += len(data)
-        data = carry + data
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            yield data[:cut]
-        carry = data[cut : cut + MAX_LINE + 1]
-    if carry:
-        yield carry
+        end = start + data.rfind(b"\n") + 1
+        if end == start:
+            end = next(source.lines(start)).end
+            data = source.read(start, min(end - start, MAX_LINE + 1))
+        yield start, data[: end - start]
+        start = end
 
 
 class _Lines:
@@ -69,12 +79,12 @@ class _Lines:
 
     def __init__(self, data: bytes, first_line: int) -> None:
         self.data = data
-        self.first_line = first_line
         self.octets = np.frombuffer(data, dtype=np.uint8)
         self.newlines = np.flatnonzero(self.octets == _NEWLINE)
         self.terminated = data.endswith(b"\n")
         self.ends = self.newlines if self.terminated else np.append(self.newlines, len(data))
         self.starts = line_starts(self.ends)
+        self.numbers = np.arange(first_line, first_line + len(self.ends))
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -116,40 +126,26 @@ class _Lines:
         return bool((digits & short & (of_line[:, 0] > self.starts) & (of_line[:, -1] < self.ends)).all())
 
     def only(self, plain: NDArray[np.bool_]) -> _Lines:
-        """The plain lines alone, without carriage returns."""
-        octets = self.octets
-        kept = octets != _RETURN
-        if not plain.all():
-            kept &= np.repeat(plain, np.diff(np.append(self.starts, len(octets))))
-        return self if kept.all() else _Lines(octets[kept].tobytes(), self.first_line)
+        """Some plain lines alone, without carriage returns."""
+        returns = b"\r" in self.data
+        if plain.all() and not returns:
+            return self
+        edges = np.flatnonzero(np.diff(plain, prepend=False, append=False))
+        runs = np.append(self.starts, len(self.data))[edges].reshape(-1, 2).tolist()
+        data = b"".join(self.data[start:end] for start, end in runs)
+        lines = _Lines(data.replace(b"\r\n", b"\n") if returns else data, 0)
+        lines.numbers = self.numbers[plain]
+        return lines
 
-    def texts(self, cells: int) -> pl.DataFrame:
+    def cells(self, kinds: list[type[pl.DataType]], *, ignore_errors: bool = False) -> pl.DataFrame:
         """The cells of plain lines."""
         return pl.read_csv(
-            self.data, has_header=False, schema={f"c{n}": pl.String for n in range(cells)}, quote_char=None
+            self.data,
+            has_header=False,
+            schema={f"c{n}": kind for n, kind in enumerate(kinds)},
+            quote_char=None,
+            ignore_errors=ignore_errors,
         )
-
-    def usual(self, cells: int) -> tuple[NDArray[np.int64], pl.DataFrame] | None:
-        """Instants and cells of plain lines; None unless their timestamps are of one form, and each column's cells too.
-
-        A column is read as numbers, or as truth values, if its first cell is one. The parser takes what
-        ``column_numbers`` would, and refuses the rest.
-        """
-        instants = microseconds_of_lines(self.octets, self.starts, self.ends)
-        if instants is None:
-            return None
-        kinds = [_kind(cell) for cell in self.content(0).decode("ascii").split(",")]
-        try:
-            frame = pl.read_csv(
-                self.data,
-                has_header=False,
-                schema={f"c{n}": kind for n, kind in enumerate(kinds)},
-                columns=list(range(1, cells)),
-                quote_char=None,
-            )
-        except pl.exceptions.ComputeError:
-            return None
-        return instants, frame
 
 
 def _kind(cell: str) -> type[pl.DataType]:
@@ -184,53 +180,61 @@ def _classify(content: bytes, header: tuple[str, ...], terminated: bool) -> str 
     return result
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The well-formed lines of a block: line numbers, instants (null: not dated), and the cells behind them."""
-
-    lines: NDArray[np.int64]
-    instants: pl.Series
-    cells: pl.DataFrame
-
-
-def _block_rows(block: _Lines, header: tuple[str, ...], rejections: Rejections) -> _Rows:
+def _block_rows(block: _Lines, header: tuple[str, ...], rejections: Rejections) -> Iterator[_Rows]:
+    """The well-formed lines of a block, in up to three pieces, each in file order."""
     plain = block.plain(len(header))
-    found: list[list[str]] = []
-    found_at: list[int] = []
+    found: dict[int, list[str]] = {}
     for index in np.flatnonzero(~plain).tolist():
-        terminated = block.terminated or index < len(block) - 1
-        result = _classify(block.content(index), header, terminated)
+        number, content = int(block.numbers[index]), block.content(index)
+        result = _classify(content, header, block.terminated or index < len(block) - 1)
         if isinstance(result, str):
-            rejections.add(result, block.first_line + index, block.content(index))
+            rejections.add(result, number, content)
         elif result is not None:
-            found.append(result)
-            found_at.append(block.first_line + index)
-    schema = {f"c{number}": pl.String for number in range(len(header))}
-    texts = pl.DataFrame(found, schema=schema, orient="row") if found else pl.DataFrame(schema=schema)
-    numbers = np.array(found_at, dtype=np.int64)
+            found[number] = result
+    if found:
+        texts = pl.DataFrame(list(found.values()), schema=[f"c{n}" for n in range(len(header))], orient="row")
+        yield _text_rows(np.array(list(found)), texts)
     if plain.any():
-        lines, plain_numbers = block.only(plain), np.flatnonzero(plain) + block.first_line
-        usual = lines.usual(len(header)) if not found else None
-        if usual is not None:
-            return _Rows(plain_numbers, pl.Series(usual[0]), usual[1])
-        numbers = np.concatenate((plain_numbers, numbers))
-        order = np.argsort(numbers, kind="stable")
-        numbers, texts = numbers[order], pl.concat([lines.texts(len(header)), texts])[order]
-    return _Rows(numbers, column_microseconds(texts["c0"]), texts)
+        yield from _plain_rows(block.only(plain), len(header))
 
 
-def _read_block(block: _Lines, day: date, header: tuple[str, ...], rejections: Rejections) -> _Part:
-    rows = _block_rows(block, header, rejections)
-    numbers, cells = rows.lines, rows.cells
-    dated = rows.instants.is_not_null().to_numpy()
-    known = rows.instants.fill_null(0).to_numpy()
+def _plain_rows(lines: _Lines, cells: int) -> Iterator[_Rows]:
+    """Those whose timestamps are of the usual form, their cells as numbers if they are; and the others.
+
+    A column is read as numbers, or as truth values, if its first cell is one. The parser takes what ``column_numbers``
+    would, and refuses the rest: then lines with a refused or an empty cell are among the others.
+    """
+    instants, usual = microseconds_of_lines(lines.octets, lines.starts, lines.ends)
+    if usual.any():
+        kinds = [_kind(cell) for cell in lines.content(int(usual.argmax())).decode("ascii").split(",")]
+        try:
+            frame = lines.cells(kinds)
+        except pl.exceptions.ComputeError:
+            frame = lines.cells(kinds, ignore_errors=True)
+            for column in frame:
+                if column.dtype != pl.String:
+                    usual &= column.is_not_null().to_numpy()
+        yield _Rows(lines.numbers[usual], instants[usual], np.ones(int(usual.sum()), np.bool_), frame.filter(usual))
+    if not usual.all():
+        others = lines.only(~usual)
+        yield _text_rows(others.numbers, others.cells([pl.String] * cells))
+
+
+def _text_rows(numbers: NDArray[np.int64], texts: pl.DataFrame) -> _Rows:
+    instants = column_microseconds(texts["c0"])
+    return _Rows(numbers, instants.fill_null(0).to_numpy(), instants.is_not_null().to_numpy(), texts)
+
+
+def _of_day(rows: _Rows, day: date, rejections: Rejections) -> _Part:
+    """The rows that are of the day; the others are rejected."""
+    numbers, instants, dated, cells = rows.lines, rows.instants, rows.dated, rows.cells
     start, end = (microseconds(bound) for bound in day_bounds(day))
-    ours = dated & (known >= start) & (known < end)
+    ours = dated & (instants >= start) & (instants < end)
     for kind, mask in (("bad_timestamp", ~dated), ("other_day", dated & ~ours)):
         rejections.add_many(kind, numbers[mask], int(mask.sum()))
     if not ours.all():
-        cells, numbers, known = cells.filter(pl.Series(ours)), numbers[ours], known[ours]
-    return _Part(numbers, known, [column_numbers(cells[f"c{n}"]) for n in range(1, len(header))])
+        cells, numbers, instants = cells.filter(ours), numbers[ours], instants[ours]
+    return _Part(numbers, instants, [column_numbers(column) for column in cells.get_columns()[1:]])
 
 
 def column_names(header: tuple[str, ...]) -> tuple[list[str], int]:
@@ -259,14 +263,16 @@ def read_metrics(path: Path, day: date, *, block: int = BLOCK) -> MetricsReading
             return MetricsReading(_no_rows([]), rejections, reading, front.comments)
         names, changed = column_names(front.header)
         parts = []
-        for data in _blocks(source, front.end, block):
+        starts = {}
+        for start, data in _blocks(source, front.end, block):
             lines = _Lines(data, line)
+            starts[line] = start
             line += len(lines)
-            parts.append(_read_block(lines, day, front.header, rejections))
+            parts += [_of_day(rows, day, rejections) for rows in _block_rows(lines, front.header, rejections)]
         rows, notes = _together(parts, names, rejections)
         if changed:
             notes["renamed_columns"] = changed
-        _complete(source, front.end, rejections, block)
+        _complete(source, starts, rejections, block)
     return MetricsReading(rows, rejections, notes, front.comments)
 
 
@@ -287,7 +293,7 @@ def _no_rows(names: list[str]) -> pl.DataFrame:
 
 
 def _together(parts: list[_Part], names: list[str], rejections: Rejections) -> tuple[pl.DataFrame, dict[str, int]]:
-    """All blocks' rows as one frame; what can only be judged over the whole day is judged here."""
+    """The rows of parts in any order as one frame; what can only be judged over the whole day is judged here."""
     if not sum(len(part.lines) for part in parts):
         return _no_rows(names), {}
     lines = np.concatenate([part.lines for part in parts])
@@ -301,8 +307,9 @@ def _together(parts: list[_Part], names: list[str], rejections: Rejections) -> t
     for number, column in enumerate(columns):
         if number not in text_columns:
             kept[column.bad] = False
-    rejections.add_many("bad_number", lines[~kept], int((~kept).sum()))
-    good = np.flatnonzero(kept)
+    rejections.add_many("bad_number", np.sort(lines[~kept]), int((~kept).sum()))
+    in_file = np.argsort(lines, kind="stable")
+    good = in_file[kept[in_file]]
     notes["clock_backwards"] = int((np.diff(instants[good]) < 0).sum())
     order = good[np.argsort(instants[good], kind="stable")]
     again = np.flatnonzero(np.diff(instants[order]) == 0) + 1
@@ -315,26 +322,20 @@ def _together(parts: list[_Part], names: list[str], rejections: Rejections) -> t
     notes["text_columns"] = len(text_columns)
 
     ts = pl.Series("ts", instants[order]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    values = [columns[n].values.gather(order).alias(name) for n, name in enumerate(names) if n not in text_columns]
-    return pl.DataFrame([ts, *values]), {kind: count for kind, count in notes.items() if count}
+    values = {name: columns[n].values[order] for n, name in enumerate(names) if n not in text_columns}
+    return pl.DataFrame({"ts": ts, **values}, nan_to_null=True), {kind: count for kind, count in notes.items() if count}
 
 
 def _joined(parts: list[NumberColumn], offsets: NDArray[np.int64]) -> NumberColumn:
     def rows(kind: str) -> NDArray[np.int64]:
         return np.concatenate([getattr(part, kind) + offset for part, offset in zip(parts, offsets, strict=False)])
 
-    return NumberColumn(pl.concat([part.values for part in parts]), rows("empty"), rows("not_finite"), rows("bad"))
+    return NumberColumn(np.concatenate([part.values for part in parts]), rows("empty"), rows("not_finite"), rows("bad"))
 
 
-def _complete(source: Source, start: int, rejections: Rejections, block: int) -> None:
-    """Look up the text of the examples that were only known by number."""
-    wanted = sorted(rejections.missing_texts())
-    line = source.read(0, start).count(b"\n") + 1
-    for data in _blocks(source, start, block) if wanted else ():
-        lines = _Lines(data, line)
-        while wanted and wanted[0] < line + len(lines):
-            number = wanted.pop(0)
-            rejections.complete(number, lines.content(number - line))
-        line += len(lines)
-        if not wanted:
-            break
+def _complete(source: Source, starts: dict[int, int], rejections: Rejections, block: int) -> None:
+    """Look up the text of the examples that were only known by number, in the block that starts with or before it."""
+    for number in sorted(rejections.missing_texts()):
+        first = max(line for line in starts if line <= number)
+        _, data = next(_blocks(source, starts[first], block))
+        rejections.complete(number, _Lines(data, first).content(number - first))

@@ -39,49 +39,27 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers, and the rows (from 0) where it has none, by reason."""
+    """A column of numbers, NaN where there is none, and the rows (from 0) where that is so, by reason."""
 
-    values: pl.Series
+    values: NDArray[np.float64]
     empty: Rows
     not_finite: Rows
     bad: Rows
 
 
-def _rows(mask: pl.Series) -> Rows:
-    return mask.fill_null(value=False).arg_true().to_numpy().astype(np.int64)
-
-
 def column_numbers(cells: pl.Series) -> NumberColumn:
     """``cell_number`` for a column of text; null counts as empty. Of numbers and truth values: the same for those."""
-    return _of_texts(cells) if cells.dtype == pl.String else _of_floats(cells)
-
-
-def _of_floats(cells: pl.Series) -> NumberColumn:
-    none = np.empty(0, np.int64)
-    values = cells if cells.dtype == pl.Float64 else cells.cast(pl.Float64)
-    empty = _rows(values.is_null()) if values.null_count() else none
-    finite = np.isfinite(values.fill_null(0.0).to_numpy())
-    if finite.all():
-        return NumberColumn(values, empty, none, none)
-    return NumberColumn(
-        pl.select(pl.when(pl.Series(finite)).then(values)).to_series(), empty, np.flatnonzero(~finite), none
-    )
-
-
-def _of_texts(texts: pl.Series) -> NumberColumn:
-    texts = texts.fill_null("")
-    values = texts.cast(pl.Float64, strict=False)
-    states = pl.select(pl.when(texts == "").then(EMPTY).when(~values.is_finite()).then(NOT_FINITE).otherwise(FINE))
-    state = states.to_series().cast(pl.Int8)
-    doubtful = values.is_null() & (texts != "")
-    if doubtful.any():
-        distinct = texts.filter(doubtful).unique()
-        read = [cell_number(text) for text in distinct]
-        chosen = texts.filter(doubtful)
-        rows = doubtful.arg_true()
-        numbers = pl.Series([number for number, _ in read], dtype=pl.Float64)
-        kinds = pl.Series([kind for _, kind in read], dtype=pl.Int8)
-        values = values.scatter(rows, chosen.replace_strict(distinct, numbers, return_dtype=pl.Float64))
-        state = state.scatter(rows, chosen.replace_strict(distinct, kinds, return_dtype=pl.Int8))
-    values = pl.select(pl.when(state == FINE).then(values)).to_series()
-    return NumberColumn(values, _rows(state == EMPTY), _rows(state == NOT_FINITE), _rows(state == BAD))
+    values = cells.cast(pl.Float64, strict=False).to_numpy()
+    rows = np.flatnonzero(~np.isfinite(values))
+    if not len(rows):
+        return NumberColumn(values, rows, rows, rows)
+    values = values.copy()
+    if cells.dtype == pl.String:
+        texts = cells.gather(rows).fill_null("").to_list()
+        read = {text: cell_number(text) for text in set(texts)}
+        values[rows] = [read[text][0] for text in texts]
+        kind = np.array([read[text][1] for text in texts])
+    else:
+        values[rows] = np.nan
+        kind = np.where(cells.is_null().to_numpy()[rows], EMPTY, NOT_FINITE)
+    return NumberColumn(values, rows[kind == EMPTY], rows[kind == NOT_FINITE], rows[kind == BAD])

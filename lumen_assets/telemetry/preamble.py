@@ -107,7 +107,8 @@ def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64]
         return None
     octets = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(octets == _NEWLINE)
-    return microseconds_of_lines(octets, line_starts(ends), ends)
+    found, usual = microseconds_of_lines(octets, line_starts(ends), ends)
+    return found if usual.all() else None
 
 
 def block_span(block: bytes, line_instant: LineInstant) -> tuple[str, str] | None:

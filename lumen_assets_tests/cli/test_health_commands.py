@@ -282,9 +282,15 @@ def test_gauges_are_printed_written_and_served_alike(installation: Installation,
 
 def test_gauges_go_one_way(installation: Installation, tmp_path: Path) -> None:
     assert installation.lumen("gauges", "--output", tmp_path / "x", "--serve", ":0").exit_code == 2
-    missing = installation.lumen("gauges", "--output", tmp_path / "no" / "such" / "x.prom")
+
+
+def test_gauges_into_a_folder_that_is_not_there(installation: Installation, tmp_path: Path) -> None:
+    folder = tmp_path / "no" / "such"
+    missing = installation.lumen("gauges", "--output", folder / "x.prom")
     assert missing.exit_code == 1
-    assert "Traceback" not in missing.output
+    said = " ".join(missing.output.split())
+    assert f"could not write into the folder {folder}: No such file or directory. make it" in said
+    assert ".tmp" not in said
 
 
 # --- secrets ------------------------------------------------------------------------------------------------

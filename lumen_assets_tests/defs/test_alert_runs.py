@@ -289,11 +289,8 @@ def test_a_run_that_cannot_be_read_is_told_as_that_and_keeps_no_other_from_being
     assert told.run_id == whole
 
 
-def test_a_run_whose_record_cannot_be_read_keeps_no_other_from_being_told(
-    instance: dg.DagsterInstance, switch: Switch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    switch.error = EXPIRED
-    broken, whole = run(instance, switch), run(instance, switch, partition_key="2026-03-02")
+def make_unreadable(instance: dg.DagsterInstance, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record of this run, as of another version of Dagster."""
     by_id = instance.get_run_by_id
 
     def some(run_id: str) -> dg.DagsterRun | None:
@@ -302,6 +299,31 @@ def test_a_run_whose_record_cannot_be_read_keeps_no_other_from_being_told(
         return by_id(run_id)
 
     monkeypatch.setattr(instance, "get_run_by_id", some)
+
+
+@pytest.mark.parametrize("which", ["the run", "its next try"])
+def test_a_run_that_is_awaited_and_cannot_be_read_keeps_no_other_from_being_told(
+    instance: dg.DagsterInstance, switch: Switch, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    first = to_be_started_again(instance, switch)
+    second = started_again(instance, switch, first, dg.DagsterRunStatus.STARTED)
+    cursor = read(instance).cursor
+    whole = run(instance, switch, partition_key="2026-03-02")
+    make_unreadable(instance, first if which == "the run" else second, monkeypatch)
+    found = read(instance, cursor)
+    (of_first,) = [event for event in found.events if event.run_id == first]
+    assert (of_first.error_class == "unreadable") == (which == "the run")
+    assert whole in {event.run_id for event in found.events}
+    assert "canary" not in repr(found)
+    assert {event.run_id for event in read(instance, found.cursor).events} <= {whole}, "told once"
+
+
+def test_a_run_whose_record_cannot_be_read_keeps_no_other_from_being_told(
+    instance: dg.DagsterInstance, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.error = EXPIRED
+    broken, whole = run(instance, switch), run(instance, switch, partition_key="2026-03-02")
+    make_unreadable(instance, broken, monkeypatch)
     unreadable, told = read(instance).events
     assert (unreadable.kind, unreadable.error_class) == (Kind.RUN_FAILED, "unreadable")
     assert unreadable.run_url == f"{UI}/runs/{broken}"

@@ -1,12 +1,15 @@
 """Days that were missed are made, by real runs that the sensor requested."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.runs.schema import RunsTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
 from lumen_assets.days import KST
 from lumen_assets.definitions import build_defs
@@ -88,8 +91,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
 
 
 def test_missed_days_are_made_and_the_one_that_keeps_failing_is_given_up_by_name(daemon: Daemon) -> None:
-    report = daemon.installation.home / "controls" / "reports" / f"report_{BROKEN}.md"
-    report.mkdir(parents=True)  # where its report has to go there is a folder
+    daemon.installation.misconfigure(BROKEN)
     configuration = daemon.installation.root / "lumen.yaml"
     configuration.write_text(
         configuration.read_text().replace("per_tick: 2", "per_tick: 2, first_wait_minutes: 0.0001")
@@ -107,7 +109,11 @@ def test_missed_days_are_made_and_the_one_that_keeps_failing_is_given_up_by_name
     assert sum(str(BROKEN) in key for key in daemon.started) == 3
     (incident,) = [one for one in daemon.workspace.outbox().open_incidents() if one.kind == "given_up"]
     assert incident.subjects == (str(BROKEN),)
-    report.rmdir()
+    assert daemon.installation.json("alerts", exit_code=1)["incidents"][-1]["subjects"] == [str(BROKEN)]
+    assert "lumen_partitions_given_up 1" in daemon.installation.lumen("gauges").output
+    why = daemon.installation.json("daily", "--day", str(BROKEN), exit_code=1)["failures"]
+    assert f"sources.extra names controls/reports/report_{BROKEN}.md" in why["archive"]
+    daemon.installation.configure_right(BROKEN)
     assert daemon.installation.json("daily", "--day", str(BROKEN))["ok"]
     daemon.tick()
     assert not [one for one in daemon.workspace.outbox().open_incidents() if one.kind == "given_up"]
@@ -207,3 +213,74 @@ def test_a_day_that_was_never_attested_is_repaired_after_a_while(daemon: Daemon)
     assert daemon.installation.json("status", "--from", str(LAST_DAY), "--to", str(LAST_DAY))["days"][str(LAST_DAY)][
         "attestation"
     ]["ok"]
+
+
+def test_a_tick_reads_the_runs_of_days_that_are_missing_only_however_many_there_are(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = timedelta(days=1)
+    for number in range(1, 101):  # of days that are there, and of one that has failed for months
+        a_run(daemon.instance, START - number * day, dg.DagsterRunStatus.SUCCESS, timedelta(minutes=1), 1)
+        a_run(daemon.instance, START, dg.DagsterRunStatus.FAILURE, timedelta(days=8 + 100 - number), number)
+    read: list[object] = []
+
+    def counting(real: Callable[..., Sequence[object]]) -> Callable[..., Sequence[object]]:
+        def counted(*arguments: Any, **more: Any) -> Sequence[object]:
+            found = real(*arguments, **more)
+            read.extend(found)
+            return found
+
+        return counted
+
+    for name in ("get_runs", "get_run_records"):
+        monkeypatch.setattr(daemon.instance, name, counting(getattr(daemon.instance, name)))
+    requests, _ = daemon.requests()
+    assert [request.run_key for request in requests] == [f"daily:{START}:101", f"daily:{START + day}:1"]
+    assert len(read) <= 50
+
+
+def a_run(
+    instance: dg.DagsterInstance, day: date, status: dg.DagsterRunStatus, ago: timedelta, attempt: int, **more: str
+) -> str:
+    """A run that the sensor requested and that ended so long ago."""
+    tags = {TAG: "daily", "lumen/attempt": str(attempt), "dagster/partition": str(day), **more}
+    run = instance.add_run(dg.DagsterRun("daily", status=status, tags=tags))
+    put_back(instance, run.run_id, ago)
+    return run.run_id
+
+
+def put_back(instance: dg.DagsterInstance, run_id: str, by: timedelta) -> None:
+    """Let a run have ended so long ago."""
+    storage = instance.run_storage
+    assert isinstance(storage, SqlRunStorage)
+    then = datetime.now(UTC) - by
+    values = {"end_time": then.timestamp(), "update_timestamp": then.replace(tzinfo=None)}
+    with storage.connect() as connection:
+        connection.execute(RunsTable.update().where(RunsTable.c.run_id == run_id).values(**values))
+
+
+def test_what_was_given_up_is_tried_anew_a_week_later(daemon: Daemon) -> None:
+    almost = timedelta(days=6, hours=23)
+    ended = [a_run(daemon.instance, START, dg.DagsterRunStatus.FAILURE, almost, number) for number in (1, 2, 3)]
+    assert f"daily:{START}:4" not in {request.run_key for request in daemon.requests()[0]}
+    assert [one.subjects for one in daemon.workspace.outbox().open_incidents()] == [(str(START),)]
+    for run_id in ended:
+        put_back(daemon.instance, run_id, timedelta(days=7))
+    assert daemon.requests()[0][0].run_key == f"daily:{START}:4"
+
+
+def test_a_run_that_was_killed_and_those_that_dagster_starts_for_it_are_one_attempt(daemon: Daemon) -> None:
+    def failed(ago: timedelta, **more: str) -> str:
+        return a_run(daemon.instance, START, dg.DagsterRunStatus.FAILURE, ago, 1, **more)
+
+    def asked_for() -> list[str | None]:
+        return [request.run_key for request in daemon.requests()[0] if str(START) in str(request.run_key)]
+
+    killed = failed(timedelta(minutes=9), **{"dagster/will_retry": "true"})
+    assert asked_for() == [], "Dagster starts it again by itself"
+    put_back(daemon.instance, killed, timedelta(minutes=30))
+    assert asked_for() == [f"daily:{START}:2"], "it does not come to it"
+    again = [failed(timedelta(minutes=20 - number)) for number in range(3)]
+    daemon.instance.add_run_tags(killed, {"dagster/auto_retry_run_id": again[0]})
+    put_back(daemon.instance, killed, timedelta(minutes=30))
+    assert asked_for() == [f"daily:{START}:2"], "one attempt of three, not four"

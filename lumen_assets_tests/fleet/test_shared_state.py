@@ -114,11 +114,12 @@ def test_the_same_day_frozen_by_both_is_one_revision(north: Machine, south: Mach
     require_good(north)
 
 
-def put_by_hand(machine: Machine, pattern: str) -> None:
-    """What the machine froze, or a part of it, at the first destination."""
-    (machine.there / str(LAST_DAY)).mkdir(exist_ok=True)
+def put_by_hand(machine: Machine, pattern: str, destination: str = "one") -> None:
+    """What the machine froze, or a part of it, at a destination."""
+    folder = machine.root / "copies" / destination / str(LAST_DAY)
+    folder.mkdir(exist_ok=True)
     for path in (machine.home / "archive" / str(LAST_DAY)).glob(pattern):
-        shutil.copyfile(path, machine.there / str(LAST_DAY) / path.name)
+        shutil.copyfile(path, folder / path.name)
 
 
 def test_a_machine_lost_between_archive_and_manifest(
@@ -132,6 +133,26 @@ def test_a_machine_lost_between_archive_and_manifest(
     aside = [path for path in north.there.rglob("*") if ".aside-" in path.name]
     assert [path.read_bytes() for path in aside] != []
     require_good(south)
+
+
+def test_a_manifest_that_was_not_put_is_no_head_of_history(
+    north: Machine, south: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """North was lost before its manifest at one; south, whose own archive is damaged, mends that from two."""
+    monkeypatch.setattr(replicas, "PATIENCE", 0)
+    for machine in (north, south):
+        machine.json("daily", "--day", str(LAST_DAY), "--until", "freeze")
+    put_by_hand(north, "*.tink")
+    put_by_hand(north, "*", "two")
+    archive = south.workspace.frozen_day(LAST_DAY)
+    content = bytearray(archive.archive_path.read_bytes())
+    content[-5] ^= 1
+    archive.archive_path.write_bytes(content)
+    assert made(south) == 1
+    assert archive.manifest_digest not in south.workspace.ledger.manifests()
+    south.json("daily", "--day", str(LAST_DAY - timedelta(days=1)))
+    assert archive.manifest_digest not in south.workspace.frozen_day(LAST_DAY - timedelta(days=1)).manifest.parents
+    require_good(north)
 
 
 def test_a_manifest_that_is_on_its_way_is_waited_for(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import random
 import statistics as plain
 from datetime import timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,3 +89,28 @@ def test_a_recorded_effect_without_its_change_is_kept():
     twice = RecordedEffect(CHANGE.at, "a", "r", "0", "1", 30, 30, {"phase": 0.1})
     found = rule_effects(telemetry(rule_changes=(CHANGE,), effects=(lost, twice, twice)), None)
     assert [(e.number, e.rule, e.in_history) for e in found] == [(1, "lost", False), (2, "r", True), (3, "r", False)]
+
+
+def test_changes_close_to_each_other_and_to_midnight_are_measured_as_if_alone():
+    chance = random.Random(5)  # noqa: S311 - noise, no secret
+    times = ("00:00:05", "00:00:20", "11:59:50", "12:00:00", "12:00:00", "12:00:45", "23:59:40", "23:59:59")
+    changes = tuple(RuleChange(at(time), "a", f"r{i}", "0", "1", "") for i, time in enumerate(times))
+
+    def rows(day, *names):
+        minutes = [at(f"{minute}:00", day) for minute in ("00:00", "11:59", "12:00", "12:01", "23:59")]
+        moments = [minute + timedelta(milliseconds=200 * i) for minute in minutes for i in range(300)]
+        return frame(moments, {name: [chance.choice([None, chance.random(), 1.0]) for _ in moments] for name in names})
+
+    today, before = rows(DAY, "phase_diff", "new"), rows(DAY_BEFORE, "gone", "phase_diff")
+    found = rule_effects(telemetry(DAY, today, rule_changes=changes), telemetry(DAY_BEFORE, before))
+    series = pl.concat([rows.select("ts", "phase_diff") for rows in (before, today)]).drop_nulls().rows()
+    for change, effect in zip(changes, found, strict=True):
+        seconds = [((moment - change.at).total_seconds(), value) for moment, value in series]
+        pre = [value for second, value in seconds if -30 <= second <= -1]
+        post = [value for second, value in seconds if 1 <= second <= 30]
+        enough = min(len(pre), len(post)) >= 50
+        assert enough == (change is not changes[-1])
+        assert effect.measured["phase_diff"] == (
+            pytest.approx(plain.fmean(post) - plain.fmean(pre)) if enough else None
+        )
+        assert list(effect.measured) == ["phase_diff", "new"]

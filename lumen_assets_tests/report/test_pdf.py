@@ -66,6 +66,11 @@ def test_bookmarks_title_language_and_no_clock(normal):
     assert normal.stat().st_size < 1_000_000
 
 
+def test_streams_are_compressed_quickly(normal):
+    levels = set(re.findall(rb"stream\r?\n(\x78.)", normal.read_bytes(), re.DOTALL))
+    assert levels == {b"\x78\x5e"}  # RFC 1950: 0x5e is zlib's levels 2 to 5, 0x9c is 6
+
+
 def test_fonts_are_embedded_subsets(normal):
     fonts = subprocess.run(["pdffonts", normal], capture_output=True, text=True, check=True).stdout.splitlines()[2:]
     assert fonts

@@ -180,6 +180,14 @@ def test_a_clock_ahead_removes_nothing_though_days_without_rows_were_made_by_it(
         assert found.removals == []
 
 
+def test_days_of_the_future_without_rows_hinder_nothing_and_stay() -> None:
+    history = daily(400)
+    made = {(TODAY + timedelta(days=number), 1): dict.fromkeys(NAMES, GOOD) for number in range(365)}
+    assert planned(history | made).removals == []
+    found = planned(history | made, without_rows=[day for day, _ in made])
+    assert gone(found) == gone(planned(history))
+
+
 def test_a_clock_a_year_ahead_removes_nothing_of_a_real_history() -> None:
     history = daily(400)
     assert len(planned(history).removals) > 0

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +27,7 @@ DAYS = [LAST_DAY - timedelta(days=back) for back in (4, 3, 2, 1, 0)]
 TODAY = LAST_DAY + timedelta(days=1)
 RULES = "retention: {keep_days: 2, keep_weekly: 0, keep_monthly: 0}\n"
 OLD = DAYS[:3]
+RETENTION_DOCUMENT = Path(__file__).parents[2] / "docs" / "retention.md"
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +163,30 @@ def test_days_that_a_wrong_clock_made_do_not_prove_it_right(
     assert removed(installation, exit_code=1) == []
     assert archives(installation) == before
     assert f"the newest day with telemetry is {LAST_DAY}" in installation.lumen("retention").output
+
+
+def test_what_a_clock_that_was_ahead_made_hinders_nothing_or_is_moved_away_as_documented(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """Days without telemetry hinder nothing; for one with it, the commands of the document are run."""
+    empty, written = LAST_DAY + timedelta(days=20), LAST_DAY + timedelta(days=21)
+    assert installation.json("daily", "--day", str(empty))["ok"]
+    assert installation.json("retention")["stopped"] is None
+    metrics = installation.data_root / "logs" / "metrics.csv"
+    row = metrics.read_text().splitlines()[-1]
+    metrics.write_text(f"{metrics.read_text()}{written}{row[10:]}\n")
+    assert installation.json("daily", "--day", str(written))["ok"]
+    assert str(written) in installation.json("retention", exit_code=1)["stopped"]
+    (commands,) = re.findall(r"```sh\n(DAY=.*?)```", RETENTION_DOCUMENT.read_text(), re.DOTALL)
+    script = commands.replace("DAY=2027-03-09", f"DAY={written}").replace(
+        "lumen ", f"{sys.executable} -m lumen_assets.cli "
+    )
+    environment = {**os.environ, **installation.environment}
+    done = subprocess.run(["bash", "-euc", script], env=environment, capture_output=True, text=True, check=False)
+    assert str(written) not in done.stdout, done.stdout + done.stderr
+    assert installation.json("verify")["history"] == []
+    assert installation.json("retention")["stopped"] is None
+    assert len(list((installation.home / "moved").rglob("*.tink"))) == 3
 
 
 def test_legal_hold(installation: Installation) -> None:

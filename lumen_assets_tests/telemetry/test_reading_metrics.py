@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -87,6 +88,13 @@ def test_the_first_five_of_each_kind_are_shown_in_file_order(read):
     ]
 
 
+def test_the_first_five_are_those_of_the_file_however_each_is_read(read):
+    quoted = '"2025-11-21T12:00:00+09:00","err",1\n'
+    reading = read(HEADER + row(0, 1, 2) + "".join(row(second, "err", 2) for second in range(1, 7)) + quoted)
+    assert dict(reading.rejections.counts) == {"bad_number": 7}
+    assert [example.line for example in reading.rejections.examples()] == [3, 4, 5, 6, 7]
+
+
 def test_empty_and_not_finite_cells_are_null_and_the_row_stays(read):
     reading = read(HEADER + row(0, "", "NaN") + row(1, "-inf", 2) + row(2, 3, " ") + row(3, "1e999", 0) + row(4, 1, 1))
     assert reading.rows["a"].to_list() == [None, None, 3.0, None, 1.0]
@@ -153,43 +161,96 @@ def test_quotes_comments_and_carriage_returns(read):
     assert reading.comments == ("# SAMPLE DATA",)
 
 
+usual = st.tuples(st.integers(-8, 300), st.floats(-10, 10), st.booleans()).map(
+    lambda t: row(t[0] * 300, t[1], str(t[2]).lower())
+)
 numbers = st.one_of(
-    st.floats(-10, 10).map(repr), st.sampled_from(["", "NaN", "inf", "err", " 1", '"2"', "true", "-0.0", "1e-300"])
+    st.floats(-10, 10).map(repr),
+    st.sampled_from(["", "NaN", "-inf", "1e999", "err", " 1", '"2"', "true", "False", "-0.0", "+1.", "1e", "infinit"]),
 )
-lines = st.one_of(
-    st.tuples(st.integers(-3, 60), numbers, numbers).map(lambda t: row(t[0] * 1800, t[1], t[2])),
-    st.tuples(st.integers(-3, 60), numbers, numbers).map(lambda t: row(t[0] * 1800, t[1], t[2]).replace("\n", "\r\n")),
-    st.sampled_from(["\n", "ts,a,b\n", "# x\n", "2025-11-21T09:00\n", "x,1,2\n", "2025-11-21T09:00:00+09:00,1\n"]),
+odd = st.one_of(
+    st.tuples(st.integers(-8, 300), numbers, numbers, st.sampled_from(["+09:00", ".000+09:00", " +09:00", ""]))
+    .map(lambda t: row(t[0] * 300, t[1], t[2]).replace("+09:00", t[3]))
+    .flatmap(lambda line: st.sampled_from([line, line.replace("\n", "\r\n")])),
+    st.sampled_from(["\n", " \r\n", "ts,a,b\n", "# x\n", "2025-11-21T09:00\n", "x,1,2\n"]),
+    st.sampled_from(["2025-11-21T09:00:00+09:00,1\n", "2025-11-21T25:00:00+09:00,1,2\n"]),
 )
 
 
-def independent(content: str) -> dict[datetime, list[float | None]]:
-    """What the data contract says, with csv and float."""
-    found: dict[datetime, list[float | None]] = {}
-    for line in content.split("\n")[1:-1]:
-        cells = next(csv.reader([line.rstrip("\r")]), [])
-        if line.startswith("#") or len(cells) != 3:
-            continue
-        try:
-            moment = datetime.fromisoformat(cells[0]).astimezone(UTC)
-            values = [{"true": "1", "": "nan"}.get(cell, cell) for cell in cells[1:]]
-            parsed = [value if math.isfinite(value := float(cell)) else None for cell in values]
-        except ValueError:
-            continue
-        if datetime(2025, 11, 20, 15, tzinfo=UTC) <= moment < datetime(2025, 11, 21, 15, tzinfo=UTC):
-            found.setdefault(moment, parsed)
-    return found
+def moment_in(cell: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
-@settings(max_examples=200)
-@given(st.lists(lines, max_size=30), st.integers(20, 400))
-def test_rows_are_those_of_an_independent_reader(tmp_path_factory, given_lines, block):
+def judged(line: str) -> str | tuple[datetime, list[str]] | None:
+    """A line's instant and cells, or why it has none; None for a comment."""
+    cells = next(csv.reader([line]), [""])
+    if line.startswith("#"):
+        return None
+    if not line.strip():
+        return "blank"
+    if cells[0] == "ts":
+        return "repeated_header"
+    if len(cells) != 3:
+        return "torn"
+    moment = moment_in(cells[0])
+    if moment is None:
+        return "bad_timestamp"
+    ours = datetime(2025, 11, 20, 15, tzinfo=UTC) <= moment < datetime(2025, 11, 21, 15, tzinfo=UTC)
+    return (moment, cells[1:]) if ours else "other_day"
+
+
+def numbers_in(cells: list[str]) -> list[float | None] | None:
+    truth = {"true": "1", "False": "0", "false": "0", "": "nan"}
+    try:
+        values = [float(truth.get(cell, cell)) for cell in cells]
+    except ValueError:
+        return None
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def independent(content: str) -> tuple[dict[datetime, list[float | None]], list[tuple[int, str, str]], Counter[str]]:
+    """What the data contract says, line by line with csv and float: rows, what is left out, notes."""
+    rows: dict[datetime, list[float | None]] = {}
+    left_out: list[tuple[int, str, str]] = []
+    notes: Counter[str] = Counter()
+    before = datetime.min.replace(tzinfo=UTC)
+    for number, line in enumerate(content.split("\n")[1:-1], start=2):
+        kind = judged(line.removesuffix("\r"))
+        if isinstance(kind, tuple):
+            (moment, cells), kind = kind, None
+            values = numbers_in(cells)
+            if values is None:
+                kind = "bad_number"
+            else:
+                notes["clock_backwards"] += moment < before
+                before = moment
+                if moment in rows:
+                    kind = "duplicate_timestamp"
+                else:
+                    rows[moment] = values
+                    notes["empty_cells"] += cells.count("")
+                    notes["nan_cells"] += values.count(None) - cells.count("")
+        if kind is not None:
+            left_out.append((number, kind, line.removesuffix("\r")))
+    return rows, left_out, +notes
+
+
+@settings(max_examples=400)
+@given(st.lists(st.one_of(usual, usual, usual, odd), max_size=60), st.integers(20, 400) | st.integers(400, 4000))
+def test_all_that_is_read_is_what_an_independent_reader_says(tmp_path_factory, lines, block):
     # one row of numbers, so that no column is text
-    content = HEADER + row(-1, 0.5, 0.5) + "".join(given_lines)
+    content = HEADER + row(-1, 0.5, "true") + "".join(lines)
     path = tmp_path_factory.getbasetemp() / "independent.csv"
     path.write_bytes(content.encode())
     reading = read_metrics(path, DAY, block=block)
-    expected = independent(content)
-    assert [(ts, list(values)) for ts, *values in reading.rows.rows()] == sorted(expected.items())
-    data_lines = [line for line in content.split("\n")[1:-1] if not line.startswith("#")]
-    assert reading.rows.height + sum(reading.rejections.counts.values()) == len(data_lines)
+    rows, left_out, notes = independent(content)
+    assert [(ts, list(values)) for ts, *values in reading.rows.rows()] == sorted(rows.items())
+    assert dict(reading.rejections.counts) == Counter(kind for _, kind, _ in left_out)
+    of_kind = [[line for line in left_out if line[1] == kind] for kind in reading.rejections.counts]
+    shown = sorted(line for left in of_kind for line in left[:5])
+    assert [(example.line, example.kind, example.text) for example in reading.rejections.examples()] == shown
+    assert reading.notes == notes

@@ -1,4 +1,4 @@
-"""Timestamps of many lines at once are those of each line alone, or none are given."""
+"""Timestamps of many lines at once are those of each line alone, where one is given."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
-def read(lines: list[str]) -> list[int] | None:
+def read(lines: list[str]) -> list[int | None]:
     text = "".join(line + "\n" for line in lines).encode()
     octets = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(octets == ord("\n"))
-    found = microseconds_of_lines(octets, line_starts(ends), ends)
-    return None if found is None else found.tolist()
+    found, usual = microseconds_of_lines(octets, line_starts(ends), ends)
+    return [value if given else None for value, given in zip(found.tolist(), usual.tolist(), strict=True)]
 
 
 def one_by_one(lines: list[str]) -> list[int | None]:
@@ -68,10 +68,22 @@ ODD = st.sampled_from(
 )
 
 
-@given(st.lists(ODD, min_size=1, max_size=6))
+@given(st.lists(ODD, min_size=1, max_size=12))
 def test_what_is_given_is_what_each_line_says(lines):
-    found = read(lines)
-    assert found is None or found == one_by_one(lines)
+    assert all(found in (None, alone) for found, alone in zip(read(lines), one_by_one(lines), strict=True))
+
+
+USUAL = st.integers(0, 59).map("2025-10-23T13:20:{:02d}.200+09:00,1".format)
+
+
+@given(st.integers(0, 7), USUAL, st.lists(st.tuples(ODD, USUAL), max_size=9))
+def test_an_odd_line_costs_only_itself(front, first, pairs):
+    lines = ["ts,a,b"] * front + [first]
+    usual = [False] * front + [True]
+    for odd, line in pairs:
+        lines += [odd, line]
+        usual += [odd == "2025-10-23T13:20:01.200+09:00,1", True]
+    assert read(lines) == [alone if ours else None for ours, alone in zip(usual, one_by_one(lines), strict=True)]
 
 
 @pytest.mark.parametrize(

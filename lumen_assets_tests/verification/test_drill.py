@@ -108,15 +108,22 @@ def test_one_byte_that_changed_fails_it_is_told_and_repaired(installation: Insta
     assert not {"drill", "replica_not_good"} & open_kinds(installation)
 
 
-def test_a_destination_that_is_not_there_makes_it_unknown_and_not_bad(installation: Installation) -> None:
+def test_a_drill_that_could_not_be_made_is_told_as_that_and_counts_as_none(installation: Installation) -> None:
+    assert installation.json("drill", "--destination", "here")["ok"]
     folder = installation.home / "copies" / "there"
     folder.rename(folder.with_name("away"))
     folder.write_text("not a folder")
-    found = installation.json("drill", "--destination", "there", exit_code=1)
-    assert found["good"] is None
-    assert "drill" not in open_kinds(installation)
+    found = installation.json("drill", exit_code=1)
+    assert (found["destination"], found["good"]) == ("there", None)
+    assert "drill" in open_kinds(installation)
+    (told,) = [one for one in installation.workspace.outbox().open_incidents() if one.kind == "drill"]
+    assert (told.source, told.error_class, told.severity) == ("there", "unreachable", "warning")
     folder.unlink()
     folder.with_name("away").rename(folder)
+    assert installation.json("drill", "--coverage")["destinations"]["there"] == {"replicas": 1, "drilled": 0}
+    assert "could not be tried" in installation.lumen("drill", "--coverage").output
+    assert installation.json("drill")["destination"] == "there", "it is not drilled yet, and here is"
+    assert "drill" not in open_kinds(installation)
 
 
 def test_the_job_shows_what_was_drilled_and_fails_where_it_fails(installation: Installation) -> None:

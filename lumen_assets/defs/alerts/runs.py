@@ -157,12 +157,9 @@ def _of_change(
     instance: dg.DagsterInstance, change: _Change, awaited: dict[str, datetime], now: datetime, *, ui_url: str
 ) -> list[Event]:
     """The events of one run; those of a failure that Dagster tries again are awaited instead."""
-    try:
-        run = instance.get_run_by_id(change.run_id)
-    except SQLAlchemyError:
-        raise
-    except Exception as error:
-        return [_unreadable(change.run_id, change.at, error, ui_url)]
+    run = _run_or_why_not(instance, change.run_id)
+    if isinstance(run, Exception):
+        return [_unreadable(change.run_id, change.at, run, ui_url)]
     if run is None:  # deleted meanwhile
         return []
     events = _events_or_why_not(instance, run, change.at, ui_url=ui_url)
@@ -182,8 +179,10 @@ def _of_awaited(
     """The failures of runs that Dagster was to start again, and did not, or whose next try was canceled or deleted."""
     events: list[Event] = []
     for run_id, failed_at in list(awaited.items()):
-        run = instance.get_run_by_id(run_id)
-        if run is not None:
+        run = _run_or_why_not(instance, run_id)
+        if isinstance(run, Exception):
+            events.append(_unreadable(run_id, failed_at, run, ui_url))
+        elif run is not None:
             outcome = _next_try(instance, run)
             if outcome is _NextTry.GOES_ON or (outcome is _NextTry.NONE and now - failed_at < STARTED_AGAIN_WITHIN):
                 continue
@@ -197,7 +196,7 @@ class _NextTry(Enum):
     NONE = auto()
     """There is none yet."""
     GONE = auto()
-    """There will be none: it was canceled or deleted, or could not be started."""
+    """There will be none that tells anything: it was canceled or deleted, could not be started, or cannot be read."""
     GOES_ON = auto()
     ENDED = auto()
 
@@ -208,10 +207,20 @@ def _next_try(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _NextTry:
     of_run = run.tags.get(AUTO_RETRY_RUN_ID_TAG)
     if of_run is None:
         return _NextTry.NONE
-    following = instance.get_run_by_id(of_run)
-    if following is None or following.status is dg.DagsterRunStatus.CANCELED:
+    following = _run_or_why_not(instance, of_run)
+    if not isinstance(following, dg.DagsterRun) or following.status is dg.DagsterRunStatus.CANCELED:
         return _NextTry.GONE
     return _NextTry.ENDED if following.is_finished else _NextTry.GOES_ON
+
+
+def _run_or_why_not(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | Exception | None:
+    """A run, or why it cannot be read: it must not keep the others from being told. None if it was deleted."""
+    try:
+        return instance.get_run_by_id(run_id)
+    except SQLAlchemyError:  # the instance is away, which the next tick may mend
+        raise
+    except Exception as error:
+        return error
 
 
 def _events_or_why_not(

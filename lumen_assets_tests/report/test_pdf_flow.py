@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from io import BytesIO
+from xml.sax.saxutils import escape
+
+import pytest
+from reportlab.graphics import renderPDF
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, Paragraph
+
+from lumen_assets.report import build_report
+from lumen_assets.report.document import Cell, Column, Figure, Table
+from lumen_assets.report.figures import signal_drawing
+from lumen_assets.report.fonts import typeface
+from lumen_assets.report.pdf_flow import Styles, _Maker
+from lumen_assets_tests.report.scenes import DAY, at, configuration, frame, normal_day, telemetry
+
+FACE = typeface()
+STYLES = Styles(FACE)
+REPORT = build_report(*normal_day(rate_hz=0.2), configuration(rate_hz=0.2))
+
+
+def drawn(*flowables: Flowable, width: float = 200) -> bytes:
+    target = BytesIO()
+    canvas = Canvas(target, invariant=1, pageCompression=0, initialFontName=FACE.regular)
+    y = 800.0
+    for flowable in flowables:
+        y -= flowable.wrapOn(canvas, width, 700)[1]
+        flowable.drawOn(canvas, 50, y)
+    canvas.showPage()
+    canvas.save()
+    return target.getvalue()
+
+
+def maker() -> _Maker:
+    return _Maker(REPORT, FACE, STYLES, 500)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0.0372",
+        "창의 밴드가 하한에 가까워 이득을 올림 " * 8,
+        "  two  spaces\tand\xa0no break ",
+        "soft\xadhyphen" * 20,
+        "Unbreakable" * 30,
+        "a < b & c > d &amp; \"quoted\" 'so' <b>bold</b>",
+        "two\nlines",
+        "@ # ; &nbsp &#65; 😀",
+    ],
+)
+@pytest.mark.parametrize("style", [STYLES.body, STYLES.strong, STYLES.cell("bad", "right", dense=True)])
+def test_text_looks_as_if_parsed(text, style):
+    pages = maker()
+    parsed = Paragraph(escape(FACE.showable(text)).replace("\n", "<br/>"), style)
+    assert drawn(pages.paragraph("before", style), pages.paragraph(text, style)) == drawn(
+        Paragraph("before", style), parsed
+    )
+
+
+def test_text_is_broken_anew_for_another_width_and_after_a_split():
+    text = "창의 밴드가 하한에 가까워 이득을 올림 " * 8
+    kept, plain = maker().paragraph(text, STYLES.body), Paragraph(text, STYLES.body)
+    sizes = [[paragraph.wrap(width, 700) for width in (200, 200, 90, 200)] for paragraph in (kept, plain)]
+    assert sizes[0] == sizes[1]
+    assert kept.split(200, 1) == []
+    assert drawn(kept) == drawn(Paragraph(text, STYLES.body))
+    parts, plain_parts = kept.split(200, 30), plain.split(200, 30)
+    assert len(parts) == 2
+    assert drawn(*parts) == drawn(*plain_parts)
+
+
+def test_text_of_a_table_is_broken_into_lines_once(monkeypatch):
+    broken = []
+    break_lines = Paragraph.breakLines
+    monkeypatch.setattr(Paragraph, "breakLines", lambda self, width: broken.append(self) or break_lines(self, width))
+    drawn(maker().table(Table((Column("name"), Column("value")), ((Cell("a"), Cell("b")),) * 3)), width=500)
+    assert len(broken) == 8
+
+
+GAPS = telemetry(DAY, frame([at(f"0{i}:00:00") for i in range(1, 6)], {"phase_diff": [0.1, None, 0.3, 1e5, -2.0]}))
+
+
+@pytest.mark.parametrize("report", [REPORT, build_report(GAPS, None, configuration())], ids=["whole", "gaps"])
+def test_a_figure_is_drawn_as_reportlab_draws_it(report):
+    for signal in report.figure_signals:
+        figure = Figure(signal, caption="c", alternative="a")
+        shown = _Maker(report, FACE, STYLES, 504).figure(figure)._content[0]
+        reference = renderPDF.GraphicsFlowable(signal_drawing(report, signal, FACE))
+        assert drawn(shown, width=504) == drawn(reference, width=504)
