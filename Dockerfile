@@ -7,8 +7,10 @@ COPY requirements/fleet.txt /src/requirements.txt
 # No pip of its own: what installed it is not needed to run it.
 RUN python -m venv --without-pip /opt/lumen \
     && python -m pip --python /opt/lumen/bin/python install --no-cache-dir --no-deps --require-hashes -r /src/requirements.txt
-COPY pyproject.toml setup.cfg README.md LICENSE /src/
+COPY pyproject.toml setup.cfg setup.py README.md LICENSE /src/
 COPY lumen_assets /src/lumen_assets
+# What `lumen --version` says besides the version: --build-arg LUMEN_GIT_REVISION=$(git rev-parse --short HEAD)
+ARG LUMEN_GIT_REVISION
 RUN python -m pip --python /opt/lumen/bin/python install --no-cache-dir --no-deps --no-build-isolation /src
 
 FROM ${BASE}

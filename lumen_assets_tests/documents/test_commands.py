@@ -33,6 +33,12 @@ ELSEWHERE = {
 }
 """Beginnings of commands in blocks that cannot run here, and why not."""
 
+BY_THEMSELVES = {
+    (RUNBOOK, SECTION): "lumen_assets_tests/documents/test_disaster.py",
+    (ROOT / "docs" / "retention.md", "A day of the future"): "lumen_assets_tests/retention/test_retention.py",
+}
+"""Sections whose commands take a place of their own, and the test that runs them there."""
+
 INLINE_ELSEWHERE = {
     "lumen ui": "it stays until it is stopped; lumen_assets_tests/ui starts it",
     "lumen gauges --serve": "it stays until it is stopped, and needs an address; see lumen_assets_tests/health",
@@ -96,6 +102,9 @@ def test_what_is_said_to_run_elsewhere_is_there() -> None:
     everything = [line for document in RUN_IN_BLOCKS for line in lines(document)]
     assert [start for start in ELSEWHERE if not any(line.startswith(start) for line in everything)] == []
     assert [code for code in INLINE_ELSEWHERE if code not in INLINE] == []
+    for (document, heading), test in BY_THEMSELVES.items():
+        assert any(block.heading == heading for block in blocks(document))
+        assert document.name in (ROOT / test).read_text(encoding="utf-8")
 
 
 def test_targets_of_make_exist() -> None:
@@ -131,11 +140,11 @@ def test_commands_in_lines_work(installation: Installation, monkeypatch: pytest.
 
 
 def lines(document: Path) -> list[str]:
-    """The lines of the shell blocks, continued ones joined; without the disaster, which has a test of its own."""
+    """The lines of the shell blocks, continued ones joined; without the sections that have a test of their own."""
     found = [
         block.text
         for block in blocks(document)
-        if block.language == "sh" and (document, block.heading) != (RUNBOOK, SECTION)
+        if block.language == "sh" and (document, block.heading) not in BY_THEMSELVES
     ]
     return "\n".join(found).replace("\\\n", " ").splitlines()
 
