@@ -36,9 +36,10 @@ def installation(made: Installation, tmp_path: Path) -> Installation:
     return Installation(tmp_path / "installation")
 
 
-def look(installation: Installation) -> dg.AssetCheckEvaluation:
+def look(installation: Installation, tags: dict[str, str] | None = None) -> dg.AssetCheckEvaluation:
     with dg.DagsterInstance.ephemeral() as instance:
-        result = build_defs(installation.workspace).resolve_job_def("late_data").execute_in_process(instance=instance)
+        job = build_defs(installation.workspace).resolve_job_def("late_data")
+        result = job.execute_in_process(instance=instance, tags=tags)
     (found,) = result.get_asset_check_evaluations()
     assert (found.asset_key, found.check_name) == (dg.AssetKey("archive"), "inputs")
     return found
@@ -74,6 +75,15 @@ def test_rows_that_arrive_late_are_told_until_the_day_is_frozen_again(installati
     assert (made["archive"]["revision"], made["archive"]["created"]) == (2, True)
     assert look(installation).passed
     assert "inputs_changed" not in {one.kind for one in installation.workspace.outbox().open_incidents()}
+
+
+def test_the_run_of_a_day_repeats_what_is_known(installation: Installation) -> None:
+    """A backfill from the UI has the checks in each of its runs."""
+    run_of_a_day = {"dagster/partition": str(LAST_DAY)}
+    late_row(installation, LAST_DAY)
+    assert look(installation, run_of_a_day).passed, "not looked at"
+    assert not look(installation).passed
+    assert not look(installation, run_of_a_day).passed
 
 
 def test_an_input_that_is_gone_is_no_longer_what_was_frozen(installation: Installation) -> None:

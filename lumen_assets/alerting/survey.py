@@ -143,8 +143,6 @@ def drills(
         for found in newest.values()
         if not found.good and not _good_since(standing.get((found.day, found.revision), {}), found)
     ]
-    if done and done[-1].good is None:
-        events.append(_drill_not_made(done[-1]))
     since = max((found.at for found in done if found.good), default=first_attested)
     if since is not None and now - since > overdue:
         last = done[-1].detail if done and done[-1].good is None else ""
@@ -163,6 +161,8 @@ def drills(
                 command="lumen drill",
             )
         )
+    elif done and done[-1].good is None:
+        events.append(_drill_not_made(done[-1]))
     return events
 
 

@@ -16,11 +16,12 @@ def late_data_check() -> dg.AssetChecksDefinition:
         asset=LATE_DATA.asset_key,
         name=LATE_DATA.name,
         description="The inputs of frozen days are still what was frozen of them: of the last two weeks, and of a "
-        "share of the days before, so that each is looked at every `verify.full_read_days`. It warns.",
+        "share of the days before, so that each is looked at every `verify.full_read_days`. It warns. The run of a day "
+        "repeats what is known: a backfill of many days does not look each time.",
     )
     def inputs(context: dg.AssetCheckExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.AssetCheckResult:
         with translated():
-            looked_at = lumen.look_for_late_data()
+            looked_at = 0 if "dagster/partition" in context.run.tags else lumen.look_for_late_data()
             changed = lumen.frozen_inputs.changed()
         context.log.info("%d days looked at, %d days have changed inputs", looked_at, len(changed))
         named = [f"{day}: {', '.join(names)}" for day, names in changed.items()]

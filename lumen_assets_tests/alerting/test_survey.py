@@ -182,12 +182,18 @@ def test_a_drill_that_failed_is_told_until_its_replica_is_proven_good() -> None:
     assert told_of_drills(drilled(False)) == [failed]
     assert told_of_drills(drilled(False), drilled(True, "2026-01-06 10:00")) == []
     assert told_of_drills(drilled(True), drilled(False, "2026-01-06 10:00")) == [failed]
-    assert told_of_drills(drilled(False), drilled(None, "2026-01-06 10:00")) == [failed], "unknown proves nothing"
+    not_made = f"unreachable cloud {START}"
+    assert told_of_drills(drilled(False), drilled(None, "2026-01-06 10:00")) == [failed, not_made]
     assert told_of_drills(drilled(False), drilled(True, "2026-01-06 10:00", destination="box")) == [failed]
     before = verification(Verdict.MATCH, Finding.INTACT)
     after = verification(Verdict.MATCH, Finding.INTACT, at=at("2026-01-07 10:00"))
     assert told_of_drills(drilled(False), standing=before) == [failed]
     assert told_of_drills(drilled(False), standing=after) == []
+
+
+def test_that_the_last_drill_could_not_be_made_is_told_until_the_next() -> None:
+    assert told_of_drills(drilled(None)) == [f"unreachable cloud {START}"]
+    assert told_of_drills(drilled(None), drilled(True, "2026-01-06 10:00", destination="box")) == []
 
 
 def test_that_no_drill_was_made_in_time_is_told() -> None:
