@@ -26,7 +26,7 @@ from lumen_assets_tests.replication.private_network import forwarded, private_ne
 from lumen_assets_tests.replication.seaweedfs import S3Server
 
 REASON = why_not()
-pytestmark = [pytest.mark.skipif(REASON is not None, reason=str(REASON)), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 SITES = {
     "s3": ("s3.example.com",),
@@ -168,6 +168,7 @@ def test_three_days_on_three_machines_verified_on_a_fourth(quick: Clouds) -> Non
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_the_same_with_full_days_and_everything_installed_anew(real: Clouds) -> None:
     three_days(real, seconds=900)
     with (real.data_root / "controls" / "risk_ledger.jsonl").open("a", encoding="utf-8") as file:
