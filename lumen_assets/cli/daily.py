@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from lumen_assets.cli.outbox import TELLING_SECONDS, said_of
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.cli.summary import append_summary, cell, summary_option, table_of, verdict_row
 from lumen_assets.days import yesterday
+from lumen_assets.errors import PermanentError
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.workspace import Workspace
@@ -60,7 +62,8 @@ def run_day(
     """Run the jobs of a day on the installation's own Dagster instance."""
     from lumen_assets.defs.day_runs import DayRunner, open_instance  # Dagster: half a second that --help does not wait
 
-    workspace.take_over()
+    with suppress(PermanentError):  # a damaged ledger is said when the day's run has been told
+        workspace.take_over()
     with open_instance(workspace) as instance:
         runner = DayRunner(workspace, instance, listener=lambda entry: _show(entry, console), verbose=verbose)
         try:

@@ -32,7 +32,8 @@ def test_it_is_not_root_and_is_told_what_may_be_written() -> None:
 
 def test_the_base_is_pinned_and_every_package_too() -> None:
     found = instructions()
-    [base] = [rest for word, rest in found if word == "ARG"]
+    [base, revision] = [rest for word, rest in found if word == "ARG"]
+    assert revision == "LUMEN_GIT_REVISION"
     assert re.fullmatch(r"BASE=docker\.io/library/python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", base)
     assert {rest.split()[0] for word, rest in found if word == "FROM"} == {"${BASE}"}
     installs = [rest for word, rest in found if word == "RUN" and " install " in rest and "pip" in rest]

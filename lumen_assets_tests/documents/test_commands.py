@@ -35,6 +35,7 @@ ELSEWHERE = {
 
 BY_THEMSELVES = {
     (RUNBOOK, SECTION): "lumen_assets_tests/documents/test_disaster.py",
+    (ROOT / "docs" / "secrets.md", "The archive key"): "lumen_assets_tests/settings/test_changing_the_key.py",
     (ROOT / "docs" / "retention.md", "A day of the future"): "lumen_assets_tests/retention/test_retention.py",
 }
 """Sections whose commands take a place of their own, and the test that runs them there."""

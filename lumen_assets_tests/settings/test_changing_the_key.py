@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "secrets.md"
 
 def run_the_page(folder: Path) -> tuple[str, str]:
     """What its commands printed, and the key that they leave in the environment."""
-    [commands] = re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    [commands] = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (folder / "lumen").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lumen_assets.cli "$@"\n')
     (folder / "lumen").chmod(0o700)
     done = subprocess.run(
