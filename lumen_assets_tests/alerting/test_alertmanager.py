@@ -6,8 +6,7 @@ import contextlib
 import json
 import logging
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from lumen_assets_tests.alerting.receiver import Say, Server, event, message
 from lumen_assets_tests.alerting.scenes import Clock, outbox_at, over
 from lumen_assets_tests.alerting.scenes import event as scene_event
 from lumen_assets_tests.ports import free_ports
+from lumen_assets_tests.waiting import until
 
 PROGRAM = "/usr/bin/prometheus-alertmanager"
 CONFIGURATION = """
@@ -61,15 +61,6 @@ class Alertmanager:
         return sending.send(message(**{"since": since, "at": now, **changes}), now)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """What ``condition`` gives as soon as that is something."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-    return value
-
-
 @pytest.fixture
 def alertmanager(tmp_path: Path, receiver: Server) -> Iterator[Alertmanager]:
     (tmp_path / "alertmanager.yml").write_text(CONFIGURATION.format(url=receiver.url))
@@ -91,7 +82,7 @@ def alertmanager(tmp_path: Path, receiver: Server) -> Iterator[Alertmanager]:
             return False
 
         try:
-            until(ready)
+            until(ready, "Alertmanager")
             yield running
         finally:
             process.terminate()
@@ -105,7 +96,7 @@ def failed(name: object, **given: Any) -> Event:
 def test_fires_once_however_often_it_is_said_and_is_resolved(alertmanager):
     since = datetime.now(UTC) - timedelta(hours=1)
     assert alertmanager.send(since=since) == "HTTP 200"
-    first = until(alertmanager.notifications)[0]
+    first = until(alertmanager.notifications, "a notification")[0]
     assert first["status"] == "firing"
     (alert,) = first["alerts"]
     assert alert["labels"] == {
@@ -131,7 +122,9 @@ def test_fires_once_however_often_it_is_said_and_is_resolved(alertmanager):
     alertmanager.send(number=3, since=since, count=9)
     assert len(alertmanager.alerts()) == 1
     alertmanager.send(number=4, since=since, state=State.RESOLVED)
-    resolved = until(lambda: [told for told in alertmanager.notifications() if told["status"] == "resolved"])[0]
+    resolved = until(
+        lambda: [told for told in alertmanager.notifications() if told["status"] == "resolved"], "the notification"
+    )[0]
     assert [alert["labels"] for alert in resolved["alerts"]] == [alert["labels"]]
     assert alertmanager.alerts() == []
     assert [told["status"] for told in alertmanager.notifications()] == ["firing", "resolved"]
@@ -158,7 +151,7 @@ def test_events_through_the_outbox_are_grouped_deduplicated_and_resolved(alertma
     assert "365 events so far" in alert["annotations"]["text"]
     assert "and 315 more" in alert["annotations"]["text"]
     assert abs(datetime.fromisoformat(alert["startsAt"]) - begun) < timedelta(seconds=1)
-    first = until(alertmanager.notifications)[0]
+    first = until(alertmanager.notifications, "a notification")[0]
     assert [one["labels"] for one in first["alerts"]] == [alert["labels"]]
 
     assert told_of(*year) == 0  # all known
@@ -169,7 +162,9 @@ def test_events_through_the_outbox_are_grouped_deduplicated_and_resolved(alertma
 
     assert told_of(failed("other", source="replica/drive", error_class="quota", severity=Severity.WARNING)) == 1
     assert [one["labels"]["source"] for one in alertmanager.alerts()] == ["replica/cloud", "replica/drive"]
-    both = until(lambda: [told for told in alertmanager.notifications() if len(told["alerts"]) == 2])[0]
+    both = until(
+        lambda: [told for told in alertmanager.notifications() if len(told["alerts"]) == 2], "the notification"
+    )[0]
     assert both["groupLabels"] == {"alertname": "materialization_failed"}
 
     assert told_of(over("all", source="replica/cloud", subject="", at=clock())) == 1
@@ -179,7 +174,7 @@ def test_events_through_the_outbox_are_grouped_deduplicated_and_resolved(alertma
         alerts = [one for told in alertmanager.notifications() for one in told["alerts"]]
         return [one["labels"] for one in alerts if one["status"] == "resolved"]
 
-    assert until(resolved)[0] == alert["labels"]
+    assert until(resolved, "the alert to be gone")[0] == alert["labels"]
     assert {labels["source"] for labels in resolved()} == {"replica/cloud"}
     assert [incident.source for incident in outbox.open_incidents()] == ["replica/drive"]
     assert outbox.depth(clock())["alertmanager"].messages == 0
@@ -187,12 +182,14 @@ def test_events_through_the_outbox_are_grouped_deduplicated_and_resolved(alertma
 
 def test_a_severity_that_rises_replaces_the_lower_one(alertmanager):
     alertmanager.send(severity=Severity.WARNING)
-    until(alertmanager.notifications)
+    until(alertmanager.notifications, "a notification")
     alertmanager.send(number=2, severity=Severity.CRITICAL)
     assert [alert["labels"]["severity"] for alert in alertmanager.alerts()] == ["critical"]
     alertmanager.send(number=3, severity=Severity.INFO, state=State.RESOLVED)
     assert alertmanager.alerts() == []
-    last = until(lambda: [told for told in alertmanager.notifications() if told["status"] == "resolved"])[-1]
+    last = until(
+        lambda: [told for told in alertmanager.notifications() if told["status"] == "resolved"], "the notification"
+    )[-1]
     assert {alert["labels"]["severity"] for alert in last["alerts"]} <= {"warning", "critical"}
 
 
@@ -200,7 +197,10 @@ def test_incidents_of_one_kind_are_one_notification_and_stay_apart(alertmanager)
     sources = ["replica/cloud", "replica/drive", 'odd "source" \\ 한글\n']
     for source in sources:
         alertmanager.send(source=source)
-    told = until(lambda: [told for told in alertmanager.notifications() if len(told["alerts"]) == len(sources)])[0]
+    told = until(
+        lambda: [told for told in alertmanager.notifications() if len(told["alerts"]) == len(sources)],
+        "the notification",
+    )[0]
     assert told["groupLabels"] == {"alertname": "materialization_failed"}
     alertmanager.send(number=2, source=sources[2], severity=Severity.WARNING)  # found by its label
     alertmanager.send(number=3, source=sources[2], severity=Severity.WARNING, state=State.RESOLVED)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from lumen_assets.backfill.tags import BACKFILL
 from lumen_assets.defs.day_runs import open_instance
 from lumen_assets_tests.installation import LAST_DAY, Installation
+from lumen_assets_tests.waiting import until
 
 DAYS = [LAST_DAY - timedelta(days=number) for number in (2, 1, 0)]
 RANGE = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]))
@@ -50,15 +50,6 @@ def names(*days: date) -> list[str]:
     return [str(day) for day in days]
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come to that")
-
-
 def is_gone(pid: int) -> bool:
     try:
         return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()  # nobody may be there to reap it
@@ -82,7 +73,7 @@ class Backfill:
         )
 
     def __enter__(self) -> Self:
-        wait_for(lambda: self.status() == "STARTED")
+        until(lambda: self.status() == "STARTED", "the run to start")
         (self.worker,) = self.children()
         return self
 
@@ -186,7 +177,7 @@ def test_a_second_signal_ends_at_once_and_leaves_no_run_started(installation: In
 def test_a_worker_killed_is_noticed_its_run_failed_and_its_day_made_by_another(installation: Installation) -> None:
     with Backfill(installation, "--json") as backfill:
         os.kill(backfill.worker, signal.SIGKILL)
-        wait_for(lambda: backfill.status() == "STARTED" and backfill.children() not in ([], [backfill.worker]))
+        until(lambda: backfill.status() == "STARTED" and backfill.children() not in ([], [backfill.worker]), "workers")
         backfill.held.close()
         found = backfill.result(0)
     assert found["done"] == names(HELD, NEXT)
@@ -199,7 +190,7 @@ def test_a_backfill_killed_leaves_a_worker_that_ends_its_day_and_goes(installati
         busy = installation.json("backfill", "--from", str(HELD), "--to", str(HELD))
         assert "is at work on it" in busy["skipped"][str(HELD)]
         backfill.held.close()
-        wait_for(lambda: is_gone(backfill.worker))
+        until(lambda: is_gone(backfill.worker), "the worker to end")
     assert runs(installation) == {str(HELD): [SUCCESS]}
 
 
@@ -208,7 +199,7 @@ def test_a_run_whose_processes_were_all_killed_is_failed_and_its_day_made_again(
         os.kill(backfill.worker, signal.SIGSTOP)  # so that it does not see that it is alone
         backfill.kill()
         os.kill(backfill.worker, signal.SIGKILL)
-        wait_for(lambda: is_gone(backfill.worker))
+        until(lambda: is_gone(backfill.worker), "the worker to end")
         assert backfill.status() == "STARTED"
     assert installation.json("backfill", *BOTH)["done"] == names(HELD, NEXT)
     assert runs(installation)[str(HELD)] == [FAILURE, SUCCESS]

@@ -19,7 +19,7 @@ from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.containers.composed import Composed, composed, composed_postgres
 from lumen_assets_tests.containers.test_compose import UPGRADE
 from lumen_assets_tests.ui.browser import keep, open_page
-from lumen_assets_tests.ui.running import wait_until
+from lumen_assets_tests.waiting import until
 
 DAYS = 3
 RATE_HZ = 0.5
@@ -105,7 +105,7 @@ def test_who_logs_in_backfills_three_days_and_no_secret_is_anywhere(served: Comp
             dialog.get_by_text("All", exact=True).first.click()
             keep(page, "compose-launch")
             dialog.get_by_role("button", name="Launch").last.click()
-            wait_until(lambda: len(green(served, ["attestation"])) == DAYS, "three attested days", 400)
+            until(lambda: len(green(served, ["attestation"])) == DAYS, "three attested days", 400)
             page.goto(f"{served.url}/assets/verification/here?view=partitions")
             expect(page.get_by_text(f"Materialized ({DAYS})")).to_be_visible()
             keep(page, "compose-partitions")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from lumen_assets_tests.defs.daemon import Daemon
 from lumen_assets_tests.defs.mortal import Scene, make_batch
 from lumen_assets_tests.defs.test_killed import came_to, new_scene
 from lumen_assets_tests.installation import Installation
+from lumen_assets_tests.waiting import until
 
 KILLS = 6
 
@@ -53,13 +54,6 @@ def evaluations(scene: Scene) -> int:
     return log.read_bytes().count(b"Checking for new runs for sensor: alerts_runs") if log.exists() else 0
 
 
-def until(condition: Callable[[], object], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.5)
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_a_real_daemon_killed_again_and_again(tmp_path: Path) -> None:
@@ -84,7 +78,7 @@ def test_a_real_daemon_killed_again_and_again(tmp_path: Path) -> None:
                 return depth == 0 and {event.id for event in expected} <= set(came_to(scene, None).events)
 
             with dagster_daemon(scene):
-                until(all_told, LEASE.total_seconds() + 240)
+                until(all_told, "all to be told", LEASE.total_seconds() + 240)
                 time.sleep(90)  # what is told after the least time between two messages, too
         messages = receiver.messages
         assert {message.id for message in messages} == {one.message.id for one in outbox.recent(10_000)}

@@ -7,13 +7,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -30,8 +29,6 @@ from lumen_assets.workspace import Workspace
 from lumen_assets_tests.installation import PUBLIC_TEST_KEY
 from lumen_assets_tests.postgres import running_postgres
 from lumen_assets_tests.redis_server import running_redis
-
-T = TypeVar("T")
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "celery"
 RATE_HZ = 0.5
@@ -154,15 +151,6 @@ def process_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
         if found := re.search(r"Started process for run \(pid: (\d+)\)", entry.message or ""):
             return int(found[1])
     return None
-
-
-def until(condition: Callable[[], T], what: str, seconds: float = 120) -> T:
-    """Wait for it, and return what it came to."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.2)
-    return found
 
 
 @contextmanager

@@ -15,7 +15,8 @@ import pytest
 
 from lumen_assets.days import yesterday
 from lumen_assets.verification import Verdict
-from lumen_assets_tests.fleet.running import Fleet, process_of, running_fleet, until
+from lumen_assets_tests.fleet.running import Fleet, process_of, running_fleet
+from lumen_assets_tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::celery.exceptions.DuplicateTaskNameWarning")
 """``CeleryRunLauncher`` makes its task anew for every run that it launches."""

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import requests
 
 from lumen_assets_tests.installation import Installation
 from lumen_assets_tests.ports import free_ports
+from lumen_assets_tests.waiting import until
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def running_ui(installation: Installation, environment: Mapping[str, str]) -> It
         )
     started = Ui(installation, f"http://127.0.0.1:{port}")
     try:
-        wait_until(lambda: loaded(started), f"the code location to load; see {log}")
+        until(lambda: loaded(started), f"the code location to load; see {log}")
         yield started
     finally:
         os.killpg(process.pid, signal.SIGINT)
@@ -57,13 +57,6 @@ def running_ui(installation: Installation, environment: Mapping[str, str]) -> It
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def wait_until(condition: Any, what: str, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.5)
 
 
 def loaded(ui: Ui) -> bool:

@@ -11,7 +11,8 @@ import pytest
 
 from lumen_assets.days import days_between, yesterday
 from lumen_assets_tests.installation import Installation
-from lumen_assets_tests.ui.running import Ui, running_ui, wait_until
+from lumen_assets_tests.ui.running import Ui, running_ui
+from lumen_assets_tests.waiting import until
 
 DAYS = 12
 ASSETS = (
@@ -72,7 +73,7 @@ def test_days_that_fail_in_the_middle_of_a_backfill(tmp_path: Path) -> None:
             query = "{ partitionBackfillsOrError { ... on PartitionBackfills { results { status } } } }"
             return str(ui.graphql(query)["partitionBackfillsOrError"]["results"][0]["status"])
 
-        wait_until(lambda: status().startswith("COMPLETED"), "the backfill to end", 1200)
+        until(lambda: status().startswith("COMPLETED"), "the backfill to end", 1200)
         seconds = time.monotonic() - began
         assert status() == "COMPLETED_FAILED"
         good = {str(day): "MATERIALIZED" for day in days if day not in bad}
@@ -88,9 +89,9 @@ def test_days_that_fail_in_the_middle_of_a_backfill(tmp_path: Path) -> None:
             done = {day for day, found in shown.items() if found["attestation"] and found["attestation"]["ok"]}
             return done == set(good)
 
-        wait_until(attested, "every good day to be attested, by the sensor", 300)
+        until(attested, "every good day to be attested, by the sensor", 300)
         told = installation.workspace.outbox().open_incidents  # and no attestation fails for want of an archive
-        wait_until(lambda: any(one.kind == "materialization_failed" for one in told()), "the failures to be recorded")
+        until(lambda: any(one.kind == "materialization_failed" for one in told()), "the failures to be recorded")
         (incident,) = [one for one in told() if one.kind == "materialization_failed"]
         assert (incident.source, set(incident.subjects)) == ("report", {str(day) for day in bad})
     print(f"{DAYS} days in {seconds:.0f} s: {60 * DAYS / seconds:.1f} days a minute")

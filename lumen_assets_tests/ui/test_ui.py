@@ -12,7 +12,8 @@ from lumen_assets.days import yesterday
 from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import PUBLIC_TEST_KEY, Installation
 from lumen_assets_tests.ui.browser import keep, open_page
-from lumen_assets_tests.ui.running import Ui, running_ui, wait_until
+from lumen_assets_tests.ui.running import Ui, running_ui
+from lumen_assets_tests.waiting import until
 
 TOKENS = {"GDRIVE_TOKEN": "ya29.canary-drive-token-canary", "DROPBOX_TOKEN": "sl.canary-dropbox-token-canary"}
 ASSETS = ["archive", "attestation", "here", "report", "report_pdf", "telemetry", "there"]
@@ -58,7 +59,7 @@ def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) 
         return bool(runs) and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs)
 
     with watched_arguments() as arguments:
-        wait_until(ended, "the run to end", 150)
+        until(ended, "the run to end", 150)
     assert any(b"lumen_assets.definitions" in line for line in arguments)  # those of the daemon and its servers
     secrets = [PUBLIC_TEST_KEY, *TOKENS.values()]
     assert not [secret for secret in secrets for line in arguments if secret.encode() in line]
