@@ -176,6 +176,13 @@ def test_targets_of_make_exist() -> None:
     assert targets <= {name for names in rules for name in names.split()}
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_a_readme_says_where_lumen_is_before_it_calls_it(name: str) -> None:
+    codes = inline_code(ROOT / name)
+    first = next(index for index, code in enumerate(codes) if code.startswith("lumen "))
+    assert 'export PATH="$PWD/.venv/bin:$PATH"' in codes[:first]
+
+
 @pytest.mark.parametrize("code", SYNOPSES)
 def test_a_synopsis_names_commands_and_options_that_exist(code: str) -> None:
     words = code.removeprefix("lumen ").partition(" -- ")[0]
