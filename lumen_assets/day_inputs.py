@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,9 @@ from typing import Any, Final
 from lumen_assets import telemetry
 from lumen_assets.days import yesterday
 from lumen_assets.durable import remove_left_over
+from lumen_assets.errors import PermanentError
+from lumen_assets.report import load_report
+from lumen_assets.report.before import DayBefore, before_by_report, before_by_telemetry
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
@@ -37,13 +40,19 @@ class DayInputs:
         self._locked = locked
         self._readings: dict[Hashable, DayTelemetry] = {}
         self._cut_from: dict[date, tuple[Hashable, Hashable]] = {}
+        self._slices: dict[date, tuple[DaySlice, Hashable]] = {}
 
     def cut(self, day: date) -> DaySlice:
         """Cut the day out of every input, anew."""
-        return self._cut(day, self._folder(day))
+        found = self._cut(day, self._folder(day))
+        self._slices = {day: (found, _marks(found))}
+        return found
 
     def sliced(self, day: date) -> DaySlice:
-        """The day's slice: the one that is there, else cut now."""
+        """The day's slice: the one that is there, else cut now. One that this process did not cut is read over."""
+        known = self._slices.get(day)
+        if known and known[1] == _marks(known[0]):
+            return known[0]
         return telemetry.load_slice(self._folder(day)) or self.cut(day)
 
     def forget(self, day: date) -> None:
@@ -66,6 +75,23 @@ class DayInputs:
         while len(self._readings) > _REMEMBERED:
             del self._readings[next(iter(self._readings))]
         return found
+
+    def day_before(self, day: date) -> DayBefore | None:
+        """What a report needs of the day before ``day``; None if that has no rows.
+
+        Its own report tells it, where that was made of what the inputs hold now.
+        """
+        configuration, before = self._settings.configuration, day - timedelta(days=1)
+        if known := self._known_reading(before):
+            return before_by_telemetry(known, configuration)
+        with suppress(PermanentError):  # there is none
+            report = load_report(self._settings.reports_folder, before)
+            found = before_by_report(
+                report, self.describe(before), configuration, lambda: self.read_day_before(day).rows
+            )
+            if found:
+                return found
+        return before_by_telemetry(self.read_day_before(day), configuration)
 
     def read_day_before(self, day: date) -> DayTelemetry:
         """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""
@@ -118,6 +144,16 @@ class DayInputs:
                     rate_hz=sources.telemetry.rate_hz,
                     telemetry_path=sources.telemetry.path,
                 )
+
+
+def _marks(cut: DaySlice) -> Hashable:
+    """What the files of a slice are known by as long as nobody writes to them; nobody but us does."""
+    marks = []
+    for item in cut.inputs:
+        if item.present:
+            status = (cut.folder / item.name).stat() if (cut.folder / item.name).is_file() else None
+            marks.append((item.name, status and (status.st_ino, status.st_size, status.st_mtime_ns)))
+    return tuple(marks)
 
 
 def _reading_key(day: date, inputs: Sequence[InputSlice]) -> Hashable:

@@ -46,7 +46,12 @@ _DAY_LENGTH: Final = len("YYYY-MM-DD")
 
 
 class FrozenInput(Protocol):
-    """What provenance tells of an input."""
+    """An input of the day, for the provenance and to make sure that just that was frozen."""
+
+    @property
+    def name(self) -> str:
+        """Its path in the payload."""
+        ...
 
     @property
     def role(self) -> str:
@@ -61,6 +66,11 @@ class FrozenInput(Protocol):
     @property
     def byte_range(self) -> tuple[int, int]:
         """First byte and one past the last byte of the day's part."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the day's part."""
         ...
 
 
@@ -119,7 +129,7 @@ def freeze_day(
         keyring: its first key makes the archive.
         level: Zstandard level.
         threads: compressing threads; 0: one a core.
-        inputs: where the payload comes from; absent ones are left out of the provenance.
+        inputs: what of the payload was cut from where; absent ones are left out of the provenance.
         software: name and version of what makes the archive.
         git_revision: its commit, if known.
         run_id: of the run that makes it, if there is one.
@@ -131,7 +141,7 @@ def freeze_day(
     Raises:
         PermanentError: if a file or folder cannot be used.
         TransientError: if a file changed while it was read.
-        IntegrityError: if what is frozen already is not as it was made.
+        IntegrityError: if an input is not what was cut, or what is frozen already is not as it was made.
     """
     with folder_errors(archive_folder), locked(archive_folder, day.isoformat()):
         _clean(archive_folder, day)
@@ -154,6 +164,7 @@ def freeze_day(
                 threads=threads,
                 progress=progress,
             )
+            _require_as_cut(inputs, created.sha256)
             if before and created.content_digest == before.manifest.content.digest:
                 return before  # it was being written to, and is now as it was
             manifest = Manifest(
@@ -176,6 +187,18 @@ def freeze_day(
             _publish(staging, archive_folder / revision_prefix(day, revision))
         refresh_index(archive_folder, keyring, only=day)
         return replace(load_frozen(archive_folder / revision_prefix(day, revision), keyring), created=True)
+
+
+def _require_as_cut(inputs: Sequence[FrozenInput], frozen: Mapping[str, str]) -> None:
+    for part in inputs:
+        if part.present and frozen.get(part.name) != part.sha256:
+            raise IntegrityError(
+                action="freeze",
+                subject=part.name,
+                cause="the day's part of it is not what was cut any more",
+                error_class="input",
+                hint="materialize the day again from its telemetry on; if it comes back, test the disk and the memory",
+            )
 
 
 def revisions(archive_folder: Path, day: date, keyring: Keyring) -> tuple[FrozenDay, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +25,8 @@ from lumen_assets.settings import Settings, load_settings
 from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from lumen_assets.backfill.running import Result
 
 INTERRUPTED: Final = 130
@@ -63,13 +65,16 @@ def backfill(
     workspace.ensure_key()  # a key that is made or missing is said before anything else
     console = Console(stderr=True, quiet=as_json)
     stop = Stop()
+    recorded: set[str] = set()
     workspace.take_over()
     with open_instance(workspace) as instance:
         choice = choose_days(workspace, instance, asked, absent_only=absent_only)
         processes = workers or workers_that_fit(len(choice.missing))
         with _shown(choice, processes, console) as show, _signals_to(stop):
-            result = run_backfill(instance, choice, _new_id(), workers=processes, stop=stop, listener=show)
-        told = tell_people(workspace, instance, result.runs) if result.runs else {}
+            listen = _recording(workspace, instance, recorded, show)
+            result = run_backfill(instance, choice, _new_id(), workers=processes, stop=stop, listener=listen)
+        unrecorded = [run_id for run_id in result.runs if run_id not in recorded]
+        told = tell_people(workspace, instance, unrecorded) if result.runs else {}
     dry_run = settings.configuration.dry_run
     if as_json:
         print_json({**_as_json(result, asked, told), "dry_run": dry_run})
@@ -91,6 +96,22 @@ def _first(settings: Settings, last: date) -> date:
 
 def _new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def _recording(
+    workspace: Workspace, instance: dg.DagsterInstance, recorded: set[str], listener: Callable[[Event], None]
+) -> Callable[[Event], None]:
+    """A listener that also records, for the alerts, what a day's runs came to: nothing is lost where we are killed."""
+    from lumen_assets.defs.alerts.telling import record_run
+
+    def listen(event: Event) -> None:
+        with suppress(Exception):  # it is tried again when people are told, which says why
+            for run_id in event.runs if isinstance(event, Ended) else ():
+                record_run(workspace, instance, run_id)
+                recorded.add(run_id)
+        listener(event)
+
+    return listen
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def _report_at_hand(lumen: Workspace, day: date) -> domain.DayReport:
 
 def _make_report(lumen: Workspace, day: date) -> tuple[domain.DayReport, domain.WrittenReport]:
     model = domain.build_report(
-        lumen.inputs.read(lumen.inputs.sliced(day)), lumen.inputs.read_day_before(day), lumen.settings.configuration
+        lumen.inputs.read(lumen.inputs.sliced(day)), lumen.inputs.day_before(day), lumen.settings.configuration
     )
     return model, domain.write_report(model, lumen.settings.reports_folder)
 

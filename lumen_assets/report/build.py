@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lumen_assets.days import KST
+from lumen_assets.report.before import DayBefore, before_by_telemetry
 from lumen_assets.report.effects import rule_effects
 from lumen_assets.report.gaps import recording
 from lumen_assets.report.model import DayReport, Input, Quotes, RejectedLine, Risks, ShownQuote, ShownRisk
@@ -21,7 +22,9 @@ SHOWN: Final = 3
 SEVERITIES: Final = ("crit", "warn", "info")
 
 
-def build_report(today: DayTelemetry, previous: DayTelemetry | None, configuration: Configuration) -> DayReport:
+def build_report(
+    today: DayTelemetry, previous: DayBefore | DayTelemetry | None, configuration: Configuration
+) -> DayReport:
     """The report of a day; equal arguments give equal reports.
 
     Args:
@@ -29,17 +32,17 @@ def build_report(today: DayTelemetry, previous: DayTelemetry | None, configurati
         previous: the day before, for changes; None if there is nothing of it.
         configuration: language, title, signals and expected rate.
     """
-    compared = previous if previous is not None and not previous.rows.is_empty() else None
+    before = before_by_telemetry(previous, configuration) if isinstance(previous, DayTelemetry) else previous
     return DayReport(
         day=today.day,
-        previous_day=compared.day if compared else None,
+        previous_day=before.day if before else None,
         title=visible(configuration.report.title),
         language=configuration.report.language,
         sample=today.sample,
         gateway_status=visible(today.gateway_status) if today.gateway_status is not None else None,
         recording=recording(today, configuration.sources.telemetry.rate_hz),
-        signals=signal_reports(today, compared, configuration),
-        rule_effects=rule_effects(today, compared),
+        signals=signal_reports(today, before, configuration),
+        rule_effects=rule_effects(today, before),
         quotes=_quotes(today.quotes),
         risks=_risks(today.risks),
         inputs=tuple(_input(reading) for reading in today.inputs),

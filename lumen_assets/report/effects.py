@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lumen_assets.days import KST
+from lumen_assets.days import KST, day_bounds
+from lumen_assets.report.before import DayBefore
 from lumen_assets.report.distribution import Values, exact_mean, finite_difference
 from lumen_assets.report.model import RuleEffect
 from lumen_assets.report.plain_text import visible
-from lumen_assets.report.statistics import instants, microseconds, signal_names, values_of
+from lumen_assets.report.signals import instants, microseconds, signal_names, values_of
 from lumen_assets.telemetry.model import DayTelemetry, RecordedEffect, RuleChange
 
 NEAR: Final = 1_000_000
@@ -36,7 +37,7 @@ RECORDED_SIGNALS: Final = {
 _Signal = tuple[NDArray[np.int64], Values]
 
 
-def rule_effects(today: DayTelemetry, previous: DayTelemetry | None) -> tuple[RuleEffect, ...]:
+def rule_effects(today: DayTelemetry, before: DayBefore | None) -> tuple[RuleEffect, ...]:
     """Every rule change of the day with its effects, and recorded effects that no change matches; by time.
 
     The half minute before a change just after midnight lies in the day before, so its rows are used too. The day
@@ -51,7 +52,7 @@ def rule_effects(today: DayTelemetry, previous: DayTelemetry | None) -> tuple[Ru
         pairs.append((change, matches.pop(0) if matches else None, True))
     pairs.extend((effect, effect, False) for effects in recorded.values() for effect in effects)
     pairs.sort(key=lambda pair: pair[0].at)
-    near = _rows_near([change.at for change, _, _ in pairs], today, previous)
+    near = _rows_near([change.at for change, _, _ in pairs], today, before)
     signals = {name: values_of(near, name) for name in signal_names(near)}
     return tuple(
         _rule_effect(number, change, effect, signals, in_history=in_history)
@@ -59,13 +60,13 @@ def rule_effects(today: DayTelemetry, previous: DayTelemetry | None) -> tuple[Ru
     )
 
 
-def _rows_near(changes: Iterable[datetime], today: DayTelemetry, previous: DayTelemetry | None) -> pl.DataFrame:
+def _rows_near(changes: Iterable[datetime], today: DayTelemetry, before: DayBefore | None) -> pl.DataFrame:
     """The day's signals in the windows around changes, where the day before has its share of the first ones."""
-    rows = today.rows
-    if previous is not None:
-        rows = pl.concat([previous.rows, rows], how="diagonal").select(rows.columns)
+    rows, changed = today.rows, [microseconds(change) for change in changes]
+    if before is not None and changed and min(changed) - FAR < microseconds(day_bounds(today.day)[0]):
+        rows = pl.concat([before.rows(), rows], how="diagonal").select(rows.columns)
     moments, near = instants(rows), np.zeros(rows.height, dtype=bool)
-    for instant in map(microseconds, changes):
+    for instant in changed:
         near[_between(moments, instant - FAR, instant + FAR)] = True
     return rows.filter(near)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from lumen_assets.days import KST, day_bounds
 from lumen_assets.report.model import Gap, Recording
-from lumen_assets.report.statistics import SECONDS_A_DAY, instants, microseconds
+from lumen_assets.report.signals import instants, microseconds
+from lumen_assets.report.statistics import SECONDS_A_DAY
 from lumen_assets.telemetry.model import DayTelemetry
 
 LISTED_GAPS: Final = 10

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from lumen_assets.days import day_bounds
-from lumen_assets.report.distribution import Values, curve, distribution, finite_difference, mean_of, share_on_target
-from lumen_assets.report.model import MINUTES, SignalReport, TargetRange
+from lumen_assets.report.before import DayBefore, Level
+from lumen_assets.report.distribution import curve, distribution, finite_difference, share_on_target
+from lumen_assets.report.model import MINUTES, SignalReport
 from lumen_assets.report.plain_text import visible
+from lumen_assets.report.signals import microseconds, signal_names, target_of, values_of
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import DayTelemetry
 
@@ -26,30 +27,6 @@ SECONDS_A_DAY: Final = 86_400
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
-def microseconds(moment: datetime) -> int:
-    """Since 1970 UTC, exact."""
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
-
-
-def instants(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """``ts`` in microseconds since 1970 UTC, ascending."""
-    return rows["ts"].to_physical().to_numpy()
-
-
-def signal_names(rows: pl.DataFrame) -> list[str]:
-    """The columns that are signals, in order of the file."""
-    return [name for name in rows.columns if name != "ts"]
-
-
-def values_of(rows: pl.DataFrame, name: str) -> tuple[NDArray[np.int64], Values]:
-    """Instants and values of one signal where it has a value; both empty if there is no such column."""
-    if name not in rows.columns:
-        return np.empty(0, np.int64), np.empty(0, np.float64)
-    if rows[name].null_count():
-        rows = rows.select("ts", name).drop_nulls()
-    return instants(rows), rows[name].cast(pl.Float64).to_numpy()
-
-
 def figure_file(day: date, name: str) -> str:
     """``report_YYYY-MM-DD_<signal>.svg``; a name that is no plain file name is replaced by its digest's start."""
     plain = name if _PLAIN_NAME.fullmatch(name) else f"signal-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
@@ -57,14 +34,14 @@ def figure_file(day: date, name: str) -> str:
 
 
 def signal_reports(
-    today: DayTelemetry, previous: DayTelemetry | None, configuration: Configuration
+    today: DayTelemetry, before: DayBefore | None, configuration: Configuration
 ) -> tuple[SignalReport, ...]:
     """Every signal: configured ones first, in their order, then the other columns in theirs."""
     others_left = OTHER_FIGURES
     reports = []
     for name in _ordered_names(today.rows, configuration):
         wants_figure = name in configuration.signals or others_left > 0
-        report = _signal_report(name, today, previous, configuration, wants_figure=wants_figure)
+        report = _signal_report(name, today, before, configuration, wants_figure=wants_figure)
         if report.figure and not report.configured:
             others_left -= 1
         reports.append(report)
@@ -77,15 +54,16 @@ def _ordered_names(rows: pl.DataFrame, configuration: Configuration) -> Iterator
 
 
 def _signal_report(
-    name: str, today: DayTelemetry, previous: DayTelemetry | None, configuration: Configuration, *, wants_figure: bool
+    name: str, today: DayTelemetry, before: DayBefore | None, configuration: Configuration, *, wants_figure: bool
 ) -> SignalReport:
     signal = configuration.signals.get(name)
-    target = TargetRange(signal.target.min, signal.target.max) if signal and signal.target else None
+    target = target_of(name, configuration)
     language = configuration.report.language
     moments, values = values_of(today.rows, name)
     found = distribution(values)
     share = share_on_target(values, target)
-    mean_change, share_change = _changes(name, previous, target, found.mean if found else None, share)
+    level = before.levels.get(visible(name)) if before else None
+    mean_change, share_change = _changes(level, found.mean if found else None, share)
     start, _ = day_bounds(today.day)
     edges = microseconds(start) + np.arange(MINUTES + 1, dtype=np.int64) * 60_000_000
     return SignalReport(
@@ -108,19 +86,13 @@ def _signal_report(
     )
 
 
-def _changes(
-    name: str, previous: DayTelemetry | None, target: TargetRange | None, mean: float | None, share: float | None
-) -> tuple[float | None, float | None]:
+def _changes(before: Level | None, mean: float | None, share: float | None) -> tuple[float | None, float | None]:
     """Mean and share of this day minus those of the day before."""
-    if previous is None or mean is None:
+    if before is None or before.mean is None or mean is None:
         return None, None
-    _, before = values_of(previous.rows, name)
-    mean_before = mean_of(before)
-    if mean_before is None:
-        return None, None
-    share_before = share_on_target(before, target)
+    share_before = before.share_on_target
     share_change = share - share_before if share is not None and share_before is not None else None
-    return finite_difference(mean, mean_before), share_change
+    return finite_difference(mean, before.mean), share_change
 
 
 def _improved(change: float | None, good: str | None) -> bool | None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,11 @@ NOW = datetime(2026, 11, 22, 0, 5, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Input:
+    name: str
     role: str
     present: bool
     byte_range: tuple[int, int]
+    sha256: str = ""
 
 
 class Place:
@@ -61,7 +64,10 @@ class Place:
             "keyring": self.keyring,
             "level": 1,
             "threads": 1,
-            "inputs": [Input("telemetry", True, (5, 10)), Input("gateway", False, (0, 0))],
+            "inputs": [
+                Input("logs/metrics.csv", "telemetry", True, (5, 10), sha256(content.encode()).hexdigest()),
+                Input("gateway.yaml", "gateway", False, (0, 0)),
+            ],
             "software": "lumen-assets 0",
             "git_revision": None,
             "run_id": "run",
@@ -245,6 +251,15 @@ def test_a_failed_freeze_leaves_nothing(place: Place) -> None:
         place.freeze("two", progress=interfere)
     assert place.files() == before
     assert not list(place.archive.glob(".tmp-*"))
+
+
+def test_what_is_not_what_was_cut_is_not_frozen(place: Place) -> None:
+    place.freeze("a")
+    before = place.files()
+    cut = Input("logs/metrics.csv", "telemetry", True, (5, 10), sha256(b"b").hexdigest())
+    with pytest.raises(IntegrityError, match=r"logs/metrics\.csv.*not what was cut any more"):
+        place.freeze("c", inputs=[cut])
+    assert place.files() == before
 
 
 def test_what_a_killed_freeze_left_is_removed_but_not_a_running_one(place: Place) -> None:

@@ -194,6 +194,16 @@ def test_a_backfill_killed_leaves_a_worker_that_ends_its_day_and_goes(installati
     assert runs(installation) == {str(HELD): [SUCCESS]}
 
 
+def test_a_backfill_killed_has_recorded_what_failed_before(installation: Installation) -> None:
+    (installation.home / "controls" / "reports" / f"report_{HELD}.md").mkdir(parents=True)  # it cannot be written there
+    with installation.workspace.working_on(NEXT), Backfill(installation) as backfill:
+        backfill.held.close()
+        until(lambda: runs(installation).get(str(NEXT)), "the next day to begin")
+        backfill.kill()
+        open_incidents = installation.workspace.outbox().open_incidents()
+        assert str(HELD) in {subject for one in open_incidents for subject in one.subjects}
+
+
 def test_a_run_whose_processes_were_all_killed_is_failed_and_its_day_made_again(installation: Installation) -> None:
     with Backfill(installation) as backfill:
         os.kill(backfill.worker, signal.SIGSTOP)  # so that it does not see that it is alone

@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lumen_assets.report.before import DayBefore
 from lumen_assets.report.effects import rule_effects
 from lumen_assets.telemetry.model import RecordedEffect, RuleChange
 from lumen_assets_tests.report.scenes import DAY, DAY_BEFORE, at, frame, telemetry
 
 CHANGE = RuleChange(at("12:00:00"), "a", "r", "0", "1", "")
+
+
+def day_before(rows: pl.DataFrame) -> DayBefore:
+    return DayBefore(DAY_BEFORE, {}, lambda: rows)
 
 
 def day_of(moments, values, **parts):
@@ -65,7 +70,7 @@ def test_a_change_after_midnight_looks_back_into_the_day_before():
         [at("23:59:00", DAY_BEFORE) + timedelta(milliseconds=200 * i) for i in range(300)], {"phase_diff": [0.0] * 300}
     )
     assert rule_effects(today, None)[0].measured["phase_diff"] is None
-    measured = rule_effects(today, telemetry(DAY_BEFORE, before))[0].measured["phase_diff"]
+    measured = rule_effects(today, day_before(before))[0].measured["phase_diff"]
     # 23:59:35 to 00:00:04 at 5 Hz: 125 zeros and 21 ones
     assert measured == pytest.approx(1 - 21 / 146)
 
@@ -102,7 +107,7 @@ def test_changes_close_to_each_other_and_to_midnight_are_measured_as_if_alone():
         return frame(moments, {name: [chance.choice([None, chance.random(), 1.0]) for _ in moments] for name in names})
 
     today, before = rows(DAY, "phase_diff", "new"), rows(DAY_BEFORE, "gone", "phase_diff")
-    found = rule_effects(telemetry(DAY, today, rule_changes=changes), telemetry(DAY_BEFORE, before))
+    found = rule_effects(telemetry(DAY, today, rule_changes=changes), day_before(before))
     series = pl.concat([rows.select("ts", "phase_diff") for rows in (before, today)]).drop_nulls().rows()
     for change, effect in zip(changes, found, strict=True):
         seconds = [((moment - change.at).total_seconds(), value) for moment, value in series]

@@ -119,15 +119,17 @@ def tell(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Iterable[s
         delivered = send(workspace, outbox, seconds=seconds, at_once=True)
 
     all_of_them(
-        *(partial(_record_run, workspace, instance, outbox, run_id) for run_id in run_ids),
+        *(partial(record_run, workspace, instance, run_id) for run_id in run_ids),
         partial(look, workspace, instance, outbox),
         deliver_all,
     )
     return delivered
 
 
-def _record_run(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox, run_id: str) -> None:
+def record_run(workspace: Workspace, instance: dg.DagsterInstance, run_id: str) -> None:
+    """Record what a run came to, to be sent when people are told; doing so again changes nothing."""
     run = instance.get_run_by_id(run_id)
     if run is not None:
         now = datetime.now(UTC)
-        outbox.record(events_of_run(instance, run, now, ui_url=workspace.settings.configuration.alerts.ui_url), now)
+        ui_url = workspace.settings.configuration.alerts.ui_url
+        open_outbox(instance, workspace).record(events_of_run(instance, run, now, ui_url=ui_url), now)

@@ -1,0 +1,72 @@
+"""What a report takes from the day before: from its telemetry, or from its report, which costs a tenth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from lumen_assets.report.distribution import mean_of, share_on_target
+from lumen_assets.report.model import DayReport
+from lumen_assets.report.plain_text import visible
+from lumen_assets.report.signals import signal_names, target_of, values_of
+from lumen_assets.settings import Configuration
+from lumen_assets.telemetry.model import DayTelemetry, InputSlice
+
+
+@dataclass(frozen=True)
+class Level:
+    """How a signal was on a day.
+
+    Attributes:
+        mean: of its values; None where it had none.
+        share_on_target: None without values or target.
+    """
+
+    mean: float | None
+    share_on_target: float | None
+
+
+@dataclass(frozen=True)
+class DayBefore:
+    """The day before the one that is reported on; it has rows.
+
+    Attributes:
+        day: the KST day.
+        levels: of every signal, by its name as reports show it.
+        rows: gives its rows; asked for only where a rule changed just after midnight.
+    """
+
+    day: date
+    levels: Mapping[str, Level]
+    rows: Callable[[], pl.DataFrame]
+
+
+def before_by_telemetry(telemetry: DayTelemetry, configuration: Configuration) -> DayBefore | None:
+    """The day before, from its rows; None if it has none."""
+    if telemetry.rows.is_empty():
+        return None
+    levels = {}
+    for name in signal_names(telemetry.rows):
+        _, values = values_of(telemetry.rows, name)
+        levels[visible(name)] = Level(mean_of(values), share_on_target(values, target_of(name, configuration)))
+    return DayBefore(telemetry.day, levels, lambda: telemetry.rows)
+
+
+def before_by_report(
+    report: DayReport, inputs: Iterable[InputSlice], configuration: Configuration, rows: Callable[[], pl.DataFrame]
+) -> DayBefore | None:
+    """The same, from its report; None if that was made of other telemetry or targets, or the day has no rows."""
+    made_of = {item.sha256 for item in report.inputs if item.role == "telemetry" and item.present}
+    there_now = {item.sha256 for item in inputs if item.role == "telemetry" and item.present}
+    targets = {visible(name): target_of(name, configuration) for name in configuration.signals}
+    same = made_of == there_now and all(signal.target == targets.get(signal.name) for signal in report.signals)
+    levels = {
+        signal.name: Level(signal.values.mean if signal.values else None, signal.share_on_target)
+        for signal in report.signals
+    }
+    if not same or not report.recording.rows or len(levels) < len(report.signals):
+        return None
+    return DayBefore(report.day, levels, rows)
