@@ -103,7 +103,7 @@ def changed(data: bytes) -> None:
                 archive[at:at] = bytes(count)
             case _:
                 archive[at : at + len(SMALL)] = SMALL
-    if archive != LARGE:
+    if archive not in (LARGE, SMALL):
         _must_be_refused(bytes(archive))
 
 
