@@ -115,7 +115,7 @@ def staged_folder(to: Path) -> Iterator[Path]:
 
 
 def _move_into_place(staging: Path, to: Path) -> None:
-    if staging.parent == to:  # a mount point cannot be renamed away
+    if staging.parent == to:  # a mount point cannot be renamed away: its parts are moved, bag-info.txt last
         for place in sorted(staging.iterdir(), reverse=True):
             place.rename(to / place.name)
         staging.rmdir()

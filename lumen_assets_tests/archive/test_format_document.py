@@ -15,6 +15,7 @@ import zstandard
 
 from lumen_assets.archive import Key, digest_file
 from lumen_assets.archive.stream import DecryptingReader
+from lumen_assets_tests.archive import test_golden
 from lumen_assets_tests.archive.test_golden import ARCHIVE, FILES, GOLDEN
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
@@ -32,6 +33,16 @@ def test_the_reader_in_the_document_reads(text: str) -> None:
     files = names["read_archive"](ARCHIVE.read_bytes(), bytes(range(32)), BOUND_TO)
     assert {name.removeprefix("lumen-2026-11-21-r1/data/") for name in files} >= set(FILES)
     assert len(files) == len(FILES) + 4
+
+
+def test_the_reader_in_the_document_reads_archives_of_several_segments(text: str) -> None:
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], names)  # noqa: S102 - our own document
+    golden = test_golden.TestLabelled
+    files = names["read_archive"](golden.ARCHIVE.read_bytes(), bytes(range(32, 64)), golden.BOUND_TO)
+    assert {name: files[f"src/data/{name}"] for name in golden.FILES} == {
+        name: content for name, (content, _) in golden.FILES.items()
+    }
 
 
 def test_the_worked_example_is_the_golden_archive(text: str, key: Key) -> None:
