@@ -116,8 +116,8 @@ class Settings(BaseModel):
     def content_configuration(self) -> str:
         """The settings that shape a day's content, as YAML: what is frozen with it.
 
-        Left out is what does not change it: when it runs, where replicas go, how they are checked, whether inputs may be
-        links. So a new destination makes no new revision of old days, and no path of a machine gets into an archive.
+        Left out is what does not change it: when it runs, where replicas go, how they are checked, whether inputs may
+        be links. So a new destination makes no new revision of old days, and no path of a machine gets into an archive.
         Signals keep their order, the report's: so a day can be made again from what is in its archive.
         """
         content = self.configuration.model_dump(
