@@ -122,13 +122,14 @@ class DayInputs:
         return found
 
     def _mark(self) -> Hashable:
-        names = input_names(self._settings.data_root, **self._sources)
+        sources = self._settings.configuration.sources
+        names = input_names(self._settings.data_root, sources.telemetry.path, sources.extra)
         return inputs_mark(self._settings.data_root, names)
 
     @property
     def _sources(self) -> dict[str, Any]:
         sources = self._settings.configuration.sources
-        return {"telemetry_path": sources.telemetry.path, "extra": sources.extra}
+        return {"telemetry_path": sources.telemetry.path, "extra": sources.extra, "links": sources.links}
 
     def _folder(self, day: date) -> Path:
         return self._settings.slices_folder / day.isoformat()

@@ -32,6 +32,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     configuration = workspace.settings.configuration
     partitions = daily_partitions(configuration)
     destinations = {name: destination.type for name, destination in configuration.destinations.items()}
+    verifications = [dg.AssetKey(["verification", name]) for name in destinations]
     dry_run = configuration.dry_run
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
     retention, late_data = retention_job(destinations), late_data_job()
@@ -55,9 +56,14 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             *(replica_asset(partitions, name, kind, dry_run=dry_run) for name, kind in destinations.items()),
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
             drill_asset(),
-            attestation_asset(partitions, list(destinations), freshness(configuration)),
+            attestation_asset(partitions, verifications, freshness(configuration)),
         ],
-        asset_checks=[health_check(), copies_check(), late_data_check(), drill_age_check()],
+        asset_checks=[
+            health_check(),
+            copies_check(verifications),
+            late_data_check(),
+            drill_age_check(verifications),
+        ],
         jobs=[daily, attest, rolling, retention, late_data, drill, repair_job(partitions, destinations)],
         schedules=schedules,
         sensors=[*workers, *alert_sensors(watched)],

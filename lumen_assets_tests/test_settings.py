@@ -124,7 +124,9 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
 def test_content_configuration_leaves_out_what_does_not_shape_a_day(tmp_path: Path) -> None:
     plain = load_settings({"LUMEN_HOME": "/a"}, tmp_path).content_configuration
     write(
-        tmp_path, "destinations: {x: {type: local, path: /y}}\npolicy: {required_replicas: 1}\nschedule: {at: '10:00'}"
+        tmp_path,
+        "destinations: {x: {type: local, path: /y}}\npolicy: {required_replicas: 1}\nschedule: {at: '10:00'}\n"
+        "sources: {links: refuse}",
     )
     assert load_settings({"LUMEN_HOME": "/b"}, tmp_path).content_configuration == plain
     write(tmp_path, "report: {language: en}")

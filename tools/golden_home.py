@@ -36,8 +36,8 @@ policy: {{required_replicas: 1}}
 catch_up: {{enabled: false}}
 """
 
-NOBODY_LISTENS: Final = {"LUMEN_ALERT_URL": "http://127.0.0.1:9/"}
-"""The channel that the message waits for."""
+NOBODY_LISTENS: Final = "http://127.0.0.1:9/"
+"""The channel that the messages wait for."""
 
 REMEMBERED: Final = ("archive", "copies", "verification", "alerts", "dagster")
 """What is kept of LUMEN_HOME. Of ``archive`` the archives are left out: the replicas are the same bytes."""
@@ -50,8 +50,8 @@ def make(folder: Path) -> None:
         write_sample(made.data_root, last_day=DAYS[-1] + timedelta(days=1), days=3, rate_hz=RATE_HZ)
         (made.root / "lumen.yaml").write_text(SETTINGS, encoding="utf-8")
         for day in DAYS:
-            made.json("daily", "--day", str(day), **NOBODY_LISTENS)
-        made.json("drill", "--day", str(DAYS[0]), **NOBODY_LISTENS)
+            made.json("daily", "--day", str(day), LUMEN_ALERT_URL=NOBODY_LISTENS)
+        made.json("drill", "--day", str(DAYS[0]), LUMEN_ALERT_URL=NOBODY_LISTENS)
         _record_an_incident(made)
         folder.mkdir(parents=True)
         for name in REMEMBERED:

@@ -15,8 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from detect_secrets import SecretsCollection
 from detect_secrets.core import baseline
+from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import get_settings
 
 BASELINE = ".secrets.baseline"

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from lumen_assets.days import yesterday
 from lumen_assets_tests.installation import Installation
+from lumen_assets_tests.ui.browser import open_page
 from lumen_assets_tests.ui.running import Ui, running_ui
-from lumen_assets_tests.ui.test_ui import CHROMIUM, QUIET
 
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 DAYS: Final = 14
@@ -44,12 +44,9 @@ def main() -> None:
         report = installation.home / "controls" / "reports" / f"report_{last}.pdf"
         command = ["pdftoppm", "-png", "-r", "100", "-f", "1", "-l", "1", "-singlefile", str(report)]
         _keep("report", subprocess.run(command, capture_output=True, check=True).stdout)  # noqa: S603 - its words are ours
-        with running_ui(installation, {}) as ui, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-            page = browser.new_page()
+        with running_ui(installation, {}) as ui, open_page() as page:
             _graph(page, ui)
             _day(page, ui)
-            browser.close()
 
 
 def _graph(page: Page, ui: Ui) -> None:
@@ -58,6 +55,8 @@ def _graph(page: Page, ui: Ui) -> None:
     page.wait_for_timeout(LOADED)
     page.keyboard.press("Alt+e")  # every group is opened
     page.get_by_text("report_pdf", exact=True).last.wait_for()
+    page.wait_for_timeout(LOADED)
+    page.mouse.dblclick(1000, 650)  # on nothing: the whole graph is put in the middle
     page.wait_for_timeout(LOADED)
     _keep("graph", page.screenshot())
 

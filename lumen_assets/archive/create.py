@@ -19,7 +19,7 @@ from lumen_assets.archive.payload import Source, inspect_payload, read_source, r
 from lumen_assets.archive.stream import EncryptingWriter, Progress
 from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
 from lumen_assets.archive.tar import END, Member, header_bytes, padding
-from lumen_assets.durable import new_file
+from lumen_assets.durable import new_file, remove_abandoned
 from lumen_assets.errors import LumenError, PermanentError
 
 
@@ -58,7 +58,7 @@ def create_archive(
     """Write the files as a bag in a compressed, encrypted archive.
 
     The same files, names, ``bag_info`` and ``mtime`` give the same tar bytes. ``output`` appears only when it is
-    whole; nothing is left behind otherwise.
+    whole; nothing is left behind otherwise, and what a process left that was killed is removed by the next one.
 
     Args:
         members: the payload: files by their path under ``data/``.
@@ -77,6 +77,7 @@ def create_archive(
     """
     _check_base(base_name)
     sources = inspect_payload(members, base_name)
+    remove_abandoned(output)
     if os.path.lexists(output):
         raise _taken(output)
     try:

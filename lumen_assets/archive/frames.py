@@ -12,11 +12,10 @@ from typing import Final
 
 import zstandard
 
-from lumen_assets.archive.stream import ReadableStream, WritableStream, fail, read_fully
+from lumen_assets.archive.stream import FRAME_MAGIC, ReadableStream, WritableStream, fail, read_fully
 
 FRAME_SIZE: Final = 2 << 20
 """Tar bytes in every frame but the last one."""
-FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _BLOCK_MAX: Final = 128 << 10
 
 

@@ -136,17 +136,22 @@ class DecryptedRange:
 
     def _decrypt(self, number: int, block: bytes) -> bytes:
         last = number == self._segments - 1
-        plain: bytes | None = None
         if self._cipher is None:
-            cipher, plain = open_segment(self._keys, self._associated_data, self._header, number, block, last=last)
-            if plain is not None:
-                self._cipher = cipher
-        else:
-            cipher = self._cipher
-            plain = cipher.decrypt(number, block, last=last)
-        if plain is None:
-            fail_segment(cipher, self._keys, self._name, number, block, last=last)
-        return plain
+            self._cipher, plain = open_segment(
+                self._keys,
+                self._associated_data,
+                self._header,
+                number,
+                block,
+                last=last,
+                name=self._name,
+                start=lambda: self._source.read_at(HEADER_SIZE, TAG_SIZE),
+            )
+            return plain
+        opened = self._cipher.decrypt(number, block, last=last)
+        if opened is None:
+            fail_segment(self._cipher, self._name, number, block, last=last)
+        return opened
 
 
 def extract_paths(

@@ -206,6 +206,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "note_no_header": ("머리글 없음", "no header"),
     "note_empty_file": ("빈 파일", "empty file"),
     "note_unknown_status": ("알 수 없는 상태 값", "unknown status"),
+    "note_link": ("심볼릭 링크로 읽음", "read through a symbolic link"),
     "note_bad_yaml": ("YAML 오류", "not valid YAML"),
     "kind_blank": ("빈 줄", "blank"),
     "kind_repeated_header": ("반복된 머리글", "repeated header"),

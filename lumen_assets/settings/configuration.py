@@ -60,6 +60,11 @@ class Sources(Section):
         ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
         description="further inputs to freeze, as glob patterns; by day where they have timestamps",
     )
+    links: Literal["follow", "refuse"] = Field(
+        "follow",
+        description="inputs that are symbolic links: read, and said in the report, or an error. What a pattern finds "
+        "and leads out of LUMEN_DATA_ROOT is not taken either way",
+    )
 
 
 class Label(Section):

@@ -116,13 +116,14 @@ class Settings(BaseModel):
     def content_configuration(self) -> str:
         """The settings that shape a day's content, as YAML: what is frozen with it.
 
-        Left out is what does not change it: when it runs, where replicas go, how they are checked. So a new destination
-        makes no new revision of old days, and no path of a machine gets into an archive. Signals keep their
-        order, which is that of the report: so a day can be made again from what is in its archive.
+        Left out is what does not change it: when it runs, where replicas go, how they are checked, whether inputs may
+        be links. So a new destination makes no new revision of old days, and no path of a machine gets into an archive.
+        Signals keep their order, the report's: so a day can be made again from what is in its archive.
         """
         content = self.configuration.model_dump(
             mode="json",
             include={"timezone": True, "sources": True, "signals": True, "report": {"language": True, "title": True}},
+            exclude={"sources": {"links"}},
         )
         return yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
 

@@ -90,6 +90,18 @@ def test_what_a_workflow_may_do_is_little_and_bounded(file: Path) -> None:
             assert "env" not in step, "no secret for code that is not ours"
 
 
+def test_images_are_pinned_by_digest_and_a_day_is_made_by_a_python_that_the_tests_run_on() -> None:
+    tests, *_ = jobs(WORKFLOWS / "test.yml")
+    tested = {found["image"]: found["python"] for found in tests["strategy"]["matrix"]["include"]}
+    for image, python in tested.items():
+        assert re.fullmatch(rf"docker\.io/library/python:{python}\.\d+-bookworm@sha256:[0-9a-f]{{64}}", image)
+    assert tests["container"]["image"] == "${{ matrix.image }}"
+    text = GITLAB.read_text("utf-8")
+    assert set(re.findall(r"image: (.*)", text)) <= tested.keys()
+    for file in FILES:
+        assert set(re.findall(r'python-version: "(.*)"', file.read_text("utf-8"))) <= set(tested.values())
+
+
 def test_every_variable_of_the_environment_is_handed_on() -> None:
     """Besides those of machines that stay: DAGSTER_HOME is made in LUMEN_HOME, and no worker waits for runs."""
     text = (WORKFLOWS / "lumen_daily.yml").read_text("utf-8")

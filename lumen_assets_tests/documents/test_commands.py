@@ -10,6 +10,11 @@ from pathlib import Path
 
 import click
 import pytest
+from celery.bin.celery import celery
+from click.testing import CliRunner
+from dagster._cli import create_dagster_cli
+from dagster._daemon.cli import create_dagster_daemon_cli
+from dagster_webserver.cli import create_dagster_webserver_cli
 
 from lumen_assets.cli import main
 from lumen_assets.days import yesterday
@@ -17,10 +22,11 @@ from lumen_assets_tests.alerting.receiver import server
 from lumen_assets_tests.documents.reading import DOCUMENTS, ROOT, blocks, inline_code
 from lumen_assets_tests.documents.shell import run_script
 from lumen_assets_tests.documents.test_disaster import RUNBOOK, SECTION
+from lumen_assets_tests.documents.test_recovery import RECOVERY
 from lumen_assets_tests.installation import PUBLIC_TEST_KEY, Installation
 
 DAY = yesterday()
-LANGUAGES = {"ini", "json", "mermaid", "promql", "python", "sh", "text", "yaml"}
+LANGUAGES = {"go", "ini", "json", "mermaid", "promql", "python", "sh", "text", "yaml"}
 """What a block may be. Commands are `sh` and nothing else, so that none goes by unseen."""
 
 ELSEWHERE = {
@@ -30,6 +36,8 @@ ELSEWHERE = {
     "python -m pytest": "these are the tests",
     "python -m tools.golden_home": "it takes a minute; lumen_assets_tests/test_golden_home.py runs it",
     "aws s3api": "it changes a bucket at Amazon",
+    "docker ": "there is no engine; lumen_assets_tests/containers builds the image and starts what Compose would",
+    "celery ": "it stays until it is stopped; lumen_assets_tests/fleet starts it, and its options are tested here",
 }
 """Beginnings of commands in blocks that cannot run here, and why not."""
 
@@ -37,6 +45,11 @@ BY_THEMSELVES = {
     (RUNBOOK, SECTION): "lumen_assets_tests/documents/test_disaster.py",
     (ROOT / "docs" / "secrets.md", "The archive key"): "lumen_assets_tests/settings/test_changing_the_key.py",
     (ROOT / "docs" / "retention.md", "A day of the future"): "lumen_assets_tests/retention/test_retention.py",
+    **{
+        (RECOVERY, block.heading): "lumen_assets_tests/documents/test_recovery.py"
+        for block in blocks(RECOVERY)
+        if block.language == "sh"
+    },
 }
 """Sections whose commands take a place of their own, and the test that runs them there."""
 
@@ -48,7 +61,40 @@ INLINE_ELSEWHERE = {
     "lumen key export-tink > keyset.json": "it is a line of shell; without the redirection it is run",
 }
 
-WORDS = {"DAY": str(DAY), "NAME": "here", "DIR": "restored", "TITLE": "title", "COMMAND": "status"}
+PROGRAM = re.compile(
+    "(aws|celery|curl|dagster|dagster-daemon|dagster-webserver|docker|gcloud|git|helm|kubectl|make|openssl|pip|pip-audit"
+    "|promtool|psql|python|redis-cli|sha256sum|systemctl|zstd) "
+)
+FOREIGN = {
+    "aws ": "they change somebody's account or bucket; lumen_assets_tests/replication has the requests of the store",
+    "curl -i": "it asks for the address of somebody's telemetry",
+    "dagster ": "lumen_assets_tests/test_golden_home.py migrates, lumen_assets_tests/containers starts a code server",
+    "dagster-daemon ": "it stays until it is stopped; lumen_assets_tests/fleet starts it",
+    "dagster-webserver ": "it stays until it is stopped; lumen_assets_tests/containers starts it",
+    "docker ": "there is no engine; lumen_assets_tests/containers builds the image and starts what Compose would",
+    "git ": "it changes the checkout",
+    "helm ": "there is no cluster; lumen_assets_tests/fleet/test_deploy.py reads the values",
+    "kubectl ": "there is no cluster",
+    "make ": "that there is the target is tested",
+    "openssl passwd -6": "it asks for a password; deploy/compose/make-secrets, which is run, calls it",
+    "pip install": "the Dockerfile calls the same; lumen_assets_tests/containers/test_image.py builds it",
+    "pip-audit ": "it asks PyPI",
+    "promtool ": "lumen_assets_tests/test_deploy.py and lumen_assets_tests/health run it",
+    "python -m venv": "the Dockerfile calls it",
+    "python tools/scan_secrets.py": "lumen_assets_tests/test_secret_scan.py runs it",
+    "sha256sum ": "lumen_assets_tests/archive/test_create.py runs it",
+    "zstd ": "lumen_assets_tests/archive/test_create.py runs it",
+}
+"""Beginnings of other programs' commands that stand in lines, and where they are run or why nowhere."""
+
+SERVERS: dict[str, click.Command] = {
+    "celery ": celery,
+    "dagster code-server ": create_dagster_cli(),
+    "dagster-daemon ": create_dagster_daemon_cli(),
+    "dagster-webserver ": create_dagster_webserver_cli(),
+}
+
+WORDS = {"DAY": str(DAY), "NAME": "here", "DIR": "restored", "FOLDER": ".", "TITLE": "title", "COMMAND": "status"}
 """What stands for the words in capitals."""
 
 RUN_IN_BLOCKS = [document for document in DOCUMENTS if any(block.language == "sh" for block in blocks(document))]
@@ -89,6 +135,7 @@ def test_every_block_says_what_it_is(document: Path) -> None:
 
 @pytest.mark.parametrize("document", RUN_IN_BLOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_blocks_run_in_order(document: Path, installation: Installation) -> None:
+    shutil.copytree(ROOT / "deploy", installation.root / "deploy", ignore=shutil.ignore_patterns("secrets", ".env"))
     here = [line for line in lines(document) if not line.startswith(tuple(ELSEWHERE))]
     environment = {
         **installation.environment,
@@ -102,10 +149,29 @@ def test_the_blocks_run_in_order(document: Path, installation: Installation) -> 
 def test_what_is_said_to_run_elsewhere_is_there() -> None:
     everything = [line for document in RUN_IN_BLOCKS for line in lines(document)]
     assert [start for start in ELSEWHERE if not any(line.startswith(start) for line in everything)] == []
-    assert [code for code in INLINE_ELSEWHERE if code not in INLINE] == []
+    assert [start for start in INLINE_ELSEWHERE if not any(code.startswith(start) for code in INLINE)] == []
     for (document, heading), test in BY_THEMSELVES.items():
         assert any(block.heading == heading for block in blocks(document))
         assert document.name in (ROOT / test).read_text(encoding="utf-8")
+
+
+def test_commands_of_other_programs_are_run_somewhere() -> None:
+    foreign = {code for document in DOCUMENTS for code in inline_code(document) if PROGRAM.match(code)}
+    assert {code for code in foreign if not code.startswith(tuple(FOREIGN))} == set()
+    assert [start for start in FOREIGN if not any(code.startswith(start) for code in foreign)] == []
+    named = {path for why in FOREIGN.values() for path in re.findall(r"\b[\w/]+/[\w./-]+\w", why)}
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("beginning", SERVERS)
+def test_servers_know_the_options_that_they_are_given(beginning: str) -> None:
+    """They would stay; asked for help as well, they say what they do not know, and end."""
+    said = {code for document in DOCUMENTS for code in [*inline_code(document), *lines(document)]}
+    commands = [code for code in said if code.startswith(beginning) and " -" in code]
+    assert commands
+    for command in commands:
+        result = CliRunner().invoke(SERVERS[beginning], [*shlex.split(command)[1:], "--help"])
+        assert result.exit_code == 0, (command, result.output)
 
 
 def test_targets_of_make_exist() -> None:
@@ -114,6 +180,13 @@ def test_targets_of_make_exist() -> None:
     assert {"daily", "test"} <= targets
     rules = set(re.findall(r"^([a-z-]+(?: [a-z-]+)*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert targets <= {name for names in rules for name in names.split()}
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_a_readme_says_where_lumen_is_before_it_calls_it(name: str) -> None:
+    codes = inline_code(ROOT / name)
+    first = next(index for index, code in enumerate(codes) if code.startswith("lumen "))
+    assert 'export PATH="$PWD/.venv/bin:$PATH"' in codes[:first]
 
 
 @pytest.mark.parametrize("code", SYNOPSES)
@@ -130,9 +203,11 @@ def test_commands_in_lines_work(installation: Installation, monkeypatch: pytest.
     failed = []
     with server() as receiver:
         for code in INLINE:
-            if code in SYNOPSES or code in INLINE_ELSEWHERE:
+            if code in SYNOPSES or code.startswith(tuple(INLINE_ELSEWHERE)):
                 continue
-            _, *arguments = (WORDS.get(word, word) for word in shlex.split(code))
+            _, *arguments = (
+                re.sub(r"[A-Z]+", lambda found: WORDS.get(found[0], found[0]), word) for word in shlex.split(code)
+            )
             shutil.rmtree("restored", ignore_errors=True)
             result = installation.lumen(*arguments, LUMEN_ALERT_URL=receiver.url, LUMEN_ALERT_SECRET=PUBLIC_TEST_KEY)
             if result.exit_code not in (0, 1) or (result.exception and not isinstance(result.exception, SystemExit)):

@@ -196,3 +196,23 @@ def test_the_pages_name_every_variable() -> None:
         assert "LUMEN_STATE_URL" in page, name
         named = {found.removesuffix("_ARN") for found in re.findall(r"\bLUMEN_[A-Z_]+\b", page)}
         assert named <= ENVIRONMENT.keys(), name
+
+
+def test_the_chart_is_that_of_the_dagster_in_the_image() -> None:
+    lock = (DEPLOY.parent / "requirements" / "fleet.txt").read_text()
+    [version] = re.findall(r"^dagster==([\d.]+)", lock, re.MULTILINE)
+    for name in ("README.md", "values.yaml"):
+        text = (DEPLOY / "kubernetes" / name).read_text()
+        assert re.findall(r"helm install lumen dagster/dagster --version ([\d.]+) -f values.yaml", text) == [version], (
+            name
+        )
+
+
+def test_a_worker_is_started_alike_everywhere() -> None:
+    page = re.findall(r"^ *(celery -A .*)$", (DEPLOY / "celery" / "README.md").read_text(), re.MULTILINE)
+    unit = re.findall(
+        r"^ExecStart=/opt/lumen/bin/(.*)$", (DEPLOY / "celery" / "lumen-worker.service").read_text(), re.MULTILINE
+    )
+    compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())["services"]["worker"]["command"]
+    assert unit == [f"{page[0]} --loglevel WARNING".replace("%", "%%")]  # systemd reads %% as %
+    assert " ".join(compose) == f"{page[0]} --loglevel WARNING"

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,14 @@ import requests
 from lumen_assets_tests.ports import free_ports
 
 REGION = "ap-northeast-2"
-ALLOWED = ["secretsmanager:GetSecretValue", "ssm:GetParameters"]
+POLICY = json.loads((Path(__file__).parents[2] / "configs" / "iam" / "secrets-read.json").read_text())
+ALLOWED = {
+    action: statement["Resource"]
+    for statement in POLICY["Statement"]
+    for action in statement["Action"]
+    if not action.startswith("kms:")  # Moto asks for none
+}
+"""What the policy that ships allows, and on what."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,11 @@ class AwsServer:
             aws_secret_access_key="nobody",  # noqa: S106 - any will do
         )
 
-    def user(self, name: str, actions: list[str]) -> dict[str, str]:
-        """The environment of somebody who may do these and nothing else."""
+    def user(self, name: str, actions: Collection[str]) -> dict[str, str]:
+        """The environment of somebody who may do these and nothing else, on everything: Moto knows no resources."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
-        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
         key = iam.create_access_key(UserName=name)["AccessKey"]

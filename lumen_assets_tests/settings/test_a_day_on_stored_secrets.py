@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +14,7 @@ from dagster import DagsterInstance
 
 from lumen_assets.settings import aws
 from lumen_assets_tests.alerting.receiver import Received, Say, Server, server
+from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import LAST_DAY, Installation
 from lumen_assets_tests.settings.aws_server import environment
 
@@ -32,27 +31,6 @@ def service() -> Iterator[Server]:
 def refuse(request: Received) -> Say:
     """A receiver that says everything again that it was told, and what it was not."""
     return Say(403, body=f"{request.target} {request.headers} {SIGNING} {OTHER} {ARCHIVE_KEY}".encode())
-
-
-@contextmanager
-def watched_arguments() -> Iterator[set[bytes]]:
-    """The arguments of every process that there is meanwhile."""
-    seen: set[bytes] = set()
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.05):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                with suppress(OSError):
-                    seen.add(path.read_bytes())
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_no_canary_gets_out(

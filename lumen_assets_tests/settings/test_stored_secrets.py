@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,21 @@ def kept(made: tuple[AwsServer, dict[str, dict[str, str]]], monkeypatch: pytest.
     """The server, and us as somebody who may read there."""
     become(monkeypatch, made[1]["lumen"])
     return made[0]
+
+
+def test_the_policy_allows_the_two_requests_on_these_names_only(kept: AwsServer) -> None:
+    """That each of them is needed, the tests show that read as who may do these and nothing else."""
+    assert set(ALLOWED) == set(aws._ACTION.values())
+    kept.enforce(enforced=False)
+    arns = {
+        "secretsmanager:GetSecretValue": kept.client("secretsmanager").describe_secret(SecretId="lumen/plain")["ARN"],
+        "ssm:GetParameters": kept.client("ssm").get_parameter(Name="/lumen/key")["Parameter"]["ARN"],
+    }
+    kept.enforce()
+    for action, arn in arns.items():
+        pattern = ALLOWED[action].replace("111122223333", arn.split(":")[4])
+        assert fnmatchcase(arn, pattern), action
+        assert not fnmatchcase(arn.replace("lumen/", "other/"), pattern), action
 
 
 def become(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
