@@ -9,7 +9,17 @@ from typing import Final
 from lumen_assets.days import KST
 from lumen_assets.report.effects import rule_effects
 from lumen_assets.report.gaps import recording
-from lumen_assets.report.model import DayReport, Input, Quotes, RejectedLine, Risks, ShownQuote, ShownRisk
+from lumen_assets.report.model import (
+    NO_PICTURES,
+    DayReport,
+    Grafana,
+    Input,
+    Quotes,
+    RejectedLine,
+    Risks,
+    ShownQuote,
+    ShownRisk,
+)
 from lumen_assets.report.plain_text import visible
 from lumen_assets.report.statistics import signal_reports
 from lumen_assets.settings import Configuration
@@ -21,13 +31,16 @@ SHOWN: Final = 3
 SEVERITIES: Final = ("crit", "warn", "info")
 
 
-def build_report(today: DayTelemetry, previous: DayTelemetry | None, configuration: Configuration) -> DayReport:
+def build_report(
+    today: DayTelemetry, previous: DayTelemetry | None, configuration: Configuration, grafana: Grafana = NO_PICTURES
+) -> DayReport:
     """The report of a day; equal arguments give equal reports.
 
     Args:
         today: the day to report on.
         previous: the day before, for changes; None if there is nothing of it.
         configuration: language, title, signals and expected rate.
+        grafana: the day's pictures.
     """
     compared = previous if previous is not None and not previous.rows.is_empty() else None
     return DayReport(
@@ -43,6 +56,7 @@ def build_report(today: DayTelemetry, previous: DayTelemetry | None, configurati
         quotes=_quotes(today.quotes),
         risks=_risks(today.risks),
         inputs=tuple(_input(reading) for reading in today.inputs),
+        grafana=grafana,
     )
 
 

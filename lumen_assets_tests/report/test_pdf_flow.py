@@ -3,6 +3,8 @@ from __future__ import annotations
 from io import BytesIO
 from xml.sax.saxutils import escape
 
+from pathlib import Path
+
 import pytest
 from reportlab.graphics import renderPDF
 from reportlab.pdfgen.canvas import Canvas
@@ -33,7 +35,7 @@ def drawn(*flowables: Flowable, width: float = 200) -> bytes:
 
 
 def maker() -> _Maker:
-    return _Maker(REPORT, FACE, STYLES, 500)
+    return _Maker(REPORT, FACE, STYLES, Path(), (500, 700))
 
 
 @pytest.mark.parametrize(
