@@ -1,6 +1,6 @@
 """The ``distribution`` asset and its check."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import dagster as dg
@@ -8,7 +8,7 @@ import dagster as dg
 from lumen_assets.defs.failures import translated
 from lumen_assets.defs.partitions import partition_day
 from lumen_assets.defs.withheld import withhold
-from lumen_assets.distribution import Delivery, State, targets
+from lumen_assets.distribution import State, targets
 from lumen_assets.replication.retrying import Backoff
 from lumen_assets.texts import counted
 from lumen_assets.workspace import Workspace
@@ -53,9 +53,7 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
         day, configuration = partition_day(context), lumen.settings.configuration
         to = targets(configuration)
         if not to:
-            yield _checked(
-                f"nobody is to have it: see distribution in {lumen.settings.configuration_file or 'lumen.yaml'}"
-            )
+            yield _checked("nobody is to have it: distribution.mail.to and distribution.folder are empty")
             return
         with translated():
             if configuration.dry_run:
@@ -72,7 +70,11 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
             yield _checked("; ".join(f"{one.target}: {one.state}: {one.detail}" for one in bad), passed=False)
             return
         yield dg.MaterializeResult(
-            metadata={"revision": found[0].revision, "sent": len(found), "to": _table(found)},
+            metadata={
+                "revision": found[0].revision,
+                "sent": len(found),
+                "to": dg.MetadataValue.text(", ".join(one.target for one in found)),
+            },
             check_results=[_checked(f"r{found[0].revision} to {counted(len(found), 'recipient')}")],
         )
 
@@ -82,13 +84,4 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
 def _checked(said: str, *, passed: bool = True) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=DELIVERED.name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=said
-    )
-
-
-def _table(found: Sequence[Delivery]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord({"to": one.target, "state": one.state.value, "at": one.at.isoformat(timespec="seconds")})
-            for one in found
-        ]
     )

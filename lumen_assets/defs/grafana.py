@@ -24,6 +24,7 @@ def grafana_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         group_name="report",
         kinds={"grafana"},
         owners=["team:operators"],
+        op_tags={"dagster/priority": "-1"},  # a run begins with telemetry, which tells the dead man's switch
         check_specs=[PICTURES],
     )
     def grafana_snapshot(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -104,7 +104,7 @@ class DeliveryLedger:
     def note(self, delivery: Delivery, over: Collection[State] = (State.FAILED,)) -> bool:
         """Note what a delivery comes to, unless what is known of it is another state than those of ``over``.
 
-        False where nothing was noted. Of two who note that the same delivery is in doubt, one is told True: it is theirs.
+        False where nothing was noted. Of two who note that a delivery is in doubt one is told True, and it is theirs.
         """
         allowed = sa.text(f"{_PUT} WHERE delivery.state IN :over").bindparams(sa.bindparam("over", expanding=True))
         values = {**_row(delivery), "over": [state.value for state in over]}
@@ -147,15 +147,15 @@ def _row(delivery: Delivery) -> dict[str, str | int]:
     }
 
 
-def _delivery(row: sa.Row[tuple[str, int, str, str, str, str, str, int]]) -> Delivery:
-    day, revision, target, state, at, detail, error_class, retry_helps = row
+def _delivery(row: Any) -> Delivery:
+    """A row of the table."""
     return Delivery(
-        date.fromisoformat(day),
-        revision,
-        target,
-        State(state),
-        datetime.fromisoformat(at),
-        detail,
-        error_class,
-        bool(retry_helps),
+        date.fromisoformat(row.day),
+        row.revision,
+        row.target,
+        State(row.state),
+        datetime.fromisoformat(row.at),
+        row.detail,
+        row.error_class,
+        bool(row.retry_helps),
     )

@@ -64,7 +64,6 @@ def report_mail(frozen: FrozenReport, sender: str, recipient: str, now: datetime
     identity = ("report", frozen.day, frozen.revision, frozen.content_digest, to.addr_spec.casefold())
     mail["Message-ID"] = message_id("|".join(map(str, identity)), author)
     mail["Auto-Submitted"] = "auto-generated"
-    mail["Content-Language"] = report.language
     text = "\n".join([title, "", *(f"- {one}" for one in found), "", attached, ""])
     mail.set_content(encodable(text), cte="base64")
     page = _PAGE.format(
@@ -76,4 +75,5 @@ def report_mail(frozen: FrozenReport, sender: str, recipient: str, now: datetime
     mail.add_alternative(encodable(page), subtype="html", cte="base64")
     pdf = frozen.file(".pdf").read_bytes()
     mail.add_attachment(pdf, maintype="application", subtype="pdf", filename=frozen.name(".pdf"))
+    mail["Content-Language"] = report.language
     return mail

@@ -18,6 +18,8 @@ from lumen_assets.errors import LumenError, PermanentError, TransientError
 SECONDS: Final = 30.0
 """For a mail, and as much for the connection."""
 
+_NOT_KNOWN: Final = "the process that sent it ended before it knew the server's answer: it may have been delivered"
+
 
 def send_report(
     frozen: FrozenReport,
@@ -62,7 +64,9 @@ class _Letter:
         self._ledger = ledger
         self._over = over
         self._ours = False
-        self._delivery = Delivery(frozen.day, frozen.revision, mail_target(bare(to)), State.IN_DOUBT, _now())
+        self._delivery = Delivery(
+            frozen.day, frozen.revision, mail_target(bare(to)), State.IN_DOUBT, _now(), _NOT_KNOWN
+        )
 
     def send(self, session: SmtpSession, client: SmtpClient) -> None:
         try:

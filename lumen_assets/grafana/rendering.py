@@ -9,6 +9,7 @@ Source: Grafana's documentation of the HTTP paths ``/render/d/…`` and ``/rende
 from __future__ import annotations
 
 import struct
+import time
 from datetime import date, datetime
 from io import BytesIO
 from typing import Final
@@ -42,7 +43,7 @@ def render(server: GrafanaServer, panel: str, day: date, looks: GrafanaPictures,
         TransientError: if a later try may bring it: no answer in time, a server's fault, half a picture.
         PermanentError: if something has to be changed first: the token, the address, the renderer.
     """
-    receiver = receiver_of(server)
+    receiver, end = receiver_of(server), time.monotonic() + looks.timeout_seconds
     answer = send(
         "GET",
         picture_url(server, panel, day, looks),
@@ -51,10 +52,13 @@ def render(server: GrafanaServer, panel: str, day: date, looks: GrafanaPictures,
         headers={"Authorization": f"Bearer {server.token.get_secret_value()}", "Accept": "image/png"},
         limits=Limits(read=looks.timeout_seconds, total=looks.timeout_seconds, body=LARGEST + 1),
     )
-    problem = _problem(answer.content_type, answer.body, named(receiver, server.base))
-    if problem is not None:
-        raise problem
-    return answer.body
+    subject = named(receiver, server.base)
+    problem = _problem(answer.content_type, answer.body, subject)
+    if problem is None:
+        return answer.body
+    if problem.retry_helps and time.monotonic() >= end:
+        raise _half(subject, f"no whole picture within {looks.timeout_seconds:g} s", "network")
+    raise problem
 
 
 def receiver_of(server: GrafanaServer) -> Receiver:
@@ -114,9 +118,10 @@ def _decodes(png: bytes) -> bool:
     return True
 
 
-def _half(subject: str) -> TransientError:
-    cause = "the picture broke off, or is damaged"
-    return TransientError(action="get a picture from", subject=subject, cause=cause, error_class="damaged")
+def _half(
+    subject: str, cause: str = "the picture broke off, or is damaged", error_class: str = "damaged"
+) -> TransientError:
+    return TransientError(action="get a picture from", subject=subject, cause=cause, error_class=error_class)
 
 
 def _no_picture(subject: str, cause: str, hint: str = "") -> PermanentError:

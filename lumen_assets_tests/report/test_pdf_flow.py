@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 from io import BytesIO
-from xml.sax.saxutils import escape
-
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from reportlab.graphics import renderPDF
