@@ -248,8 +248,8 @@ class Workspace:
             LumenError: of the archive or the ledger.
         """
         settings, scratch = self.settings, self.settings.home / "distribution"
-        frozen = self.frozen_day(day)
-        return distribute(frozen, self.keyring, settings, self.stores, self.deliveries, scratch, again=again)
+        stores = self.stores if settings.configuration.distribution.folder else {}
+        return distribute(self.frozen_day(day), self.keyring, settings, stores, self.deliveries, scratch, again=again)
 
     def _state(self, file: str) -> Path | sa.URL:
         """Where something is remembered: a file under ``LUMEN_HOME``, or ``LUMEN_STATE_URL`` for several machines."""

@@ -61,9 +61,9 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
                 withhold(context, f"send the report of {day} r{revision} to {', '.join(to)}")
                 yield _checked("dry run: withheld")
                 return
-            found = lumen.distribute(day, again=config.again)
+            attempt = context.retry_number + 1
+            found = lumen.distribute(day, again=config.again and attempt == 1)
         bad = [one for one in found if one.state is not State.SENT]
-        attempt = context.retry_number + 1
         if any(one.retry_helps for one in bad) and attempt < BACKOFF.attempts:
             raise dg.RetryRequested(BACKOFF.attempts - 1, BACKOFF.wait(attempt, None))
         if bad:

@@ -1,7 +1,7 @@
 """What became of each report on its way to each recipient and folder.
 
 A mail cannot be taken back and cannot be asked for. So what may have been sent is written down before it can be: see
-docs/decisions/0010.
+docs/decisions/0011.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _DELIVERY: Final = sa.Table(
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("target", sa.Text, primary_key=True),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),  # in UTC, so that texts compare as instants do
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("error_class", sa.Text, nullable=False),
     sa.Column("retry_helps", sa.Integer, nullable=False),
@@ -124,9 +124,9 @@ class DeliveryLedger:
     def since(self, at: datetime) -> Sequence[Delivery]:
         """The deliveries of every day's newest revision that came to something since ``at`` (with a zone), by day."""
         newest: dict[tuple[date, str], Delivery] = {}
-        for found in self._where(sa.true()):
+        for found in self._where(_DELIVERY.c.at >= at.isoformat()):
             newest[found.day, found.target] = found
-        return [found for found in newest.values() if found.at >= at]
+        return list(newest.values())
 
     def _where(self, condition: sa.ColumnElement[bool]) -> list[Delivery]:
         if not self._database.exists:

@@ -1,6 +1,6 @@
 """Pictures that a day has already: those that it was frozen with, and those that wait to be.
 
-Grafana never draws the same bytes twice. So a picture is taken once: see docs/decisions/0009.
+Grafana never draws the same bytes twice. So a picture is taken once: see docs/decisions/0010.
 """
 
 from __future__ import annotations

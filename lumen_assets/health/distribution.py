@@ -27,8 +27,8 @@ def grafana(server: GrafanaServer, now: datetime) -> Finding:
     receiver = replace(receiver_of(server), address="GRAFANA_BASE and GRAFANA_DASHBOARD_UID", action="ask")
     headers = {"Authorization": f"Bearer {server.token.get_secret_value()}"}
     send("GET", f"{server.base}/api/dashboards/uid/{server.uid}", receiver=receiver, now=now, headers=headers)
-    what = f"{counted(len(server.panels), 'panel')} of it" if server.panels else "all of it"
-    return Finding("Grafana", ok=True, detail=f"the token may view the dashboard {server.uid}; {what} is asked for")
+    what = counted(len(server.panels), "panel") if server.panels else "all of it"
+    return Finding("Grafana", ok=True, detail=f"the token may view the dashboard {server.uid}; asked for: {what}")
 
 
 def mail(server: MailServer, to: tuple[str, ...]) -> Finding:
