@@ -69,7 +69,7 @@ def create_archive(
         bag_info: labels of ``bag-info.txt``; Payload-Oxum is added.
         mtime: seconds since 1970-01-01 UTC for every member; None: each file's own.
         level: Zstandard level.
-        threads: compressing threads; 0: one a core.
+        threads: compressing threads; 0: one a core, at most 8.
         progress: told of payload bytes.
 
     Raises:

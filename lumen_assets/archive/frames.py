@@ -45,7 +45,7 @@ def compressing_threads(threads: int) -> FrameStage:
     """What a ``FrameWriter`` works with.
 
     Args:
-        threads: how many; 0: one a core, but at most 8.
+        threads: how many; 0: one a core, at most 8.
     """
     workers = threads or min(os.cpu_count() or 1, _MOST_WORKERS)
     return Stage(workers, limit=workers + 2)
@@ -107,7 +107,10 @@ class FrameWriter:
         if compressor is None:
             compressor = zstandard.ZstdCompressor(level=self._level, write_checksum=True, write_content_size=True)
             self._local.compressor = compressor
-        return len(plain), compressor.compress(plain)
+        try:
+            return len(plain), compressor.compress(plain)
+        except zstandard.ZstdError as error:  # any bytes can be compressed, unless memory is short
+            raise MemoryError(str(error)) from error
 
 
 class FrameReader:

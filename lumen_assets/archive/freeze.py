@@ -118,7 +118,7 @@ def freeze_day(
         archive_folder: holds every day's folder and the index.
         keyring: its first key makes the archive.
         level: Zstandard level.
-        threads: compressing threads; 0: one a core.
+        threads: compressing threads; 0: one a core, at most 8.
         inputs: where the payload comes from; absent ones are left out of the provenance.
         software: name and version of what makes the archive.
         git_revision: its commit, if known.

@@ -42,8 +42,17 @@ class Stage(Generic[_Result]):
     def submit(
         self, call: Callable[_Parameters, _Result], *args: _Parameters.args, **kwargs: _Parameters.kwargs
     ) -> None:
-        """Have a call made."""
-        self._calls.append(self._pool.submit(call, *args, **kwargs))
+        """Have a call made.
+
+        Raises:
+            MemoryError: if there is none for a thread.
+        """
+        try:
+            self._calls.append(self._pool.submit(call, *args, **kwargs))
+        except RuntimeError as error:
+            if "start new thread" not in str(error):
+                raise
+            raise MemoryError(str(error)) from error
 
     def take(self) -> _Result:
         """The oldest result that was not taken, waited for."""

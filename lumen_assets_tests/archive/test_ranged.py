@@ -104,7 +104,7 @@ def test_little_more_than_the_file_is_read(large: tuple[Path, Path], tmp_path: P
 
 
 def test_a_small_file_wherever_it_lies_takes_little_more(tmp_path: Path, key: Key) -> None:
-    """Incompressible files, so that frames are as long as can be; some lie across two of them. 8 MiB more may be read."""
+    """Incompressible files, so that frames are as long as can be; some lie across two."""
     folder = tmp_path / "folder"
     folder.mkdir()
     for number in range(160):
