@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lumen_assets.report.model import Picture, SignalReport
+from lumen_assets.report.model import SignalReport
 
 Tone = Literal["", "good", "bad", "quiet", "strong"]
 
@@ -99,16 +99,7 @@ class Figure:
     alternative: str
 
 
-@dataclass(frozen=True)
-class Photo:
-    """A picture that was made elsewhere, with its caption."""
-
-    picture: Picture
-    caption: str
-    alternative: str
-
-
-Block = Table | Facts | Heading | Subheading | Text | Notes | Banner | Figure | Photo
+Block = Table | Facts | Heading | Subheading | Text | Notes | Banner | Figure
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from lumen_assets.report.document import (
     Figure,
     Heading,
     Notes,
-    Photo,
     Subheading,
     Table,
     Text,
@@ -91,15 +90,9 @@ def _block(block: Block, figure_folder: str) -> Iterator[str]:
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Figure):
-        yield from _image(block.alternative, f"{figure_folder}/{block.signal.figure}", block.caption)
-    elif isinstance(block, Photo):
-        yield from _image(block.alternative, f"{figure_folder}/{block.picture.file}", block.caption)
-
-
-def _image(alternative: str, path: str, caption: str) -> Iterator[str]:
-    yield f"![{escaped(alternative)}]({quote(path)})"
-    yield ""
-    yield f"*{escaped(caption)}*"
+        yield f"![{escaped(block.alternative)}]({quote(f'{figure_folder}/{block.signal.figure}')})"
+        yield ""
+        yield f"*{escaped(block.caption)}*"
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
@@ -34,7 +33,7 @@ def drawn(*flowables: Flowable, width: float = 200) -> bytes:
 
 
 def maker() -> _Maker:
-    return _Maker(REPORT, FACE, STYLES, Path(), (500, 700))
+    return _Maker(REPORT, FACE, STYLES, 500)
 
 
 @pytest.mark.parametrize(
