@@ -150,7 +150,7 @@ def test_a_crash_within_a_transaction_leaves_nothing(address: str, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("lumen_assets.alerting.incidents._end_if_nothing_is_open", crash)
+        patched.setattr("lumen_assets.alerting.incidents._fired", crash)
         with pytest.raises(KeyboardInterrupt):
             outbox.record([event("a"), event("b")], START)
     assert sum(count for name, count in rows(address).items() if name != "schema") == 0

@@ -82,7 +82,6 @@ FOREIGN = {
     "python -m venv": "the Dockerfile calls it",
     "python tools/scan_secrets.py": "lumen_assets_tests/test_secret_scan.py runs it",
     "sha256sum ": "lumen_assets_tests/archive/test_create.py runs it",
-    "zstd ": "lumen_assets_tests/archive/test_create.py runs it",
 }
 """Beginnings of other programs' commands that stand in lines, and where they are run or why nowhere."""
 
