@@ -166,7 +166,7 @@ def told_about(instance: dg.DagsterInstance, run_id: str, at: float) -> str:
     assert lost.dagster_run.status is dg.DagsterRunStatus.FAILURE
     day = lost.dagster_run.tags["dagster/partition"]
     good = dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS], tags={"dagster/partition": str(day)})
-    [again] = instance.get_run_records(good)
+    [again] = until(lambda: instance.get_run_records(good), "its run to end")
     times = (lost.end_time, again.start_time, again.end_time)
     noticed, began, ended = ((moment or 0) - at for moment in times)
     return f"{day} noticed after {noticed:.0f} s, begun again after {began:.0f} s, made after {ended:.0f} s"
