@@ -7,6 +7,7 @@ from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
 from lumen_assets.defs.drill import DRILL, DRILL_AGE
 from lumen_assets.defs.late_data import LATE_DATA
+from lumen_assets.defs.periods import PERIODS
 
 ATTESTATION = dg.AssetKey("attestation")
 _COPIES = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("archive"), "copies"))
@@ -20,7 +21,11 @@ def daily_job() -> dg.UnresolvedAssetJobDefinition:
     """Everything of a day but its attestation, which must also be made where a destination failed."""
     return dg.define_asset_job(
         "daily",
-        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(ATTESTATION, DRILL) - _COPIES - _INPUTS - _AGE,
+        selection=dg.AssetSelection.all()
+        - dg.AssetSelection.assets(ATTESTATION, DRILL, *PERIODS.values())
+        - _COPIES
+        - _INPUTS
+        - _AGE,
         description="One KST day: telemetry, report, PDF, archive, replicas, verifications.",
         tags={RETRY_STRATEGY_TAG: "ALL_STEPS"},  # what is left of a killed run lies on the machine that it ran on
     )
