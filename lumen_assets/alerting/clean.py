@@ -14,7 +14,7 @@ LENGTH: Final = 500
 """Characters that are kept of a text: enough for the cause, too few for a page of HTML."""
 
 _URL: Final = re.compile(r"://([^\s\"'<>]+)")
-"""Whatever its scheme: looking for one takes, in a text without blanks, time in the square of its length."""
+"""Whatever its scheme: to look for one takes, in a text without blanks, time that grows with its length squared."""
 
 
 class Cleaner:

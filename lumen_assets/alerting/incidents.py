@@ -73,7 +73,7 @@ def reconcile_kind(connection: Connection, kind: Kind, firing: Iterable[Event], 
 def _open_subjects(connection: Connection, kind: Kind) -> dict[tuple[str, str], Row[Any]]:
     """What is open of a kind, by the incident's key and the subject."""
     s, i = schema.subject.c, schema.incident.c
-    rows = connection.execute(
+    rows: Iterable[Row[Any]] = connection.execute(
         select(i.id, i.uid, i.key, i.source, i.error_class, s.subject, s.severity, s.title)
         .join_from(schema.subject, schema.incident)
         .where(i.kind == kind, ~i.settled, s.is_open)

@@ -59,7 +59,7 @@ class SegmentCipher:
         self._cipher = AESGCM(key.derive_stream_key(header[1 : 1 + KEY_SIZE], associated_data))
         self._prefix = header[1 + KEY_SIZE :]
 
-    def encrypt(self, number: int, plain: bytes, *, last: bool) -> bytes:
+    def encrypt(self, number: int, plain: bytes | memoryview, *, last: bool) -> bytes:
         """Segment ``number``, with its tag."""
         return self._cipher.encrypt(self._nonce(number, last), plain, None)
 
@@ -97,8 +97,9 @@ class EncryptingWriter:
         header = bytes([HEADER_SIZE]) + os.urandom(HEADER_SIZE - 1)
         self._sink = sink
         self._cipher = SegmentCipher(key, associated_data, header)
-        self._buffer = bytearray()
-        self._room = SEGMENT_SIZE - HEADER_SIZE - TAG_SIZE
+        self._segment = memoryview(bytearray(SEGMENT_SIZE - TAG_SIZE))
+        self._filled = 0
+        self._room = SEGMENT_SIZE - TAG_SIZE - HEADER_SIZE
         self._number = 0
         sink.write(header)
 
@@ -106,11 +107,12 @@ class EncryptingWriter:
         """Encrypt ``data``; a full segment waits until it is known whether it is the last one."""
         view = memoryview(data)
         while view:
-            if len(self._buffer) == self._room:
+            if self._filled == self._room:
                 self._seal(last=False)
-            missing = self._room - len(self._buffer)
-            self._buffer += view[:missing]
-            view = view[missing:]
+            part = view[: self._room - self._filled]
+            self._segment[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            view = view[len(part) :]
 
     def finish(self) -> None:
         """Write the last segment; an empty one if nothing was written."""
@@ -119,8 +121,8 @@ class EncryptingWriter:
     def _seal(self, *, last: bool) -> None:
         if self._number == _MAX_SEGMENTS:
             raise OverflowError("an archive has at most 2**32 segments of 1 MiB")
-        self._sink.write(self._cipher.encrypt(self._number, bytes(self._buffer), last=last))
-        self._buffer.clear()
+        self._sink.write(self._cipher.encrypt(self._number, self._segment[: self._filled], last=last))
+        self._filled = 0
         self._room = SEGMENT_SIZE - TAG_SIZE
         self._number += 1
 

@@ -46,7 +46,7 @@ def archive() -> None:
 )
 @_label
 @click.option("--level", default=3, show_default=True, type=click.IntRange(1, 19), help="Zstandard level.")
-@click.option("--threads", default=0, type=click.IntRange(0, 64), help="Compressing threads. 0: one a core.")
+@click.option("--threads", default=0, type=click.IntRange(0, 64), help="Compressing threads. 0: one a core, at most 8.")
 @click.option(
     "--links",
     default="refuse",

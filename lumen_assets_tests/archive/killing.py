@@ -17,7 +17,8 @@ import signal
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -198,48 +199,55 @@ def forked(run: Callable[[], None]) -> int:
         os._exit(code)
 
 
-def killed_after(work: Work, seconds: float) -> bool:
-    """Run, killed after so many seconds; whether it still ran then."""
+def killed_after(work: Work, seconds: float, attempt: int) -> bool:
+    """Run, killed after so many seconds, at each further attempt sooner; whether it still ran then."""
     child = forked(work.run)
-    time.sleep(seconds)
+    time.sleep(seconds * 0.7**attempt)
     os.kill(child, signal.SIGKILL)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def killed_before(work: Work, step: int) -> bool:
-    """Run, killed just before this step; whether it came to that."""
+def killed_before(work: Work, step: int, attempt: int) -> bool:
+    """Run, killed just before this step, at each further attempt one sooner; whether it came to that."""
 
     def run() -> None:
-        count_steps(lambda seen: os.kill(os.getpid(), signal.SIGKILL) if seen == step else None)
+        count_steps(lambda seen: os.kill(os.getpid(), signal.SIGKILL) if seen == step - attempt else None)
         work.run()
 
     return os.WIFSIGNALED(os.waitpid(forked(run), 0)[1])
 
 
-def campaign(work: Work, kills: int) -> dict[str, float | int]:
+def moments(work: Work, kills: int) -> Iterator[Callable[[int], bool]]:
+    """What kills at each of so many moments, given how often that was tried in vain."""
+    start = time.monotonic()
+    os.waitpid(forked(work.run), 0)
+    whole_run = time.monotonic() - start
+    work.clear()
+    steps = steps_of(work)
+    last = range(max(1, steps - 11), steps + 1)
+    others = random.sample(range(1, last[0]), min(last[0] - 1, max(0, kills // 2 - len(last))))
+    chosen = [*reversed(last), *others][: kills // 2]
+    for step in chosen:
+        yield partial(killed_before, work, step)
+    parts = kills - len(chosen)
+    for number in range(parts):
+        yield partial(killed_after, work, whole_run * (number + random.random()) / parts)  # noqa: S311 - no secret
+
+
+def campaign(work: Work, kills: int) -> dict[str, int]:
     """Kill so many times; after each, what is there is whole, and the next run cleans up and succeeds."""
-    durations = []
-    for _ in range(3):
-        start = time.monotonic()
-        os.waitpid(forked(work.run), 0)
-        durations.append(time.monotonic() - start)
-        assert work.look()
-        work.clear()
-    whole_run, steps = sorted(durations)[1], steps_of(work)
-    by_time = kills // 2
-    moments: list[Callable[[], bool]] = []
-    for number in range(by_time):
-        seconds = whole_run * (number + random.random()) / by_time  # noqa: S311 - no secret
-        moments.append(lambda seconds=seconds: killed_after(work, seconds))  # type: ignore[misc]
-    last = set(range(max(1, steps - 11), steps + 1))
-    others = random.sample(range(1, steps + 1), min(steps, max(0, kills - by_time)))
-    chosen = sorted([*last, *(step for step in others if step not in last)], reverse=True)[: kills - by_time]
-    moments += [lambda step=step: killed_before(work, step) for step in chosen]  # type: ignore[misc]
-    while len(moments) < kills:  # a run has fewer steps than that
-        moments.append(lambda: killed_after(work, whole_run * random.random()))  # noqa: S311
     tally = {"kills": 0, "ended before": 0, "left something": 0, "had its final name": 0}
-    for kill in moments:
-        tally["kills" if kill() else "ended before"] += 1
+    work.run()
+    assert work.look()
+    work.clear()
+    for kill in moments(work, kills):
+        attempt = 0
+        while not kill(attempt):
+            attempt += 1
+            assert work.look()  # it had ended
+            work.clear()
+        tally["kills"] += 1
+        tally["ended before"] += attempt
         final = work.look()
         tally["had its final name"] += final
         tally["left something"] += bool(work.left())
@@ -250,7 +258,7 @@ def campaign(work: Work, kills: int) -> dict[str, float | int]:
         assert work.look()
         assert work.left() == []
         work.clear()
-    return {**tally, "steps": steps, "seconds": round(whole_run, 3)}
+    return tally
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ MIB = 1 << 20
 @pytest.mark.parametrize("work", ["create", "restore", "freeze"])
 @pytest.mark.parametrize(
     ("kills", "size"),
-    [(10, 2 * MIB), pytest.param(200, 24 * MIB, marks=[pytest.mark.soak, pytest.mark.timeout(3600)], id="200")],
+    [(8, MIB), pytest.param(200, 24 * MIB, marks=[pytest.mark.soak, pytest.mark.timeout(3600)], id="200")],
 )
 def test_killed_at_any_moment(work: str, kills: int, size: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lumen_assets_tests.archive.killing", work, tmp_path / "work", kills, size]
@@ -27,8 +27,7 @@ def test_killed_at_any_moment(work: str, kills: int, size: int, tmp_path: Path) 
     assert done.returncode == 0, done.stderr[-3000:]
     tally = json.loads(done.stdout)
     print(work, tally)
-    assert tally["kills"] + tally["ended before"] == kills
-    assert tally["kills"] > kills * 0.75
+    assert tally["kills"] == kills
     assert tally["left something"] > 0
     assert 0 < tally["had its final name"] < kills
 

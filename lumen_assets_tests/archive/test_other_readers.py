@@ -42,7 +42,7 @@ def by_tink(key: Key) -> Any:
     return handle.primitive(streaming_aead.StreamingAead)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(size=sizes)
 def test_tink_zstd_tar_and_bagit_read_it_and_we_read_what_tink_makes_of_it(by_tink: Any, key: Key, size: int) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -119,7 +119,7 @@ def next_revision(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Sealed:
     return sealed_with(tmp_path_factory.mktemp("next_revision"), key, 3, b"lumen-archive/v1|2026-11-21|r2")
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_any_change_is_refused_with_nothing_written_outside(
     large: Sealed, same_day: Sealed, key: Key, data: st.DataObject
@@ -127,7 +127,7 @@ def test_any_change_is_refused_with_nothing_written_outside(
     assert_refused(data.draw(changes(large, same_day)), BOUND_TO, key, (large.payload, same_day.payload))
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_mixture_with_another_revision_is_refused(
     large: Sealed, next_revision: Sealed, key: Key, data: st.DataObject

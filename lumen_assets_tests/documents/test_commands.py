@@ -58,7 +58,6 @@ INLINE_ELSEWHERE = {
     "lumen gauges --serve": "it stays until it is stopped, and needs an address; see lumen_assets_tests/health",
     "lumen demo --exporter": "it stays until it is stopped; see lumen_assets_tests/telemetry/test_exporter.py",
     "lumen alerts --close KIND:SOURCE": "it needs an incident that is open; see lumen_assets_tests/alerting",
-    "lumen key export-tink > keyset.json": "it is a line of shell; without the redirection it is run",
 }
 
 PROGRAM = re.compile(
