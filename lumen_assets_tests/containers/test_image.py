@@ -109,7 +109,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     quietly([*buildah, "commit", "--format", "docker", base, "localhost/base"])
     quietly(
         [*buildah, "build", "--isolation", "chroot", "--format", "docker", "--pull-never",
-         "--build-arg", "BASE=localhost/base", "--build-arg", "LUMEN_GIT_REVISION=c0ffee", "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro",
+         "--build-arg", "BASE=localhost/base", "--build-arg", "LUMEN_GIT_REVISION=c0ffee",
+         "--volume", "/etc/ssl/certs:/etc/ssl/certs:ro",
          "--tag", "localhost/lumen", str(REPOSITORY)]
     )  # fmt: skip
     for name in ("base", "lumen"):
