@@ -11,8 +11,8 @@ FROM ?= $(DAY)
 TO ?= $(DAY)
 RANGE_OPTIONS = $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(WORKERS),--workers $(WORKERS))
 
-.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench lint types secrets fmt docs \
-	audit sbom licences lock clean
+.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench bench-archive lint types \
+	secrets fmt docs audit sbom licences lock clean
 
 help: ## the targets
 	@grep -hE '^[a-z-]+( [a-z-]+)*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 28
@@ -78,6 +78,10 @@ soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes, the image, 
 
 bench: setup-dev ## days a minute of `lumen backfill` against plain scripts (some minutes)
 	@$(BIN)/python benchmarks/backfill.py
+
+bench-archive: setup-dev ## `lumen archive` against tar, zstd, age, borg and restic (some minutes)
+	@tools/debian-packages age borgbackup restic
+	@$(BIN)/python benchmarks/archive.py
 
 lint: setup-dev ## ruff: rules and format
 	@$(BIN)/ruff check .

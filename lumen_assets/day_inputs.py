@@ -59,7 +59,7 @@ class DayInputs:
         """Remove the day's slice: once frozen, the archive has it, and the inputs can be cut again."""
         folder = self._folder(day)
         shutil.rmtree(folder, ignore_errors=True)
-        for path in (f"{folder}.json", f"{folder}.lumen.yaml"):
+        for path in (f"{folder}.json", f"{folder}.lumen.yaml", f"{folder}.grafana.json"):
             Path(path).unlink(missing_ok=True)
 
     def describe(self, day: date) -> tuple[InputSlice, ...]:
@@ -122,13 +122,14 @@ class DayInputs:
         return found
 
     def _mark(self) -> Hashable:
-        names = input_names(self._settings.data_root, **self._sources)
+        sources = self._settings.configuration.sources
+        names = input_names(self._settings.data_root, sources.telemetry.path, sources.extra)
         return inputs_mark(self._settings.data_root, names)
 
     @property
     def _sources(self) -> dict[str, Any]:
         sources = self._settings.configuration.sources
-        return {"telemetry_path": sources.telemetry.path, "extra": sources.extra}
+        return {"telemetry_path": sources.telemetry.path, "extra": sources.extra, "links": sources.links}
 
     def _folder(self, day: date) -> Path:
         return self._settings.slices_folder / day.isoformat()

@@ -1,16 +1,19 @@
 """Files that are either whole or not there: temporary name, fsync, rename, fsync of the folder.
 
-Temporary names start with ``.tmp-``, so that a reader can tell what a crash left behind.
+Temporary names start with ``.tmp-``, so that a reader can tell what a crash left behind. Whoever fills one holds a lock
+on it, which the kernel drops when the process is gone: so what is abandoned is told from what is being written.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -28,15 +31,55 @@ def remove_left_over(folder: Path) -> None:
         with suppress(OSError):  # another process may do the same
             if time.time() - path.lstat().st_mtime < _LEFT_OVER:
                 continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            _remove(path)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what processes that were killed while they made ``path`` left beside it, of whatever age.
+
+    Where the file system has no locks, or the folder cannot be looked into, nothing is removed.
+    """
+    left = re.compile(f"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{12}}-{re.escape(_ending(path))}")
+    with suppress(OSError):
+        for name in filter(left.fullmatch, os.listdir(path.parent)):
+            _remove_unless_held(path.with_name(name))
+
+
+def _remove_unless_held(temporary: Path) -> None:
+    with suppress(OSError):  # it is being written, or another process removes it too
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(temporary)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def temporary_beside(path: Path) -> Path:
     """A fresh temporary name in the folder of ``path``, so that a rename stays on one file system."""
-    return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}-{path.name[-120:]}")
+    return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}-{_ending(path)}")
+
+
+def _ending(path: Path) -> str:
+    """As much of a name's end as a temporary name, of at most 255 bytes, has room for."""
+    return os.fsencode(path.name)[-120:].decode(errors="ignore")
+
+
+def _hold(descriptor: int, path: Path) -> bool:
+    """Lock what was just made at ``path`` until its descriptor is closed; False if it was removed before."""
+    with suppress(OSError):  # no locks on this file system: then nothing is ever taken for abandoned
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def fsync_folder(folder: Path) -> None:
@@ -71,15 +114,45 @@ def publish_new(temporary: Path, final: Path) -> None:
 
 
 @contextmanager
-def _writing(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
+def new_folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder with a temporary name in the folder of ``path``, mode 0700, held until the block ends.
+
+    It is the caller's to rename or remove.
+    """
+    held = False
+    while not held:
+        temporary = temporary_beside(path)
+        temporary.mkdir(mode=0o700)
+        with suppress(FileNotFoundError):
+            descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY)
+            held = _hold(descriptor, temporary)
+            if not held:
+                os.close(descriptor)
+    try:
+        yield temporary
+    finally:
+        os.close(descriptor)
+
+
+def _new_temporary(path: Path, mode: int) -> tuple[int, Path]:
+    while True:
+        temporary = temporary_beside(path)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        if _hold(descriptor, temporary):
+            return descriptor, temporary
+        os.close(descriptor)
+
+
+@contextmanager
+def _writing(path: Path, mode: int, publish: Callable[[Path, Path], None]) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    descriptor, temporary = _new_temporary(path, mode)
     try:
         with open(descriptor, "wb") as file:
-            yield file, temporary
+            yield file
             file.flush()
             os.fsync(file.fileno())
+            publish(temporary, path)  # while it is held
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -92,22 +165,20 @@ def new_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     Raises:
         FileExistsError: if ``path`` exists when the block ends; what was there is untouched.
     """
-    with _writing(path, mode) as (file, temporary):
+    with _writing(path, mode, publish_new) as file:
         yield file
-    try:
-        publish_new(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
 def replaced_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     """Write a file that may replace an older one (a report, a cache; never an archive or a replica)."""
-    with _writing(path, mode) as (file, temporary):
+    with _writing(path, mode, _replace) as file:
         yield file
-    os.replace(temporary, path)
-    fsync_folder(path.parent)
+
+
+def _replace(temporary: Path, final: Path) -> None:
+    os.replace(temporary, final)
+    fsync_folder(final.parent)
 
 
 def replace_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -18,7 +18,7 @@ class Outcome:
 
     Attributes:
         day: the KST day.
-        runs: the Dagster run id by job.
+        runs: the Dagster run id by job: ``daily``, and ``attest`` where that did not come to the attestation.
         materialized: metadata by asset, for those that succeeded.
         failures: why, by asset, for those that failed.
         verdicts: the newest verdict by destination, of those that this run came to.

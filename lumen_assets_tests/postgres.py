@@ -46,6 +46,16 @@ class Postgres:
             connection.close()
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{name}"
 
+    def emptied(self, address: str) -> str:
+        """The same database without its tables: a new one is 7 MB of files."""
+        connection = psycopg2.connect(address)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        finally:
+            connection.close()
+        return address
+
 
 @contextmanager
 def running_postgres(port: int | None = None, password: str | None = None) -> Iterator[Postgres]:
@@ -61,7 +71,9 @@ def running_postgres(port: int | None = None, password: str | None = None) -> It
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
     (folder / "password").write_text(password)
     data = folder / "data"
-    options = f"-h 127.0.0.1 -p {port} -k {folder} -c max_connections=50 -c shared_buffers=16MB"
+    # No test cuts the machine's power.
+    not_synced = "-c fsync=off -c full_page_writes=off"
+    options = f"-h 127.0.0.1 -p {port} -k {folder} -c max_connections=50 -c shared_buffers=16MB {not_synced}"
     control = [str(programs / "pg_ctl"), "-D", str(data), "-w", "-s"]
     try:
         subprocess.run(

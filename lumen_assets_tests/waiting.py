@@ -18,5 +18,5 @@ def until(condition: Callable[[], T], what: str, seconds: float = 90) -> T:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.25)
+        time.sleep(0.1)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -27,13 +27,13 @@ def record_event(connection: Connection, event: Event, now: datetime) -> bool:
     if _known(connection, event.id):
         return False
     if event.state is State.FIRING:
-        _fire(connection, event, now, resolution=_resolution(connection, event))
+        _fire(connection, [event], now, resolution=_resolution(connection, event))
     elif event.state is State.RESOLVED:
-        _insert(connection, event, None)
+        _insert(connection, [event], None)
         _resolve(connection, event, now)
     else:
         incident = _begin(connection, event, f"{event.incident}|{event.id}", now)
-        _insert(connection, event, incident.id)
+        _insert(connection, [event], incident.id)
         connection.execute(
             update(schema.incident).where(schema.incident.c.id == incident.id).values(events=1, ended_at=now)
         )
@@ -45,31 +45,46 @@ def reconcile_kind(connection: Connection, kind: Kind, firing: Iterable[Event], 
 
     An event whose id is known, because the same state was there before, is recorded under another id.
     """
-    changes = 0
-    wanted = set()
+    already_open = _open_subjects(connection, kind)
+    severity = {place: row.severity for place, row in already_open.items()}
+    wanted, changed = set(), []
     for event in firing:
         if event.kind is not kind or event.state is not State.FIRING:
             raise ValueError(f"{event.kind} {event.state} among the firing events of {kind}")
-        wanted.add((event.incident, event.subject))
-        row = _open_subject(connection, event)
-        if row is not None and row.severity >= event.severity.rank:
-            continue
-        known = _known(connection, event.id)
-        fresh = replace(event, id=_unused_id(connection, event.id, now.isoformat())) if known else event
-        _fire(connection, fresh, now, resolution=None, fired_at=max(now, event.at))
-        changes += 1
-    return changes + _close_others(connection, kind, wanted, now)
+        place = (event.incident, event.subject)
+        wanted.add(place)
+        if severity.get(place, -1) < event.severity.rank:
+            severity[place] = event.severity.rank
+            changed.append(event)
+    incidents: dict[str, list[Event]] = {}
+    known = _known_among(connection, [event.id for event in changed])
+    for event in changed:
+        fresh = event
+        if event.id in known:
+            fresh = replace(event, id=_unused_id(connection, event.id, now.isoformat()))
+        incidents.setdefault(event.incident, []).append(fresh)
+    for events in incidents.values():
+        _fire(connection, events, now, not_before=now)
+    gone = [row for place, row in already_open.items() if place not in wanted]
+    _close(connection, kind, gone, now)
+    return len(changed) + len(gone)
 
 
-def _close_others(connection: Connection, kind: Kind, wanted: Collection[tuple[str, str]], now: datetime) -> int:
+def _open_subjects(connection: Connection, kind: Kind) -> dict[tuple[str, str], Row[Any]]:
+    """What is open of a kind, by the incident's key and the subject."""
     s, i = schema.subject.c, schema.incident.c
-    rows = connection.execute(
-        select(i.id, i.uid, i.key, i.source, i.error_class, s.subject, s.severity, s.title, s.fired_at)
+    rows: Iterable[Row[Any]] = connection.execute(
+        select(i.id, i.uid, i.key, i.source, i.error_class, s.subject, s.severity, s.title)
         .join_from(schema.subject, schema.incident)
         .where(i.kind == kind, ~i.settled, s.is_open)
         .order_by(i.id, s.subject)
-    ).all()
-    gone = [row for row in rows if (row.key, row.subject) not in wanted]
+    )
+    return {(row.key, row.subject): row for row in rows}
+
+
+def _close(connection: Connection, kind: Kind, gone: Collection[Row[Any]], now: datetime) -> None:
+    """Close rows of ``_open_subjects``."""
+    s = schema.subject.c
     for row in gone:
         event = Event(
             id=_unused_id(connection, "over", row.uid, row.subject, now.isoformat()),
@@ -82,7 +97,7 @@ def _close_others(connection: Connection, kind: Kind, wanted: Collection[tuple[s
             title=f"over: {row.title}",
             error_class=row.error_class,
         )
-        _insert(connection, event, None)
+        _insert(connection, [event], None)
         connection.execute(
             update(schema.subject)
             .where(s.incident == row.id, s.subject == row.subject)
@@ -90,63 +105,74 @@ def _close_others(connection: Connection, kind: Kind, wanted: Collection[tuple[s
         )
     for incident in {row.id for row in gone}:
         _end_if_nothing_is_open(connection, incident, now)
-    return len(gone)
 
 
 def _fire(
     connection: Connection,
-    event: Event,
+    events: Sequence[Event],
     now: datetime,
     *,
-    resolution: str | None,
-    fired_at: datetime | None = None,
+    resolution: str | None = None,
+    not_before: datetime | None = None,
 ) -> None:
-    """Open or continue; ``resolution`` is the event that closed this subject later, where they came out of order."""
+    """Open an incident, or continue it, by events that are all of it.
+
+    Args:
+        connection: in a transaction.
+        events: at least one.
+        now: with a zone.
+        resolution: the event that closed the subject later, where they came out of order.
+        not_before: when the subjects fired at the earliest, whatever their events say.
+    """
     i, s = schema.incident.c, schema.subject.c
-    incident = connection.execute(select(schema.incident).where(i.key == event.incident, ~i.settled)).one_or_none()
+    key = events[0].incident
+    incident = connection.execute(select(schema.incident).where(i.key == key, ~i.settled)).one_or_none()
     if incident is None:
-        incident = _begin(connection, event, event.incident, now)
-    _insert(connection, event, incident.id)
-    this = and_(s.incident == incident.id, s.subject == event.subject)
-    known = connection.execute(select(schema.subject).where(this)).one_or_none()
-    fired_at = fired_at or event.at
-    if known is None:
-        connection.execute(
-            insert(schema.subject).values(
-                incident=incident.id,
-                subject=event.subject,
-                is_open=resolution is None,
-                fired_at=fired_at,
-                severity=event.severity.rank,
-                title=event.title,
-                closed_by=resolution,
-            )
-        )
-    else:
-        stays_closed = resolution is not None and not known.is_open
-        newer = fired_at >= known.fired_at
-        connection.execute(
-            update(schema.subject)
-            .where(this)
-            .values(
-                is_open=not stays_closed,
-                fired_at=max(fired_at, known.fired_at),
-                severity=max(event.severity.rank, known.severity),
-                title=event.title if newer else known.title,
-                closed_by=known.closed_by if stays_closed else None,
-            )
-        )
+        incident = _begin(connection, events[0], key, now)
+    _insert(connection, events, incident.id)
+    names = {event.subject for event in events}
+    rows = connection.execute(select(schema.subject).where(s.incident == incident.id, s.subject.in_(names)))
+    before = {row.subject: row._asdict() for row in rows}
+    subjects = dict(before)
+    for event in events:
+        fired_at = max(event.at, not_before or event.at)
+        subjects[event.subject] = _fired(subjects.get(event.subject), event, incident.id, fired_at, resolution)
+    new = [values for subject, values in subjects.items() if subject not in before]
+    if new:
+        connection.execute(insert(schema.subject), new)
+    for subject in before:
+        this = and_(s.incident == incident.id, s.subject == subject)
+        connection.execute(update(schema.subject).where(this).values(subjects[subject]))
     connection.execute(
         update(schema.incident)
         .where(i.id == incident.id)
         .values(
-            events=incident.events + 1,
-            severity=max(event.severity.rank, incident.severity),
-            since=min(event.at, incident.since),
+            events=incident.events + len(events),
+            severity=max(incident.severity, *(event.severity.rank for event in events)),
+            since=min(incident.since, *(event.at for event in events)),
             ended_at=None,
         )
     )
-    _end_if_nothing_is_open(connection, incident.id, incident.ended_at or now)
+    if resolution is not None:
+        _end_if_nothing_is_open(connection, incident.id, incident.ended_at or now)
+
+
+def _fired(
+    before: Mapping[str, Any] | None, event: Event, incident: int, fired_at: datetime, resolution: str | None
+) -> dict[str, Any]:
+    """The row of a subject after an event, by what it was ``before``."""
+    if before is None:
+        before = {"is_open": False, "fired_at": fired_at, "severity": 0, "title": event.title, "closed_by": resolution}
+    stays_closed = resolution is not None and not before["is_open"]
+    return {
+        "incident": incident,
+        "subject": event.subject,
+        "is_open": not stays_closed,
+        "fired_at": max(fired_at, before["fired_at"]),
+        "severity": max(event.severity.rank, before["severity"]),
+        "title": event.title if fired_at >= before["fired_at"] else before["title"],
+        "closed_by": before["closed_by"] if stays_closed else None,
+    }
 
 
 def _resolve(connection: Connection, event: Event, now: datetime) -> None:
@@ -199,38 +225,36 @@ def _begin(connection: Connection, event: Event, key: str, now: datetime) -> Row
     ).one()
 
 
-def _insert(connection: Connection, event: Event, incident: int | None) -> None:
-    connection.execute(
-        insert(schema.event).values(
-            id=event.id,
-            incident=incident,
-            kind=event.kind,
-            source=event.source,
-            subject=event.subject,
-            state=event.state,
-            at=event.at,
-            payload=_EVENT.dump_json(event).decode(),
-        )
-    )
+def _insert(connection: Connection, events: Iterable[Event], incident: int | None) -> None:
+    rows = [
+        {
+            "id": event.id,
+            "incident": incident,
+            "kind": event.kind,
+            "source": event.source,
+            "subject": event.subject,
+            "state": event.state,
+            "at": event.at,
+            "payload": _EVENT.dump_json(event).decode(),
+        }
+        for event in events
+    ]
+    connection.execute(insert(schema.event), rows)
 
 
 def _known(connection: Connection, identity: str) -> bool:
     return bool(connection.scalar(select(exists().where(schema.event.c.id == identity))))
 
 
+def _known_among(connection: Connection, identities: Collection[str]) -> set[str]:
+    e = schema.event.c
+    return set(connection.scalars(select(e.id).where(e.id.in_(identities)))) if identities else set()
+
+
 def _unused_id(connection: Connection, *parts: object) -> str:
     """An id of ``parts``; states may come and go within one instant."""
     ids = (event_id(*parts, number) for number in count(1))
     return next(identity for identity in ids if not _known(connection, identity))
-
-
-def _open_subject(connection: Connection, event: Event) -> Row[Any] | None:
-    i, s = schema.incident.c, schema.subject.c
-    return connection.execute(
-        select(schema.subject)
-        .join_from(schema.subject, schema.incident)
-        .where(i.key == event.incident, ~i.settled, s.subject == event.subject, s.is_open)
-    ).one_or_none()
 
 
 def _end_if_nothing_is_open(connection: Connection, incident: int, at: datetime) -> None:

@@ -22,7 +22,7 @@ from lumen_assets.archive.layout import (
     revision_prefix,
 )
 from lumen_assets.archive.manifest import Manifest, associated_data
-from lumen_assets.archive.payload import content_digest_of, members_of
+from lumen_assets.archive.payload import content_digest_of, members_of, scan_folder
 from lumen_assets.archive.ranged import ExtractedPaths, FileRange, RangedReader, extract_paths
 from lumen_assets.archive.read import ArchiveContents, verify_stream
 from lumen_assets.archive.removal import Removal
@@ -65,6 +65,7 @@ __all__ = [
     "refresh_index",
     "revision_prefix",
     "revisions",
+    "scan_folder",
     "tink_keyset_json",
     "verify_stream",
 ]

@@ -12,14 +12,15 @@ from typing import BinaryIO
 
 from lumen_assets.archive import bag
 from lumen_assets.archive.digests import Digests, DigestTaker
-from lumen_assets.archive.frames import FrameWriter
+from lumen_assets.archive.frames import FrameWriter, compressing_threads
 from lumen_assets.archive.keys import Key
 from lumen_assets.archive.names import path_problem
 from lumen_assets.archive.payload import Source, inspect_payload, read_source, refused
+from lumen_assets.archive.stage import Stage
 from lumen_assets.archive.stream import EncryptingWriter, Progress
 from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
 from lumen_assets.archive.tar import END, Member, header_bytes, padding
-from lumen_assets.durable import new_file
+from lumen_assets.durable import new_file, remove_abandoned
 from lumen_assets.errors import LumenError, PermanentError
 
 
@@ -58,7 +59,7 @@ def create_archive(
     """Write the files as a bag in a compressed, encrypted archive.
 
     The same files, names, ``bag_info`` and ``mtime`` give the same tar bytes. ``output`` appears only when it is
-    whole; nothing is left behind otherwise.
+    whole; nothing is left behind otherwise, and what a process left that was killed is removed by the next one.
 
     Args:
         members: the payload: files by their path under ``data/``.
@@ -68,7 +69,7 @@ def create_archive(
         bag_info: labels of ``bag-info.txt``; Payload-Oxum is added.
         mtime: seconds since 1970-01-01 UTC for every member; None: each file's own.
         level: Zstandard level.
-        threads: compressing threads; 0: one a core.
+        threads: compressing threads; 0: one a core, at most 8.
         progress: told of payload bytes.
 
     Raises:
@@ -77,23 +78,30 @@ def create_archive(
     """
     _check_base(base_name)
     sources = inspect_payload(members, base_name)
+    remove_abandoned(output)
     if os.path.lexists(output):
         raise _taken(output)
     try:
-        with _output_errors(output), new_file(output) as file:
-            sink = _Tee(file)
+        with (
+            _output_errors(output),
+            new_file(output) as file,
+            compressing_threads(threads) as compressing,
+            Stage[None](1, limit=4) as digesting,
+        ):
+            sink = _Tee(file, digesting)
             cipher = EncryptingWriter(sink, key, associated_data)
-            with FrameWriter(cipher, level=level, threads=threads) as frames:
-                bagging = _BagWriter(frames, base_name, mtime, progress)
-                content_digest = bagging.write(sources, bag_info)
-                frames.finish()
+            frames = FrameWriter(cipher, compressing, level=level)
+            bagging = _BagWriter(frames, base_name, mtime, progress)
+            content_digest = bagging.write(sources, bag_info)
+            frames.finish()
             end = frames.frames[-1].offset + frames.frames[-1].size
             cipher.write(tail_bytes(TailIndex(tuple(frames.frames), tuple(bagging.places)), end))
             cipher.finish()
+            digests = sink.digests()
     except FileExistsError:
         raise _taken(output) from None
     return CreatedArchive(
-        digests=sink.taker.digests(),
+        digests=digests,
         content_digest=content_digest,
         files=len(sources),
         bytes=sum(source.size for source in sources.values()),
@@ -162,15 +170,28 @@ class _BagWriter:
 
 
 class _Tee:
-    """Writes to a file and takes the digests of what is written."""
+    """Writes to a file and has the digests of what is written taken meanwhile.
 
-    def __init__(self, file: BinaryIO) -> None:
+    Args:
+        digesting: has one thread.
+    """
+
+    def __init__(self, file: BinaryIO, digesting: Stage[None]) -> None:
         self._file = file
-        self.taker = DigestTaker()
+        self._taker = DigestTaker()
+        self._stage = digesting
 
     def write(self, data: bytes, /) -> None:
-        self.taker.update(data)
+        if self._stage.is_full:
+            self._stage.take()
+        self._stage.submit(self._taker.update, data)
         self._file.write(data)
+
+    def digests(self) -> Digests:
+        """The digests of all that was written."""
+        while self._stage:
+            self._stage.take()
+        return self._taker.digests()
 
 
 def _folder_times(sources: Mapping[str, Source]) -> dict[str, int]:

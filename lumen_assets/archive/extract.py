@@ -13,7 +13,7 @@ from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.read import ArchiveContents, unpack
 from lumen_assets.archive.stream import Progress, ReadableStream, fail
 from lumen_assets.archive.tar import Member
-from lumen_assets.durable import fsync_folder, temporary_beside
+from lumen_assets.durable import fsync_folder, new_folder_beside, remove_abandoned
 from lumen_assets.errors import LumenError, PermanentError
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -94,28 +94,28 @@ class Staging:
 def staged_folder(to: Path) -> Iterator[Path]:
     """A folder to fill, which takes the place of ``to`` when the block ends well, and else is removed.
 
+    What a process left beside ``to`` that was killed is removed first.
+
     Raises:
         PermanentError: with ``error_class="output"`` if ``to`` is taken or cannot be written.
     """
     to = to.resolve()
+    beside = to / "bag" if os.path.ismount(to) else to
+    remove_abandoned(beside)
     _require_free(to)
-    staging: Path | None = None
-    try:
-        with _output_errors(to):
-            to.parent.mkdir(parents=True, exist_ok=True)
-            staging = temporary_beside(to / "bag" if os.path.ismount(to) else to)
-            staging.mkdir(mode=0o700)
-        with _output_errors(to):
-            yield staging
-            _move_into_place(staging, to)
-    except BaseException:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-        raise
+    with _output_errors(to):
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder_beside(beside) as staging:
+            try:
+                yield staging
+                _move_into_place(staging, to)
+            except BaseException:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
 
 
 def _move_into_place(staging: Path, to: Path) -> None:
-    if staging.parent == to:  # a mount point cannot be renamed away
+    if staging.parent == to:  # a mount point cannot be renamed away: its parts are moved, bag-info.txt last
         for place in sorted(staging.iterdir(), reverse=True):
             place.rename(to / place.name)
         staging.rmdir()

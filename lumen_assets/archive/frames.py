@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final
+from typing import IO, Final, NoReturn, cast
 
 import zstandard
 
-from lumen_assets.archive.stream import ReadableStream, WritableStream, fail, read_fully
+from lumen_assets.archive.stage import Stage
+from lumen_assets.archive.stream import FRAME_MAGIC, ReadableStream, WritableStream, fail, read_fully
 
 FRAME_SIZE: Final = 2 << 20
 """Tar bytes in every frame but the last one."""
-FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _BLOCK_MAX: Final = 128 << 10
+_MOST_WORKERS: Final = 8
+"""Compressing threads where their number is not set: each takes 8 MiB, and more would wait for one that hashes."""
+_DECOMPRESSING: Final = 2
+"""Threads; each is about as fast as the one that hashes what they give."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,38 @@ class Frame:
     tar_size: int
 
 
-class FrameWriter:
-    """Compresses what is written to it, on worker threads with a bounded queue, into ``sink``.
+FrameStage = Stage[tuple[int, bytes]]
+"""Works on whole frames, and gives the size of what it was given, and what it made of it."""
 
-    Use it as a context manager: on leaving, the threads are gone.
+
+def compressing_threads(threads: int) -> FrameStage:
+    """What a ``FrameWriter`` works with.
 
     Args:
+        threads: how many; 0: one a core, at most 8.
+    """
+    workers = threads or min(os.cpu_count() or 1, _MOST_WORKERS)
+    return Stage(workers, limit=workers + 2)
+
+
+def decompressing_threads() -> FrameStage:
+    """What a ``FrameReader`` works with."""
+    return Stage(_DECOMPRESSING, limit=_DECOMPRESSING + 1)
+
+
+class FrameWriter:
+    """Compresses what is written to it into ``sink``.
+
+    Args:
+        compressing: of ``compressing_threads``.
         level: Zstandard level.
-        threads: compressing threads; 0: one a core.
     """
 
-    def __init__(self, sink: WritableStream, *, level: int, threads: int) -> None:
-        workers = threads or os.cpu_count() or 1
+    def __init__(self, sink: WritableStream, compressing: FrameStage, *, level: int) -> None:
         self._sink = sink
         self._level = level
         self._local = threading.local()  # a compressor serves one thread at a time
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="zstd")
-        self._queue: deque[tuple[int, Future[bytes]]] = deque()
-        self._limit = 2 * workers
+        self._stage = compressing
         self._buffer = bytearray()
         self.frames: list[Frame] = []
         self.tar_size = 0
@@ -72,55 +87,47 @@ class FrameWriter:
         """Compress what is left and wait for all of it."""
         if self._buffer:
             self._submit()
-        while self._queue:
+        while self._stage:
             self._collect()
-
-    def __enter__(self) -> FrameWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self) -> None:
-        plain = bytes(self._buffer)
-        self._buffer.clear()
-        self._queue.append((len(plain), self._pool.submit(self._compress, plain)))
-        if len(self._queue) >= self._limit:
+        if self._stage.is_full:
             self._collect()
+        self._stage.submit(self._compress, self._buffer)
+        self._buffer = bytearray()
 
     def _collect(self) -> None:
-        tar_size, future = self._queue.popleft()
-        compressed = future.result()
-        before = self.frames[-1] if self.frames else Frame(0, 0, 0, 0)
-        self.frames.append(
-            Frame(before.offset + before.size, len(compressed), before.tar_offset + before.tar_size, tar_size)
-        )
+        tar_size, compressed = self._stage.take()
+        self.frames.append(_frame_after(self.frames, len(compressed), tar_size))
         self._sink.write(compressed)
 
-    def _compress(self, plain: bytes) -> bytes:
+    def _compress(self, plain: bytearray) -> tuple[int, bytes]:
         compressor: zstandard.ZstdCompressor | None = getattr(self._local, "compressor", None)
         if compressor is None:
             compressor = zstandard.ZstdCompressor(level=self._level, write_checksum=True, write_content_size=True)
             self._local.compressor = compressor
-        return compressor.compress(plain)
+        try:
+            return len(plain), compressor.compress(plain)
+        except zstandard.ZstdError as error:  # any bytes can be compressed, unless memory is short
+            raise MemoryError(str(error)) from error
 
 
 class FrameReader:
-    """The tar stream out of a compressed one, a frame at a time.
+    """The tar stream out of a compressed one; some frames ahead are decompressed meanwhile.
 
     Args:
         source: the compressed stream.
+        decompressing: of ``decompressing_threads``.
         name: what to call the archive in errors.
     """
 
-    def __init__(self, source: ReadableStream, name: str) -> None:
+    def __init__(self, source: ReadableStream, decompressing: FrameStage, name: str) -> None:
         self._source = source
+        self._stage = decompressing
         self._name = name
         self._plain = b""
         self._position = 0
-        self._magic = b""
+        self._following = FRAME_MAGIC
         self.frames: list[Frame] = []
         self.tar_size = 0
 
@@ -151,23 +158,34 @@ class FrameReader:
         """
         if self._position != len(self._plain):
             fail(self._name, "something follows the end of the tar stream", "tar")
-        magic = read_fully(self._source, 4)
-        if magic == FRAME_MAGIC:
+        self._read_ahead()
+        if self._stage:
             fail(self._name, "another frame follows the end of the tar stream", "tar")
-        return magic
+        return self._following
+
+    def _read_ahead(self) -> None:
+        while self._following == FRAME_MAGIC and not self._stage.is_full:
+            self._following = read_fully(self._source, 4)
+            if self._following == FRAME_MAGIC:
+                self._stage.submit(self._decompress, _read_frame(self._source, self._name))
 
     def _next_frame(self) -> None:
-        magic = read_fully(self._source, 4)
-        if magic != FRAME_MAGIC:
+        self._read_ahead()
+        if not self._stage:
             fail(self._name, "its tar stream ends too early", "tar")
-        compressed = _read_frame(self._source, self._name)
-        self._plain = decompress_frame(compressed, self._name)
+        size, self._plain = self._stage.take()
         self._position = 0
-        before = self.frames[-1] if self.frames else Frame(0, 0, 0, 0)
-        self.frames.append(
-            Frame(before.offset + before.size, len(compressed), before.tar_offset + before.tar_size, len(self._plain))
-        )
+        self.frames.append(_frame_after(self.frames, size, len(self._plain)))
         self.tar_size += len(self._plain)
+
+    def _decompress(self, compressed: bytes) -> tuple[int, bytes]:
+        return len(compressed), decompress_frame(compressed, self._name)
+
+
+def _frame_after(frames: list[Frame], size: int, tar_size: int) -> Frame:
+    """The frame that follows ``frames``."""
+    last = frames[-1] if frames else Frame(0, 0, 0, 0)
+    return Frame(last.offset + last.size, size, last.tar_offset + last.tar_size, tar_size)
 
 
 def decompress_frame(compressed: bytes, name: str, *, limit: int = FRAME_SIZE) -> bytes:
@@ -177,12 +195,61 @@ def decompress_frame(compressed: bytes, name: str, *, limit: int = FRAME_SIZE) -
         IntegrityError: if it is no such frame.
     """
     try:
-        declared = zstandard.get_frame_parameters(compressed)
-        if not declared.has_checksum or declared.dict_id or not 0 < declared.content_size <= limit:
+        if not 0 < _declared_size(compressed) <= limit:
             fail(name, f"a Zstandard frame without checksum or size, or of more than {limit} bytes", "zstd")
         return zstandard.ZstdDecompressor().decompress(compressed, allow_extra_data=False)
     except zstandard.ZstdError as error:
         fail(name, f"a Zstandard frame cannot be read ({error})", "zstd")
+
+
+class FrameContent:
+    """The content of one frame in pieces; no more of the frame is read than they take.
+
+    So its checksum is verified only where all of it is read.
+
+    Args:
+        compressed: the frame.
+        head: its first bytes, of which ``compressed`` begins with all the same.
+        size: the bytes that it has to hold.
+        name: what to call the archive in errors.
+        read_size: compressed bytes that are read at once.
+    """
+
+    def __init__(self, compressed: ReadableStream, head: bytes, size: int, name: str, *, read_size: int) -> None:
+        self._name = name
+        self._content = zstandard.ZstdDecompressor().stream_reader(
+            cast("IO[bytes]", compressed),  # it calls nothing but read
+            read_size=read_size,
+        )
+        try:
+            declared = _declared_size(head)
+        except zstandard.ZstdError as error:
+            self._fail(error)
+        if not 0 < declared == size <= FRAME_SIZE:
+            fail(name, "its index is wrong about a frame", "index")
+
+    def read(self, size: int) -> bytes:
+        """The next at least one and at most ``size`` bytes.
+
+        Raises:
+            IntegrityError: if there are none.
+        """
+        try:
+            data = self._content.read(size)
+        except zstandard.ZstdError as error:
+            self._fail(error)
+        if not data:
+            fail(self._name, "a Zstandard frame is shorter than it says", "zstd")
+        return data
+
+    def _fail(self, error: zstandard.ZstdError) -> NoReturn:
+        fail(self._name, f"a Zstandard frame cannot be read ({error})", "zstd")
+
+
+def _declared_size(compressed: bytes) -> int:
+    """The content size in a frame's header; 0 where the frame has no checksum or needs a dictionary."""
+    declared = zstandard.get_frame_parameters(compressed)
+    return 0 if declared.dict_id or not declared.has_checksum else declared.content_size
 
 
 def _read_frame(source: ReadableStream, name: str) -> bytes:

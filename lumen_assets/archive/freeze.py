@@ -128,7 +128,7 @@ def freeze_day(
         archive_folder: holds every day's folder and the index.
         keyring: its first key makes the archive.
         level: Zstandard level.
-        threads: compressing threads; 0: one a core.
+        threads: compressing threads; 0: one a core, at most 8.
         inputs: what of the payload was cut from where; absent ones are left out of the provenance.
         software: name and version of what makes the archive.
         git_revision: its commit, if known.

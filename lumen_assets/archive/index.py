@@ -16,7 +16,7 @@ from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.layout import MANIFEST_NAME, days_frozen, revision_folders, revisions_named
 from lumen_assets.archive.manifest import Manifest
 from lumen_assets.days import parse_day
-from lumen_assets.durable import fsync_folder, replaced_file
+from lumen_assets.durable import fsync_folder, remove_abandoned, replaced_file
 
 INDEX_NAME: Final = "index.jsonl"
 _LOCKS: Final = ".locks"
@@ -110,6 +110,7 @@ def refresh_index(archive_folder: Path, keyring: Keyring, only: date | None = No
             if missing:
                 _append(path, missing)
         elif missing or data is not None:
+            remove_abandoned(path)
             with replaced_file(path) as file:
                 file.write(_lines((*entries, *missing)))
         return (*entries, *missing)

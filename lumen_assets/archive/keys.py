@@ -19,6 +19,7 @@ from lumen_assets.durable import new_file
 from lumen_assets.errors import PermanentError
 
 KEY_SIZE: Final = 32
+_KEY_LETTERS: Final = 44
 _ID_PURPOSE: Final = "lumen-key-id/v1"
 _ID_SIZE: Final = 8
 
@@ -182,7 +183,8 @@ def _bad_key(cause: str) -> PermanentError:
         subject="LUMEN_ARCHIVE_KEY",
         cause=cause,
         error_class="configuration",
-        hint=f"it must be {KEY_SIZE} bytes in base64; `lumen key new` makes one",
+        hint=f"it must be {KEY_SIZE} bytes in base64, {_KEY_LETTERS} characters: copy the one again that made the "
+        "archives; where there are none yet, `lumen key new` makes one",
     )
 
 

@@ -40,40 +40,89 @@ class Source:
     mtime_ns: int
 
 
+@dataclass(frozen=True)
+class FolderScan:
+    """The files below a folder.
+
+    Attributes:
+        members: each file by its path there.
+        links: the symbolic links among them, and to folders among those, that were followed.
+    """
+
+    members: Mapping[str, Path]
+    links: tuple[str, ...]
+
+
 def members_of(folder: Path) -> Mapping[str, Path]:
+    """Every file below a folder that holds no links; see ``scan_folder``."""
+    return scan_folder(folder).members
+
+
+def scan_folder(folder: Path, *, follow_links: bool = False) -> FolderScan:
     """Every file below a folder, by its path there. Empty folders are not kept: a bag has none.
 
+    Args:
+        follow_links: take what symbolic links stand for, wherever it is, in their place.
+
     Raises:
-        PermanentError: if there is no such folder, or it holds links or devices: naming the first few.
+        PermanentError: if there is no such folder; if it holds devices, or links that are not followed, lead nowhere
+            or lead round in a circle: naming the first few.
     """
-    members: dict[str, Path] = {}
-    unusable: list[str] = []
-
-    def scan(current: Path, prefix: str) -> None:
-        with os.scandir(current) as entries:
-            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
-                name = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    scan(Path(entry.path), f"{name}/")
-                elif entry.is_file(follow_symlinks=False):
-                    members[name] = Path(entry.path)
-                else:
-                    unusable.append(name)
-
+    scan = _Scan(follow_links)
     try:
-        scan(folder, "")
+        scan.folder(folder, "", ())
     except OSError as error:
         raise _unreadable(Path(error.filename or folder), error) from error
-    if unusable:
-        more = f" and {len(unusable) - 5} more" if len(unusable) > 5 else ""
+    if scan.unusable:
+        more = f" and {len(scan.unusable) - 5} more" if len(scan.unusable) > 5 else ""
         raise PermanentError(
             action="archive",
             subject=str(folder),
-            cause=f"these are links, devices or sockets: {', '.join(map(repr, unusable[:5]))}{more}",
+            cause=f"these are no regular files: {', '.join(scan.unusable[:5])}{more}",
             error_class="input",
-            hint="an archive holds regular files only: remove them, or put the files there that they stand for",
+            hint="remove them, put the files there that they stand for, or have links followed (--links follow)",
         )
-    return members
+    return FolderScan(scan.members, tuple(scan.links))
+
+
+class _Scan:
+    """One walk through a folder, in the order of the names' bytes."""
+
+    def __init__(self, follow_links: bool) -> None:
+        self._follow = follow_links
+        self.members: dict[str, Path] = {}
+        self.links: list[str] = []
+        self.unusable: list[str] = []
+
+    def folder(self, current: Path, prefix: str, above: tuple[Path, ...]) -> None:
+        """Walk through a folder; ``above`` are the real folders that it is in, to see a circle by."""
+        with os.scandir(current) as entries:
+            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
+                self._entry(entry, prefix + entry.name, (*above, current))
+
+    def _entry(self, entry: os.DirEntry[str], name: str, above: tuple[Path, ...]) -> None:
+        place = Path(entry.path)
+        if entry.is_symlink():
+            place = Path(os.path.realpath(place))
+            problem = self._link_problem(place, above)
+            if problem:
+                self.unusable.append(f"{name!r} ({problem})")
+                return
+            self.links.append(name)
+        if entry.is_dir():
+            self.folder(place, f"{name}/", above)
+        elif entry.is_file():
+            self.members[name] = place
+        else:
+            self.unusable.append(f"{name!r} (a device or socket)")
+
+    def _link_problem(self, target: Path, above: tuple[Path, ...]) -> str | None:
+        if not self._follow:
+            return "a symbolic link"
+        if not target.exists():
+            return "a link to nothing"
+        circular = any(target.samefile(folder) for folder in above)
+        return "a link to a folder that it is in" if circular else None
 
 
 def content_digest_of(members: Mapping[str, Path], progress: Progress | None = None) -> str:

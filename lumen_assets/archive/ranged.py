@@ -8,11 +8,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from lumen_assets.archive import bag
 from lumen_assets.archive.extract import Staging, staged_folder
-from lumen_assets.archive.frames import Frame, decompress_frame
+from lumen_assets.archive.frames import Frame, FrameContent
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import path_problem
 from lumen_assets.archive.stream import (
@@ -26,8 +26,13 @@ from lumen_assets.archive.stream import (
     open_segment,
 )
 from lumen_assets.archive.tail import FOOTER, Place, TailIndex, footer_of, parse_index
-from lumen_assets.archive.tar import Member, read_member
+from lumen_assets.archive.tar import BLOCK, Member, read_member
 from lumen_assets.errors import PermanentError
+
+_KEPT: Final = 8
+"""Segments that are remembered: neighbours share one, and the index lies beside the bag's manifest."""
+_PIECE: Final = 64 << 10
+"""Compressed bytes that are read at once where it is not known that the whole frame is needed."""
 
 
 class RangedReader(Protocol):
@@ -91,7 +96,7 @@ class DecryptedRange:
         self._associated_data = associated_data
         self._name = name
         self._cipher: SegmentCipher | None = None
-        self._cached = (-1, b"")
+        self._kept: dict[int, bytes] = {}
         self._segments = max(1, -(-source.size // SEGMENT_SIZE))
         self._header = source.read_at(0, HEADER_SIZE)
         check_header(self._header, name)
@@ -109,7 +114,12 @@ class DecryptedRange:
             return b""
         first, skipped = self._locate(offset)
         last, _ = self._locate(offset + length - 1)
-        plain = b"".join(self._segments_between(first, last))
+        missing = [number for number in range(first, last + 1) if number not in self._kept]
+        if missing:
+            self._fetch(missing[0], missing[-1])
+        plain = b"".join(self._kept[number] for number in range(first, last + 1))
+        for number in list(self._kept)[:-_KEPT]:
+            del self._kept[number]
         return plain[skipped : skipped + length]
 
     def _locate(self, offset: int) -> tuple[int, int]:
@@ -117,36 +127,34 @@ class DecryptedRange:
         number, within = divmod(offset + HEADER_SIZE, SEGMENT_SIZE - TAG_SIZE)
         return number, within - (0 if number else HEADER_SIZE)
 
-    def _segments_between(self, first: int, last: int) -> Iterator[bytes]:
-        cached, plain = self._cached
-        if cached == first:
-            yield plain
-            first += 1
-        if first > last:
-            return
+    def _fetch(self, first: int, last: int) -> None:
         start = first * SEGMENT_SIZE if first else HEADER_SIZE
         end = min((last + 1) * SEGMENT_SIZE, self._source.size)
-        data = self._source.read_at(start, end - start)
+        data = memoryview(self._source.read_at(start, end - start))
         for number in range(first, last + 1):
             size = SEGMENT_SIZE - (0 if number else HEADER_SIZE)
-            block, data = data[:size], data[size:]
-            plain = self._decrypt(number, block)
-            self._cached = (number, plain)
-            yield plain
+            self._kept.pop(number, None)
+            self._kept[number] = self._decrypt(number, bytes(data[:size]))
+            data = data[size:]
 
     def _decrypt(self, number: int, block: bytes) -> bytes:
         last = number == self._segments - 1
-        plain: bytes | None = None
         if self._cipher is None:
-            cipher, plain = open_segment(self._keys, self._associated_data, self._header, number, block, last=last)
-            if plain is not None:
-                self._cipher = cipher
-        else:
-            cipher = self._cipher
-            plain = cipher.decrypt(number, block, last=last)
-        if plain is None:
-            fail_segment(cipher, self._keys, self._name, number, block, last=last)
-        return plain
+            self._cipher, plain = open_segment(
+                self._keys,
+                self._associated_data,
+                self._header,
+                number,
+                block,
+                last=last,
+                name=self._name,
+                start=lambda: self._source.read_at(HEADER_SIZE, TAG_SIZE),
+            )
+            return plain
+        opened = self._cipher.decrypt(number, block, last=last)
+        if opened is None:
+            fail_segment(self._cipher, self._name, number, block, last=last)
+        return opened
 
 
 def extract_paths(
@@ -198,8 +206,8 @@ class _IndexedArchive:
     def __init__(self, plain: DecryptedRange, name: str) -> None:
         self._plain = plain
         self._name = name
-        self._cached: tuple[Frame | None, bytes] = (None, b"")
         self._index = self._read_index()
+        self._tar = _TarRange(plain, self._index.frames, name)
         self._places = {place.name: place for place in self._index.places}
         self._base = next(iter(self._places)).split("/")[0] if self._places else ""
 
@@ -218,58 +226,93 @@ class _IndexedArchive:
         return {path.removeprefix(f"{bag.DATA}/"): digest for path, digest in listed.items()}
 
     def open(self, place: Place) -> tuple[Member, Iterator[bytes]]:
-        """A file's header and content."""
-        tar = self._tar_from(place.offset)
-        buffer = bytearray()
-
-        def take(size: int) -> bytes:
-            while len(buffer) < size:
-                buffer.extend(self._following(tar))
-            part = bytes(buffer[:size])
-            del buffer[:size]
-            return part
-
-        found = read_member(take, self._name)
+        """A file's header and content; the content is to be taken before the next file is opened."""
+        self._tar.seek(place.offset, wanted=BLOCK + place.size)
+        found = read_member(self._tar.take, self._name)
         if found is None or found[0].is_folder or (found[0].name, found[0].size) != (place.name, place.size):
             fail(self._name, f"its index is wrong about {place.name!r}", "index")
+        return found[0], self._content(place.size)
 
-        def content() -> Iterator[bytes]:
-            left = place.size
-            data = bytes(buffer)
-            while left:
-                data = data or self._following(tar)
-                yield data[:left]
-                left -= min(left, len(data))
-                data = b""
-
-        return found[0], content()
-
-    def _following(self, tar: Iterator[bytes]) -> bytes:
-        data = next(tar, b"")
-        if not data:
-            fail(self._name, "its tar stream ends too early", "tar")
-        return data
-
-    def _tar_from(self, offset: int) -> Iterator[bytes]:
-        """The tar stream from an offset on, a frame at a time."""
-        frames = self._index.frames
-        first = bisect.bisect_right(frames, offset, key=lambda frame: frame.tar_offset) - 1
-        for number in range(max(0, first), len(frames)):
-            yield self._frame(frames[number])[max(0, offset - frames[number].tar_offset) :]
-
-    def _frame(self, frame: Frame) -> bytes:
-        if self._cached[0] != frame:
-            plain = decompress_frame(self._plain.read_at(frame.offset, frame.size), self._name)
-            if len(plain) != frame.tar_size:
-                fail(self._name, "its index is wrong about a frame", "index")
-            self._cached = (frame, plain)
-        return self._cached[1]
+    def _content(self, left: int) -> Iterator[bytes]:
+        while left:
+            data = self._tar.take_some(left)
+            left -= len(data)
+            yield data
 
     def _read_index(self) -> TailIndex:
         size = self._plain.size
         footer = self._plain.read_at(max(0, size - FOOTER.size), min(size, FOOTER.size))
         offset, plain_size = footer_of(footer, size, self._name)
         return parse_index(self._plain.read_at(offset, size - offset), plain_size, offset, self._name)
+
+
+class _TarRange:
+    """The tar stream from any offset on, of which no more is read than that takes."""
+
+    def __init__(self, plain: DecryptedRange, frames: Sequence[Frame], name: str) -> None:
+        self._plain = plain
+        self._frames = frames
+        self._name = name
+        self._number = -1
+        self._content: FrameContent | None = None
+        self._position = 0
+        self._wanted = 0
+
+    def seek(self, offset: int, *, wanted: int) -> None:
+        """Go to an offset, from which at least ``wanted`` bytes are going to be taken."""
+        self._wanted = offset + wanted
+        number = bisect.bisect_right(self._frames, offset, key=lambda frame: frame.tar_offset) - 1
+        if self._content is None or number != self._number or offset < self._position:
+            self._open(number)
+        while self._position < offset:
+            self.take_some(offset - self._position)
+
+    def take(self, size: int) -> bytes:
+        """Exactly ``size`` bytes."""
+        parts = bytearray()
+        while len(parts) < size:
+            parts += self.take_some(size - len(parts))
+        return bytes(parts)
+
+    def take_some(self, size: int) -> bytes:
+        """At least one and at most ``size`` bytes."""
+        content = self._content
+        if content is None or self._position == self._end:
+            content = self._open(self._number + 1)
+        data = content.read(min(size, self._end - self._position))
+        self._position += len(data)
+        return data
+
+    @property
+    def _end(self) -> int:
+        frame = self._frames[self._number]
+        return frame.tar_offset + frame.tar_size
+
+    def _open(self, number: int) -> FrameContent:
+        if number == len(self._frames):
+            fail(self._name, "its tar stream ends too early", "tar")
+        self._number = number
+        frame = self._frames[number]
+        self._position = frame.tar_offset
+        read_size = frame.size if self._end <= self._wanted else _PIECE
+        head = self._plain.read_at(frame.offset, min(frame.size, read_size))
+        part = _Part(self._plain, frame)
+        self._content = FrameContent(part, head, frame.tar_size, self._name, read_size=read_size)
+        return self._content
+
+
+class _Part:
+    """A frame's bytes in sequence."""
+
+    def __init__(self, plain: DecryptedRange, frame: Frame) -> None:
+        self._plain = plain
+        self._position = frame.offset
+        self._end = frame.offset + frame.size
+
+    def read(self, size: int, /) -> bytes:
+        data = self._plain.read_at(self._position, min(size, self._end - self._position))
+        self._position += len(data)
+        return data
 
 
 def _matching(wanted: str, payload: dict[str, Place]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from lumen_assets.archive import bag
-from lumen_assets.archive.frames import FrameReader
+from lumen_assets.archive.frames import FrameReader, decompressing_threads
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import Collisions, path_problem
 from lumen_assets.archive.stream import DecryptingReader, Progress, ReadableStream, fail
@@ -101,10 +101,12 @@ def unpack(
     """As ``verify_stream``, handing every member to ``unpacking`` on the way."""
     source = _Watched(stream, progress) if progress else stream
     plain = DecryptingReader(source, key, associated_data, name)
-    reader = _BagReader(FrameReader(plain, name), unpacking, name)
-    reader.read_members()
-    magic = reader.frames.end()
-    check_tail(plain, magic, TailIndex(tuple(reader.frames.frames), tuple(reader.places)), name)
+    with decompressing_threads() as decompressing:
+        frames = FrameReader(plain, decompressing, name)
+        reader = _BagReader(frames, unpacking, name)
+        reader.read_members()
+        magic = frames.end()
+    check_tail(plain, magic, TailIndex(tuple(frames.frames), tuple(reader.places)), name)
     return reader.contents(plain.key_id)
 
 

@@ -8,6 +8,7 @@ number (32 bits, big-endian) and 1 for the last one, else 0; so cutting, appendi
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
@@ -22,6 +23,8 @@ SEGMENT_SIZE: Final = 1 << 20
 PREFIX_SIZE: Final = 7
 HEADER_SIZE: Final = 1 + KEY_SIZE + PREFIX_SIZE
 TAG_SIZE: Final = 16
+FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+"""What the plaintext of every archive starts with: it is a Zstandard frame."""
 _MAX_SEGMENTS: Final = 1 << 32
 
 Progress = Callable[[int], None]
@@ -56,7 +59,7 @@ class SegmentCipher:
         self._cipher = AESGCM(key.derive_stream_key(header[1 : 1 + KEY_SIZE], associated_data))
         self._prefix = header[1 + KEY_SIZE :]
 
-    def encrypt(self, number: int, plain: bytes, *, last: bool) -> bytes:
+    def encrypt(self, number: int, plain: bytes | memoryview, *, last: bool) -> bytes:
         """Segment ``number``, with its tag."""
         return self._cipher.encrypt(self._nonce(number, last), plain, None)
 
@@ -66,6 +69,19 @@ class SegmentCipher:
             return self._cipher.decrypt(self._nonce(number, last), sealed, None)
         except InvalidTag:
             return None
+
+    def fits(self, start: bytes) -> bool:
+        """Whether key and associated data are those of the archive, though a segment does not authenticate.
+
+        Only to tell a wrong key from damage: what would be the plaintext's first bytes is compared with what they must
+        be, and used for nothing else.
+
+        Args:
+            start: the first bytes of segment 0.
+        """
+        nothing = bytes(len(FRAME_MAGIC))
+        streams = (self.encrypt(0, nothing, last=last) for last in (False, True))
+        return any(bytes(map(operator.xor, stream, start[: len(FRAME_MAGIC)])) == FRAME_MAGIC for stream in streams)
 
     def _nonce(self, number: int, last: bool) -> bytes:
         return self._prefix + number.to_bytes(4, "big") + bytes([last])
@@ -81,8 +97,9 @@ class EncryptingWriter:
         header = bytes([HEADER_SIZE]) + os.urandom(HEADER_SIZE - 1)
         self._sink = sink
         self._cipher = SegmentCipher(key, associated_data, header)
-        self._buffer = bytearray()
-        self._room = SEGMENT_SIZE - HEADER_SIZE - TAG_SIZE
+        self._segment = memoryview(bytearray(SEGMENT_SIZE - TAG_SIZE))
+        self._filled = 0
+        self._room = SEGMENT_SIZE - TAG_SIZE - HEADER_SIZE
         self._number = 0
         sink.write(header)
 
@@ -90,11 +107,12 @@ class EncryptingWriter:
         """Encrypt ``data``; a full segment waits until it is known whether it is the last one."""
         view = memoryview(data)
         while view:
-            if len(self._buffer) == self._room:
+            if self._filled == self._room:
                 self._seal(last=False)
-            missing = self._room - len(self._buffer)
-            self._buffer += view[:missing]
-            view = view[missing:]
+            part = view[: self._room - self._filled]
+            self._segment[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            view = view[len(part) :]
 
     def finish(self) -> None:
         """Write the last segment; an empty one if nothing was written."""
@@ -103,8 +121,8 @@ class EncryptingWriter:
     def _seal(self, *, last: bool) -> None:
         if self._number == _MAX_SEGMENTS:
             raise OverflowError("an archive has at most 2**32 segments of 1 MiB")
-        self._sink.write(self._cipher.encrypt(self._number, bytes(self._buffer), last=last))
-        self._buffer.clear()
+        self._sink.write(self._cipher.encrypt(self._number, self._segment[: self._filled], last=last))
+        self._filled = 0
         self._room = SEGMENT_SIZE - TAG_SIZE
         self._number += 1
 
@@ -183,28 +201,58 @@ class DecryptingReader:
     def _decrypt(self, block: bytes, last: bool) -> bytes:
         if self._cipher is None:
             self._cipher, plain = open_segment(
-                self._keys, self._associated_data, self._header, self._number, block, last=last
+                self._keys,
+                self._associated_data,
+                self._header,
+                self._number,
+                block,
+                last=last,
+                name=self._name,
+                start=lambda: block,
             )
-        else:
-            plain = self._cipher.decrypt(self._number, block, last=last)
-        if plain is None:
-            fail_segment(self._cipher, self._keys, self._name, self._number, block, last=last)
-        return plain
+            return plain
+        opened = self._cipher.decrypt(self._number, block, last=last)
+        if opened is None:
+            fail_segment(self._cipher, self._name, self._number, block, last=last)
+        return opened
 
 
 def open_segment(
-    keys: Key | Keyring, associated_data: bytes, header: bytes, number: int, block: bytes, *, last: bool
-) -> tuple[SegmentCipher, bytes | None]:
-    """The cipher that opens the first segment that is read, and what that one holds; None if no key opens it."""
+    keys: Key | Keyring,
+    associated_data: bytes,
+    header: bytes,
+    number: int,
+    block: bytes,
+    *,
+    last: bool,
+    name: str,
+    start: Callable[[], bytes],
+) -> tuple[SegmentCipher, bytes]:
+    """The cipher that opens the first segment that is read, and what that one holds.
+
+    Args:
+        name: what to call the archive in errors.
+        start: gives the first bytes of segment 0; asked only where no key opens the segment.
+
+    Raises:
+        IntegrityError: saying whether no key fits the archive, or the segment is not what was written.
+    """
     ciphers = [SegmentCipher(key, associated_data, header) for key in candidates(keys)]
     for cipher in ciphers:
         plain = cipher.decrypt(number, block, last=last)
         if plain is not None:
             return cipher, plain
-    for cipher in ciphers:  # the right key at the wrong place explains more than the first key
-        if cipher.decrypt(number, block, last=not last) is not None:
-            return cipher, None
-    return ciphers[0], None
+    for cipher in ciphers:
+        if cipher.decrypt(number, block, last=not last) is not None or cipher.fits(start()):
+            fail_segment(cipher, name, number, block, last=last)
+    ids = ", ".join(cipher.key_id for cipher in ciphers)
+    raise IntegrityError(
+        action="read",
+        subject=name,
+        cause=f"no key here ({ids}) opens it: it was made with another key, or for another label, day or revision, or "
+        "its first bytes are damaged",
+        error_class="key",
+    )
 
 
 def check_header(header: bytes, name: str) -> None:
@@ -219,10 +267,8 @@ def check_header(header: bytes, name: str) -> None:
         fail(name, "it does not start with the header of an archive (byte 0 must be 40)", "damaged")
 
 
-def fail_segment(
-    cipher: SegmentCipher, keys: Key | Keyring, name: str, number: int, block: bytes, *, last: bool
-) -> NoReturn:
-    """Say why a segment did not authenticate, as far as it can be known.
+def fail_segment(cipher: SegmentCipher, name: str, number: int, block: bytes, *, last: bool) -> NoReturn:
+    """Say why a segment did not authenticate under the key of the archive.
 
     Raises:
         IntegrityError: always.
@@ -233,22 +279,7 @@ def fail_segment(
         if last:
             fail(name, f"it ends after {where}, which is not its last one: it was cut short", "truncated")
         fail(name, f"bytes were appended after {where}, its last one", "extended")
-    if number:
-        fail(name, f"{where} does not authenticate: it is damaged, cut or out of place", "damaged")
-    ids = ", ".join(key.id for key in candidates(keys))
-    if isinstance(keys, Keyring):
-        fail(
-            name,
-            f"{where} does not authenticate: no key here ({ids}) is the right one, it was made for another label, day "
-            "or revision, or it is damaged",
-            "key",
-        )
-    fail(
-        name,
-        f"{where} does not authenticate with key {ids}: it is damaged, or it was made for another label, day or "
-        "revision",
-        "damaged",
-    )
+    fail(name, f"{where} does not authenticate: it is damaged, cut or out of place", "damaged")
 
 
 def fail(name: str, cause: str, error_class: str) -> NoReturn:

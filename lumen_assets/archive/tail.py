@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import zstandard
 
-from lumen_assets.archive.frames import Frame, decompress_frame
+from lumen_assets.archive.frames import FRAME_SIZE, Frame, decompress_frame
 from lumen_assets.archive.stream import ReadableStream, fail, read_fully
 from lumen_assets.errors import PermanentError
 
@@ -25,6 +25,9 @@ _MARK: Final = b"LUMENIX1"
 _FORMAT: Final = "lumen-index/v1"
 _HEAD: Final = struct.Struct("<4sI")
 _MAX_INDEX: Final = 1 << 29
+_MAX_READ: Final = 1 << 26
+"""Bytes of an index, as JSON, that are read to find single files: some 500,000 of them. What is read whole has no limit
+but the first, for there it is made from the files and compared."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,9 @@ def footer_of(data: bytes, size: int, name: str) -> tuple[int, int]:
     if len(data) < FOOTER.size:
         fail(name, "it is too short for an index", "index")
     offset, packed, plain, mark = FOOTER.unpack(data[-FOOTER.size :])
-    if mark != _MARK or plain > _MAX_INDEX or offset + _HEAD.size + packed + FOOTER.size != size:
+    if mark == _MARK and plain > _MAX_READ:
+        fail(name, f"its index has {plain:,} bytes, too many to read single files by: extract all of it", "index")
+    if mark != _MARK or offset + _HEAD.size + packed + FOOTER.size != size:
         fail(name, "its index cannot be found", "index")
     return offset, plain
 
@@ -156,6 +161,8 @@ def _frames(sizes: Sequence[Any]) -> tuple[Frame, ...]:
     offset = tar_offset = 0
     for size, tar_size in sizes:
         _natural(size, tar_size)
+        if not size or not 0 < tar_size <= FRAME_SIZE:
+            raise ValueError("no frame")
         frames.append(Frame(offset, size, tar_offset, tar_size))
         offset += size
         tar_offset += tar_size

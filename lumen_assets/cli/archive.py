@@ -17,7 +17,7 @@ from lumen_assets.archive import (
     create_archive,
     extract_paths,
     extract_stream,
-    members_of,
+    scan_folder,
     verify_stream,
 )
 from lumen_assets.archive.manifest import FORMAT
@@ -46,16 +46,23 @@ def archive() -> None:
 )
 @_label
 @click.option("--level", default=3, show_default=True, type=click.IntRange(1, 19), help="Zstandard level.")
-@click.option("--threads", default=0, type=click.IntRange(0, 64), help="Compressing threads. 0: one a core.")
+@click.option("--threads", default=0, type=click.IntRange(0, 64), help="Compressing threads. 0: one a core, at most 8.")
+@click.option(
+    "--links",
+    default="refuse",
+    show_default=True,
+    type=click.Choice(["refuse", "follow"]),
+    help="Symbolic links below FOLDER: an error, or what they stand for in their place.",
+)
 @json_option
-def create(folder: Path, *, output: Path, label: str, level: int, threads: int, as_json: bool) -> None:
+def create(folder: Path, *, output: Path, label: str, level: int, threads: int, links: str, as_json: bool) -> None:
     """Put every file below FOLDER into a new encrypted archive."""
     keyring = read_keyring()
-    members = members_of(folder)
-    total = sum(path.lstat().st_size for path in members.values())
+    scan = scan_folder(folder, follow_links=links == "follow")
+    total = sum(path.lstat().st_size for path in scan.members.values())
     with _progress("archiving", total, as_json) as advance:
         created = create_archive(
-            members,
+            scan.members,
             output,
             key=keyring.primary,
             associated_data=_associated_data(label),
@@ -75,6 +82,7 @@ def create(folder: Path, *, output: Path, label: str, level: int, threads: int, 
             "content_digest": created.content_digest,
             "key_id": keyring.primary.id,
             **vars(created.digests),
+            "links_followed": list(scan.links),
         },
         as_json,
     )
@@ -180,7 +188,13 @@ def _say(what: str, result: dict[str, Any], as_json: bool) -> None:
     for name, value in result.items():  # no table: a digest must never be cut
         console.print(
             f"[dim]{name:<22}[/]",
-            f"{value:,}" if isinstance(value, int) else escape(value),
+            escape(_shown(value)),
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _shown(value: str | int | list[str]) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value if isinstance(value, str) else ", ".join(value) or "none"

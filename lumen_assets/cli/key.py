@@ -1,17 +1,19 @@
-"""``lumen key``: make, name and export archive keys."""
+"""``lumen key``: make, name and export archive keys, and say what each is needed for."""
 
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from lumen_assets.archive import Keyring, new_key_text, parse_keyring, tink_keyset_json
-from lumen_assets.cli.running import LumenGroup, json_option, print_json
+from lumen_assets.cli.running import PROBLEM, LumenGroup, json_option, print_json
 from lumen_assets.errors import PermanentError
-from lumen_assets.settings import read_secret
+from lumen_assets.settings import load_settings, read_secret
+from lumen_assets.texts import counted
 
 
 def read_keyring() -> Keyring:
@@ -34,7 +36,7 @@ def read_keyring() -> Keyring:
 
 @click.group(cls=LumenGroup)
 def key() -> None:
-    """Make, name and export archive keys."""
+    """Make, name and export archive keys; say what each is needed for."""
 
 
 @key.command()
@@ -62,6 +64,48 @@ def show_id(as_json: bool) -> None:
     for number, key_id in enumerate(ids):
         table.add_row(key_id, "reads" if number else "reads, makes new archives")
     Console().print(table, highlight=False)
+
+
+@key.command()
+@json_option
+def used(as_json: bool) -> None:
+    """Say how many archives each key is needed for, by every manifest here and at the destinations.
+
+    A key with none may be taken out of LUMEN_ARCHIVE_KEY, if it is not the first. Manifests that name a key that is not
+    there, and destinations that do not answer, are a problem.
+    """
+    from lumen_assets.workspace import Workspace  # half a second, for this command alone
+
+    workspace = Workspace(load_settings())
+    known = workspace.known()
+    revisions: dict[str, set[tuple[date, int]]] = {key.id: set() for key in workspace.keyring.keys}
+    for items in known.held.values():
+        for item in items:
+            revisions[item.manifest.key_id].add((item.manifest.day, item.manifest.revision))
+    unknown = [str(refused) for refused in known.refused if refused.unknown_key]
+    if as_json:
+        keys = [
+            {
+                "id": key_id,
+                "archives": len(found),
+                "first": min(found)[0].isoformat() if found else None,
+                "last": max(found)[0].isoformat() if found else None,
+            }
+            for key_id, found in revisions.items()
+        ]
+        print_json(
+            {"ok": not (unknown or known.silent), "keys": keys, "unknown": unknown, "silent": dict(known.silent)}
+        )
+    else:
+        table = Table.grid(padding=(0, 2))
+        for key_id, found in revisions.items():
+            days = f"{min(found)[0]} to {max(found)[0]}" if found else "none needs it"
+            table.add_row(key_id, counted(len(found), "archive"), days)
+        Console().print(table, highlight=False)
+        for what in (*unknown, *(f"{name} did not answer: {why}" for name, why in known.silent.items())):
+            click.echo(f"{click.style('not known:', fg='red', bold=True)} {what}")
+    if unknown or known.silent:
+        raise SystemExit(PROBLEM)
 
 
 @key.command(name="export-tink")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, timedelta
+from types import FrameType
 from typing import Any, Final, TypeVar
 
 import click
@@ -15,7 +18,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from lumen_assets.days import parse_day
-from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.errors import LumenError, PermanentError, TransientError
 
 PROBLEM: Final = 1
 USAGE: Final = 2
@@ -54,18 +57,55 @@ class LumenGroup(click.Group):
         handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
         logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
         try:
-            return super().invoke(ctx)
-        except LumenError as error:
-            report_error(error, as_json=bool(ctx.meta.get(_JSON)))
-            ctx.exit(USAGE if error.error_class in ("configuration", "unknown-key") else PROBLEM)
+            with _signals_raised():
+                return super().invoke(ctx)
         except BrokenPipeError:  # whoever read our output has gone
             raise
-        except OSError as error:
-            where = error.filename or "a file or folder"
-            cause = error.strerror or str(error)
-            problem = PermanentError(action="use", subject=str(where), cause=cause, error_class="system")
+        except (LumenError, OSError, MemoryError, KeyboardInterrupt) as error:
+            problem, code = _explained(error, f"{ctx.command_path} {ctx.invoked_subcommand}")
             report_error(problem, as_json=bool(ctx.meta.get(_JSON)))
-            ctx.exit(PROBLEM)
+            ctx.exit(code)
+
+
+class _Signalled(KeyboardInterrupt):
+    """A signal that ends this process, as an exception: so that what is half made is removed, as by Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise; what is ignored, as SIGHUP under nohup, stays ignored."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise _Signalled(number)
+
+    own = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for one in own:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in own:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _explained(error: BaseException, command: str) -> tuple[LumenError, int]:
+    """What ended a command, as an error of ours, and the exit code for it."""
+    if isinstance(error, LumenError):
+        return error, USAGE if error.error_class in ("configuration", "unknown-key") else PROBLEM
+    if isinstance(error, OSError):
+        where = error.filename or "a file or folder"
+        cause = error.strerror or str(error)
+        return PermanentError(action="use", subject=str(where), cause=cause, error_class="system"), PROBLEM
+    if isinstance(error, KeyboardInterrupt):
+        number = error.number if isinstance(error, _Signalled) else signal.SIGINT
+        cause, code = f"it was ended by {signal.Signals(number).name}", 128 + number
+    else:
+        cause, code = "there is not enough memory", PROBLEM
+    return TransientError(action="finish", subject=command, cause=cause, error_class="ended"), code
 
 
 def report_error(error: LumenError, *, as_json: bool) -> None:

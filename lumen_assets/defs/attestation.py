@@ -1,6 +1,6 @@
-"""The ``attestation`` asset and its check, materialized in a run of its own."""
+"""The ``attestation`` asset and its check."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
@@ -10,12 +10,12 @@ from lumen_assets.workspace import Workspace
 
 
 def attestation_asset(
-    partitions: dg.PartitionsDefinition[str], destinations: list[str], freshness: dg.FreshnessPolicy
+    partitions: dg.PartitionsDefinition[str], verifications: Sequence[dg.AssetKey], freshness: dg.FreshnessPolicy
 ) -> dg.AssetsDefinition:
     """The day's verdicts counted against the policy.
 
     Args:
-        destinations: the names of those that are configured.
+        verifications: those of the destinations that are configured.
         freshness: by when one is expected.
     """
 
@@ -23,7 +23,7 @@ def attestation_asset(
         partitions_def=partitions,
         group_name="verification",
         owners=["team:operators"],
-        deps=[dg.AssetKey(["verification", name]) for name in destinations],
+        deps=verifications,
         freshness_policy=freshness,
         check_specs=[
             dg.AssetCheckSpec(
@@ -78,3 +78,12 @@ def attestation_asset(
         )
 
     return attestation
+
+
+def came_to_attestation(events: Iterable[dg.DagsterEvent]) -> bool:
+    """Whether a run made the attestation, or failed at it: then the dead man's switch has heard of the day.
+
+    Args:
+        events: the run's; those of its steps' ends are enough.
+    """
+    return any(event.step_key == "attestation" and (event.is_step_success or event.is_step_failure) for event in events)

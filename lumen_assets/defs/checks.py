@@ -1,6 +1,6 @@
 """Asset checks where a person would look for them. Nothing rests on them: what is wrong is told by the alerts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -37,12 +37,17 @@ def coverage_result(recording: Recording, configuration: Configuration) -> dg.As
     )
 
 
-def copies_check() -> dg.AssetChecksDefinition:
-    """The day's archive here and at its destinations, on ``archive``, made with the attestation."""
+def copies_check(verifications: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
+    """The day's archive here and at its destinations, on ``archive``.
+
+    Args:
+        verifications: what a run makes before it looks.
+    """
 
     @dg.asset_check(
         asset="archive",
         name="copies",
+        additional_deps=verifications,
         description="The day's newest revision lies here whole, and its replica at every destination is MATCH. Where "
         "several machines do the days, each has only those that it made.",
     )

@@ -12,6 +12,7 @@ from dagster._core.execution.plan.objects import StepFailureData
 from dagster._core.utils import make_new_run_id
 
 from lumen_assets.definitions import build_defs
+from lumen_assets.defs.attestation import came_to_attestation
 from lumen_assets.defs.instance import prepare_instance
 from lumen_assets.defs.sensors import ATTESTED_BY_CALLER
 from lumen_assets.defs.storage import open_instance_in
@@ -66,7 +67,7 @@ class DayRunner:
         self.runs: dict[str, str] = {}
 
     def run(self, day: date, until: str | None = None) -> Outcome:
-        """Run a day's jobs, the attestation too unless it is to end at a step.
+        """Run a day, and its attestation in a run of its own where the day's did not come to it.
 
         Args:
             day: the KST day.
@@ -74,38 +75,39 @@ class DayRunner:
         """
         settings = self._workspace.settings
         started = datetime.now(UTC)
-        runs = self.runs = {}
-        materialized: dict[str, dict[str, Any]] = {}
-        failures: dict[str, str] = {}
-        withheld: dict[str, str] = {}
-        not_attested = until is not None or settings.configuration.dry_run  # which has no replicas to count
-        for job_name in ("daily",) if not_attested else ("daily", "attest"):
-            if job_name == "attest" and not (settings.archive_folder / day.isoformat()).exists():
-                self._workspace.ping(day, "fail")
-                break  # there is nothing to attest, and that is a failure already
-            run_id = runs[job_name] = make_new_run_id()
-            if self._listener is not None:
-                self._instance.add_event_listener(run_id, self._listener)
-            result = self._definitions.resolve_job_def(job_name).execute_in_process(
-                instance=self._instance,
-                partition_key=day.isoformat(),
-                run_id=run_id,
-                raise_on_error=False,
-                tags=self._tags,
-                asset_selection=_selection(settings, until) if until else None,
-                run_config=self._run_config,
-            )
-            _collect(result.all_events, materialized, failures)
-            withheld |= withheld_in(result.all_events)
+        self.runs = {}
+        events = self._run_job("daily", day, _selection(settings, until) if until else None)
+        attests = until is None and not settings.configuration.dry_run  # which has no replicas to count
+        if attests and not came_to_attestation(events):
+            if (settings.archive_folder / day.isoformat()).exists():
+                events += self._run_job("attest", day)
+            else:
+                self._workspace.ping(day, "fail")  # there is nothing to attest, and that is a failure already
         newest = self._workspace.ledger.newest(day, day).get(day, {})
         verdicts = {name: found for name, found in newest.items() if found.at >= started}  # what this run proved
-        return Outcome(day, runs, materialized, failures, verdicts, withheld=withheld)
+        materialized, failures = _made_and_failed(events)
+        return Outcome(day, self.runs, materialized, failures, verdicts, withheld=withheld_in(events))
+
+    def _run_job(self, job_name: str, day: date, selection: list[dg.AssetKey] | None = None) -> list[dg.DagsterEvent]:
+        run_id = self.runs[job_name] = make_new_run_id()
+        if self._listener is not None:
+            self._instance.add_event_listener(run_id, self._listener)
+        result = self._definitions.resolve_job_def(job_name).execute_in_process(
+            instance=self._instance,
+            partition_key=day.isoformat(),
+            run_id=run_id,
+            raise_on_error=False,
+            tags=self._tags,
+            asset_selection=selection,
+            run_config=self._run_config,
+        )
+        return list(result.all_events)
 
 
 def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
     destinations = list(settings.configuration.destinations)
     keys = {
-        "report": [dg.AssetKey("telemetry"), dg.AssetKey("report")],
+        "report": [dg.AssetKey(name) for name in ("telemetry", "grafana_snapshot", "report")],
         "pdf": [dg.AssetKey("report_pdf")],
         "freeze": [dg.AssetKey("archive")],
         "upload": [dg.AssetKey(["replica", name]) for name in destinations],
@@ -115,15 +117,17 @@ def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
     return [key for step in steps for key in keys[step]]
 
 
-def _collect(
-    events: Sequence[dg.DagsterEvent], materialized: dict[str, dict[str, Any]], failures: dict[str, str]
-) -> None:
+def _made_and_failed(events: Sequence[dg.DagsterEvent]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Metadata by asset, and causes by asset."""
+    materialized: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
     for event in events:
         if event.is_step_materialization and event.asset_key:
             metadata = event.step_materialization_data.materialization.metadata
             materialized[event.asset_key.to_user_string()] = {key: value.value for key, value in metadata.items()}
         elif event.is_step_failure:
             failures[_step(event)] = _cause(event.step_failure_data)
+    return materialized, failures
 
 
 def _step(event: dg.DagsterEvent) -> str:

@@ -1,7 +1,7 @@
 """The ``drill`` asset: every week one replica is restored for real; its job, schedule and check."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -81,11 +81,18 @@ def drill_schedule(configuration: Configuration, job: "dg.UnresolvedAssetJobDefi
     )
 
 
-def drill_age_check() -> dg.AssetChecksDefinition:
-    """Whether the last good drill is young enough, on ``drill``, looked at with every attestation."""
+def drill_age_check(verifications: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
+    """Whether the last good drill is young enough, on ``drill``, looked at with every attestation.
+
+    Args:
+        verifications: what a run makes before it looks.
+    """
 
     @dg.asset_check(
-        asset=DRILL, name=DRILL_AGE.name, description="The last good restore drill is at most `drill.overdue_days` old."
+        asset=DRILL,
+        name=DRILL_AGE.name,
+        additional_deps=verifications,
+        description="The last good restore drill is at most `drill.overdue_days` old.",
     )
     def age(lumen: dg.ResourceParam[Workspace]) -> dg.AssetCheckResult:
         good = [found for found in lumen.ledger.drills() if found.good]

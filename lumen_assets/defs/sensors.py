@@ -1,4 +1,4 @@
-"""The sensor that attests a day after its run, whether that succeeded or not."""
+"""The sensor that attests a day whose run ended, well or not, without an attestation."""
 
 import json
 from typing import Final
@@ -8,7 +8,7 @@ from dagster import DagsterEventType, RunStatusChangeRecordsFilter
 from dagster._core.event_api import RunStatusChangeEventType
 
 from lumen_assets.days import parse_day
-from lumen_assets.defs.jobs import ATTESTATION
+from lumen_assets.defs.attestation import came_to_attestation
 from lumen_assets.workspace import Workspace
 
 ATTESTED_BY_CALLER = {"lumen/attested_by": "caller"}
@@ -23,14 +23,14 @@ _EVENTS_A_TICK = 50
 
 
 def attestation_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
-    """Requests an attestation for every ended run that touched a replica or a verification."""
+    """Requests an attestation for every ended run that touched a replica or a verification and did not come to one."""
 
     @dg.sensor(
         name="attest_ended_days",
         job=job,
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Attests the day of every ended run, good or bad, in a run of its own.",
+        description="Attests the day of every ended run, good or bad, that did not come to its attestation itself.",
     )
     def attest_ended_days(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SensorResult:
         if lumen.settings.configuration.dry_run:
@@ -46,7 +46,7 @@ def attestation_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefin
             for event in events.records:
                 after[event_type.value] = event.storage_id
                 run = context.instance.get_run_by_id(event.run_id)
-                if run is None or not _concerns_replicas(run):
+                if run is None or not _concerns_replicas(run) or _told_itself(context.instance, run):
                     continue
                 day = run.tags["dagster/partition"]
                 if not run.is_success and not _was_frozen(context.instance, run, lumen):
@@ -71,6 +71,11 @@ def _concerns_replicas(run: dg.DagsterRun) -> bool:
     if "dagster/partition" not in run.tags or ATTESTED_BY_CALLER.items() <= run.tags.items():
         return False
     selected = run.asset_selection
-    if selected is None:  # a whole job
+    if not selected:  # a whole job
         return run.job_name in ("daily", "repair")
-    return any(key.path[0] in ("replica", "verification") for key in selected) and ATTESTATION not in selected
+    return any(key.path[0] in ("replica", "verification") for key in selected)
+
+
+def _told_itself(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    ends = instance.all_logs(run.run_id, of_type={DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE})
+    return came_to_attestation(entry.get_dagster_event() for entry in ends)

@@ -11,7 +11,7 @@ from lumen_assets.settings import Configuration
 from lumen_assets.verification import Attested
 
 ATTESTED_WITHIN: Final = timedelta(minutes=30)
-"""How long after a day was frozen its attestation should have followed: it has a run of its own."""
+"""How long after a day was frozen its attestation should have followed: a run of its own may have to make it."""
 
 
 def due_at(day: date, configuration: Configuration) -> datetime:

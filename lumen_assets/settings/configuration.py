@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lumen_assets.settings.alerts import TIME_OF_DAY, Alerts
 from lumen_assets.settings.destinations import Destination, default_destinations
+from lumen_assets.settings.distribution import Distribution
 from lumen_assets.settings.retention import Retention
 from lumen_assets.settings.section import Section
 
@@ -60,6 +61,11 @@ class Sources(Section):
         ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
         description="further inputs to freeze, as glob patterns; by day where they have timestamps",
     )
+    links: Literal["follow", "refuse"] = Field(
+        "follow",
+        description="inputs that are symbolic links: read, and said in the report, or an error. What a pattern finds "
+        "and leads out of LUMEN_DATA_ROOT is not taken either way",
+    )
 
 
 class Label(Section):
@@ -105,19 +111,28 @@ def _default_signals() -> dict[str, Signal]:
     }
 
 
+class GrafanaPictures(Section):
+    """How Grafana draws its pictures. Where it is and what it draws: GRAFANA_BASE and the others."""
+
+    width: int = Field(1000, ge=100, le=4000, description="width of a picture, in pixels")
+    height: int = Field(500, ge=100, le=4000, description="height of a picture, in pixels")
+    timeout_seconds: float = Field(60, gt=0, le=600, description="how long Grafana may take for a picture")
+
+
 class Report(Section):
     """The report's language and looks."""
 
     language: Literal["ko", "en"] = Field("ko", description="language that it is written in")
     title: str = Field("Lumen Resonance Report", min_length=1, description="title of the report")
     font: Path | None = Field(None, description="TrueType font with Korean glyphs, instead of the one that ships")
+    grafana: GrafanaPictures = GrafanaPictures()
 
 
 class Archive(Section):
     """How archives are compressed."""
 
     level: int = Field(3, ge=1, le=19, description="Zstandard level")
-    threads: int = Field(0, ge=0, le=64, description="compression threads; 0: one a core")
+    threads: int = Field(0, ge=0, le=64, description="compression threads; 0: one a core, at most 8")
 
 
 class Policy(Section):
@@ -176,6 +191,7 @@ class Configuration(Section):
     catch_up: CatchUp = CatchUp()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    distribution: Distribution = Distribution()
     dry_run: bool = Field(
         False, description="reports are made and archives frozen; nothing is uploaded, sent to people or removed"
     )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
 from lumen_assets.days import day_bounds
 from lumen_assets.durable import temporary_beside
@@ -44,6 +44,7 @@ _COPIED: Final = 1 << 20
 _BEFORE_EVERYTHING: Final = datetime(2, 1, 1, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
 
+Links = Literal["follow", "refuse"]
 MakeBisection = Callable[[Source, int, LineInstant], Bisection]
 
 
@@ -209,9 +210,18 @@ def _open(path: Path, name: str, role: str) -> int | None:
 
 
 def _cut_input(
-    root: Path, name: str, role: str, day: date, *, folder: Path | None, make_bisection: MakeBisection
+    root: Path, name: str, role: str, day: date, *, folder: Path | None, links: Links, make_bisection: MakeBisection
 ) -> InputSlice:
     """Cut one input into ``folder``; without one nothing is written, and the description is the same."""
+    link = os.path.realpath(root / name) != str(Path(os.path.realpath(root)) / name)
+    if link and links == "refuse":
+        raise PermanentError(
+            action="read",
+            subject=str(root / name),
+            cause="it is a symbolic link, or lies behind one",
+            error_class="input",
+            hint="Put the file itself there, or set sources.links to follow",
+        )
     descriptor = _open(root / name, name, role)
     if descriptor is None:
         return InputSlice(role, name, False, 0, (0, 0), 0, hashlib.sha256().hexdigest())
@@ -230,7 +240,7 @@ def _cut_input(
         raise PermanentError(action="cut", subject=str(root / name), cause=cause, error_class="input") from error
     finally:
         os.close(descriptor)
-    return InputSlice(role, name, True, source.size, section, output.size, output.sha256(), how is not None)
+    return InputSlice(role, name, True, source.size, section, output.size, output.sha256(), how is not None, link)
 
 
 def _new_file(path: Path) -> BinaryIO:
@@ -238,13 +248,15 @@ def _new_file(path: Path) -> BinaryIO:
     return path.open("xb")
 
 
-def describe_day(data_root: Path, day: date, *, telemetry_path: str, extra: Sequence[str]) -> tuple[InputSlice, ...]:
+def describe_day(
+    data_root: Path, day: date, *, telemetry_path: str, extra: Sequence[str], links: Links = "follow"
+) -> tuple[InputSlice, ...]:
     """What ``cut_day`` would cut, with its digests, written nowhere: whether a day is still what it was.
 
     Args, Raises: as for ``cut_day``.
     """
     return tuple(
-        _cut_input(data_root, name, role, day, folder=None, make_bisection=Bisection)
+        _cut_input(data_root, name, role, day, folder=None, links=links, make_bisection=Bisection)
         for name, role in input_names(data_root, telemetry_path, extra).items()
     )
 
@@ -256,6 +268,7 @@ def cut_day(
     *,
     telemetry_path: str,
     extra: Sequence[str],
+    links: Links = "follow",
     make_bisection: MakeBisection = Bisection,
 ) -> DaySlice:
     """Cut ``day`` out of every input into ``folder``, replacing an earlier cut of it.
@@ -269,6 +282,7 @@ def cut_day(
         folder: where the slices go, each under its path under ``data_root``.
         telemetry_path: the telemetry file, under ``data_root``; must exist.
         extra: further inputs, as glob patterns under ``data_root``.
+        links: whether inputs that are symbolic links are read, or refused.
         make_bisection: for tests with small blocks.
 
     Raises:
@@ -281,7 +295,7 @@ def cut_day(
     try:
         names = input_names(data_root, telemetry_path, extra)
         inputs = tuple(
-            _cut_input(data_root, name, role, day, folder=temporary, make_bisection=make_bisection)
+            _cut_input(data_root, name, role, day, folder=temporary, links=links, make_bisection=make_bisection)
             for name, role in names.items()
         )
         cut = DaySlice(day, folder, inputs)

@@ -43,6 +43,7 @@ class InputSlice:
         size: bytes of the slice (its preamble, that is comment and header lines, included).
         sha256: digest of the slice, lower-case hex; of nothing if absent.
         by_day: whether it is cut by timestamps; else every day has the whole file, as it was then.
+        link: whether it was read through a symbolic link.
     """
 
     role: str
@@ -53,6 +54,7 @@ class InputSlice:
     size: int
     sha256: str
     by_day: bool = True
+    link: bool = False
 
 
 @dataclass(frozen=True)

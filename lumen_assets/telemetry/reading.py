@@ -20,7 +20,7 @@ Kinds of rejected lines:
 
 Notes: ``clock_backwards``, ``empty_cells``, ``nan_cells``; ``text_columns`` (left out: not one number in them),
 ``renamed_columns`` (no name, or one that was there before), ``no_header``, ``empty_file``, ``unknown_status``,
-``bad_yaml``.
+``bad_yaml``, ``link`` (read through a symbolic link).
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class _Inputs:
             rows=rows,
             rejected=dict(sorted(rejections.counts.items())),
             examples=rejections.examples(),
-            notes=dict(sorted(notes.items())),
+            notes=dict(sorted([*notes.items(), *([("link", 1)] if item.link else [])])),
             sha256=item.sha256,
         )
 

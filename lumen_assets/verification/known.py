@@ -129,7 +129,9 @@ def look_around(
             except TransientError as error:  # what could not be read may well be authentic
                 silent[place.name] = str(error)
             except LumenError as error:
-                refused.append(Refused(place.name, (day, number), error.cause, error.error_class == "unknown-key"))
+                unknown_key = error.error_class == "unknown-key"
+                why = f"it names {error.subject}; {error.cause}" if unknown_key else error.cause
+                refused.append(Refused(place.name, (day, number), why, unknown_key))
     wanted = frozenset(revision for revision in remembered if not days or revision[0] in days)
     return Known(held, wanted, refused, silent, between)
 

@@ -38,10 +38,15 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session")
+def database(postgres: Postgres) -> str:
+    return postgres.new_database()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of an empty database, on SQLite and on Postgres."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'alerts' / 'outbox.db'}"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database()
+    return server.emptied(request.getfixturevalue("database"))

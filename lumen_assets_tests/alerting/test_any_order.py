@@ -285,10 +285,10 @@ AnyOrder.TestCase.settings = settings(max_examples=20, stateful_step_count=30)
 TestAnyOrder = AnyOrder.TestCase
 
 
-def test_any_order_on_postgres(postgres: Postgres) -> None:
+def test_any_order_on_postgres(postgres: Postgres, database: str) -> None:
     class OnPostgres(AnyOrder):
         def new_address(self) -> str:
-            return postgres.new_database()
+            return postgres.emptied(database)
 
     run_state_machine_as_test(OnPostgres, settings=settings(max_examples=6, stateful_step_count=20))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import unicodedata
 from urllib.parse import quote, quote_plus
 
@@ -88,6 +89,12 @@ def test_a_long_text_ends_in_an_ellipsis_and_a_secret_is_not_cut_in_two() -> Non
     assert len(clean) == LENGTH
     assert clean.endswith("x[secr…")
     assert Cleaner([])("word " * 300).endswith("word…")
+
+
+def test_a_long_text_takes_no_long_time() -> None:
+    began = time.process_time()
+    assert len(Cleaner([SECRET])("x" * 200_000)) == LENGTH
+    assert time.process_time() - began < 10, "it was minutes where each letter could begin the scheme of a URL"
 
 
 def test_a_secret_of_several_lines_is_found_by_its_lines() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,13 @@ from lumen_assets.archive import ArchiveContents, CreatedArchive, Key, create_ar
 
 BOUND_TO = b"lumen-archive/v1|2026-11-21|r1"
 MTIME = 1_795_273_200
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """However making or reading an archive ended."""
+    yield
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("archive")]
 
 
 @pytest.fixture(scope="session")

@@ -171,7 +171,8 @@ def test_links_devices_and_sockets_are_refused_by_name(folder: Path, tmp_path: P
     (folder / "link").symlink_to("empty")
     (folder / "folder-link").symlink_to("logs")
     os.mkfifo(folder / "logs" / "pipe")
-    with pytest.raises(PermanentError, match=re.escape("'folder-link', 'link', 'logs/pipe'")):
+    named = "'folder-link' (a symbolic link), 'link' (a symbolic link), 'logs/pipe' (a device or socket)"
+    with pytest.raises(PermanentError, match=re.escape(named)):
         members_of(folder)
     for path in ("link", "logs/pipe", "logs"):
         with pytest.raises(PermanentError, match="regular files only"):

@@ -1,6 +1,8 @@
-"""An archive made once, which every version of this software, and software that is not ours, must read for ever.
+"""Archives made once, which every version of this software, and software that is not ours, must read for ever.
 
-Its key is the 32 bytes 0 to 31: a public test vector. The files under ``golden/`` are never made again.
+One is that of a day, its key the 32 bytes 0 to 31. The other one was made by ``lumen archive create``, of two segments,
+with names and times at their limits; its key is the 32 bytes 32 to 63. Both keys are public test vectors. The files
+under ``golden/`` are never made again.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import io
 import json
 import subprocess
 import tarfile
+import unicodedata
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import tink
@@ -77,13 +81,17 @@ def test_every_file_by_itself(path: str, key: Key, tmp_path: Path) -> None:
     assert found.sha256 == {path: FILES[path]}
 
 
-def test_without_our_software(key: Key, manifest: Manifest) -> None:
+def decrypted_by_tink(key: Key, archive: Path, bound_to: bytes) -> bytes:
     streaming_aead.register()
     handle = tink.json_proto_keyset_format.parse(tink_keyset_json(key), secret_key_access.TOKEN)
     opener = handle.primitive(streaming_aead.StreamingAead)
-    bound_to = b"lumen-archive/v1|2026-11-21|r1"
-    with opener.new_decrypting_stream(io.BytesIO(ARCHIVE.read_bytes()), bound_to) as stream:
-        compressed = stream.read()
+    with opener.new_decrypting_stream(io.BytesIO(archive.read_bytes()), bound_to) as stream:
+        plain: bytes = stream.read()
+    return plain
+
+
+def test_without_our_software(key: Key, manifest: Manifest) -> None:
+    compressed = decrypted_by_tink(key, ARCHIVE, b"lumen-archive/v1|2026-11-21|r1")
     tar = subprocess.run(["zstd", "-dc"], input=compressed, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
         files = {
@@ -99,3 +107,52 @@ def test_without_our_software(key: Key, manifest: Manifest) -> None:
 def test_the_exported_keyset_is_the_one_that_it_was(key: Key) -> None:
     keyset = json.loads(tink_keyset_json(key))
     assert keyset["key"][0]["keyData"]["value"] == "EggIgIBAECAYAxogAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+
+class TestLabelled:
+    ARCHIVE = GOLDEN / "labelled.tar.zst.tink"
+    KEY = Key(bytes(range(32, 64)))
+    BOUND_TO = "lumen-archive/v1|golden|가".encode()
+    FILES: ClassVar = {
+        "50%0D.csv": (b"percent\n", 0),
+        "empty": (b"", 2),
+        "far future.txt": (b"later\n", 9_000_000_000),
+        "line\nfeed.txt": (b"feed\n", 1),
+        "noise.bin": (b"".join(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(33_000)), 1_795_273_201),
+        "run.sh": (b"#!/bin/sh\n", -5),
+        f"{unicodedata.normalize('NFD', '기록')}/{'가' * 85}": (b"long\n", 3),
+    }
+
+    def test_it_is_what_it_was(self) -> None:
+        found = digest_file(self.ARCHIVE)
+        assert found.size == 1_058_819
+        assert found.sha256 == "32666687660908c43742517946474f2fee9da497d45ed75354203a169c7ab330"
+        assert self.KEY.id == "0d85ce48d876a2ce"
+
+    def test_all_of_it(self, key: Key, tmp_path: Path) -> None:
+        with self.ARCHIVE.open("rb") as file:
+            found = extract_stream(file, tmp_path / "out", key=Keyring([key, self.KEY]), associated_data=self.BOUND_TO)
+        assert found.content_digest == "75b33dfd6a30aa42ddff501f38b8e7000f8fdbdc68a16f4b9dd307824bc3e849"
+        assert set(found.sha256) == set(self.FILES)
+        for name, (content, mtime) in self.FILES.items():
+            path = tmp_path / "out" / "data" / name
+            assert path.read_bytes() == content
+            assert path.stat().st_mtime == mtime
+            assert path.stat().st_mode & 0o777 == (0o755 if name == "run.sh" else 0o644)
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_every_file_by_itself(self, name: str, tmp_path: Path) -> None:
+        with self.ARCHIVE.open("rb") as file:
+            extract_paths(FileRange(file), [name], tmp_path / "out", key=self.KEY, associated_data=self.BOUND_TO)
+        assert (tmp_path / "out" / name).read_bytes() == self.FILES[name][0]
+
+    def test_without_our_software(self) -> None:
+        compressed = decrypted_by_tink(self.KEY, self.ARCHIVE, self.BOUND_TO)
+        tar = subprocess.run(["zstd", "-dc"], input=compressed, capture_output=True, check=True).stdout
+        with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+            files = {
+                member.name.removeprefix("src/data/"): (opened.extractfile(member).read(), member.mtime)  # type: ignore[union-attr]
+                for member in opened
+                if member.isreg() and member.name.startswith("src/data/")
+            }
+        assert files == self.FILES

@@ -182,6 +182,40 @@ def test_tails_that_are_not_ours(tail: Callable[[bytes], bytes], says: str, key:
         extract_paths(FileRange(io.BytesIO(data)), ["a"], tmp_path / "one", key=key, associated_data=BOUND_TO)
 
 
+def test_an_index_that_bursts_is_not_read(key: Key, tmp_path: Path) -> None:
+    plain = b'{"format":"lumen-index/v1","frames":[' + b"[1,1]," * (12 << 20) + b'[1,1]],"members":[]}'
+    packed = compress(plain)
+    assert len(packed) < 10_000
+
+    def bursting(tail: bytes) -> bytes:
+        sizes = len(packed).to_bytes(4, "little") + len(plain).to_bytes(4, "little")
+        return tail[:4] + (len(packed) + 24).to_bytes(4, "little") + packed + tail[-24:-16] + sizes + tail[-8:]
+
+    data = archive_of(GOOD, key, tail=bursting)
+    assert_refused(data, key, tmp_path, "impossible size|does not say what it holds")
+    with pytest.raises(IntegrityError, match="too many to read single files by"):
+        extract_paths(FileRange(io.BytesIO(data)), ["a"], tmp_path / "one", key=key, associated_data=BOUND_TO)
+
+
+@pytest.mark.parametrize("frames", ["[0,1]", "[1,0]", "[1,2097153]", "[1,true]", "[-1,1]", "[1]", "1", '["1",1]'])
+def test_indexes_with_frames_that_cannot_be(frames: str, key: Key, tmp_path: Path) -> None:
+    def lying(tail: bytes) -> bytes:
+        packed = compress(f'{{"format":"lumen-index/v1","frames":[{frames}],"members":[]}}'.encode())
+        sizes = len(packed).to_bytes(4, "little") + (54 + len(frames)).to_bytes(4, "little")
+        return tail[:4] + (len(packed) + 24).to_bytes(4, "little") + packed + tail[-24:-16] + sizes + tail[-8:]
+
+    data = archive_of(GOOD, key, tail=lying)
+    with pytest.raises(IntegrityError, match="its index is not one"):
+        extract_paths(FileRange(io.BytesIO(data)), ["a"], tmp_path / "one", key=key, associated_data=BOUND_TO)
+
+
+def test_one_name_in_two_unicode_forms(key: Key, tmp_path: Path) -> None:
+    for number, (one, other) in enumerate([("é", "e\u0301"), ("가", "\u1100\u1161"), ("Å", "\u212b")]):
+        (tmp_path / str(number)).mkdir()
+        entries = bag({one: b"1"}, entry(f"data/{other}", b"2"))
+        assert_refused(archive_of(entries, key), key, tmp_path / str(number), "one name on some file systems")
+
+
 @pytest.mark.parametrize(
     "places",
     [

@@ -6,13 +6,17 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from lumen_assets.archive import Key, Keyring, Manifest, associated_data
 from lumen_assets.archive.manifest import ArchiveFile, Content, InputRange, Provenance
 from lumen_assets.errors import IntegrityError, PermanentError
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "manifest.schema.json"
 
 
 @pytest.fixture
@@ -129,35 +133,35 @@ def set_to(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (set_to("format", "lumen-archive/v2"), "format is not lumen-archive/v1"),
-        (set_to("format", ...), "format is not"),
-        (set_to("extra", 1), "unknown field extra"),
-        (set_to("archive.extra", 1), "unknown field archive.extra"),
-        (set_to("provenance.extra", 1), "unknown field provenance.extra"),
-        (set_to("mac", ...), "no field mac"),
-        (set_to("content", ...), "no field content"),
-        (set_to("content.files", ...), "no field content.files"),
-        (set_to("content", []), "content is not an object"),
-        (set_to("revision", 0), "revision is not a whole number"),
-        (set_to("revision", True), "revision is not a whole number"),
-        (set_to("revision", "1"), "revision is not a whole number"),
-        (set_to("archive.size", -1), "archive.size is not"),
-        (set_to("archive.size", 1.5), "archive.size is not"),
-        (set_to("archive.sha256", "A" * 64), "archive.sha256 is not 64 hex digits"),
-        (set_to("archive.md5", "a" * 31), "archive.md5 is not 32"),
-        (set_to("day", "20261121"), "day is not a day"),
-        (set_to("day", None), "day is not text"),
-        (set_to("provenance.created_at", "2026-11-22T00:05:01+09:00"), "created_at is not a time in UTC"),
-        (set_to("provenance.git_revision", 1), "git_revision is not text or null"),
-        (set_to("provenance.inputs", {}), "inputs is not a list"),
-        (set_to("provenance.inputs", [{"role": "x", "from": 1}]), "no field provenance.inputs.to"),
-        (set_to("parents", ["x"]), "parents.digest is not 64"),
-        (set_to("parents", "x"), "parents is not a list"),
-    ],
-)
+WRONG_FIELDS = [
+    (set_to("format", "lumen-archive/v2"), "format is not lumen-archive/v1"),
+    (set_to("format", ...), "format is not"),
+    (set_to("extra", 1), "unknown field extra"),
+    (set_to("archive.extra", 1), "unknown field archive.extra"),
+    (set_to("provenance.extra", 1), "unknown field provenance.extra"),
+    (set_to("mac", ...), "no field mac"),
+    (set_to("content", ...), "no field content"),
+    (set_to("content.files", ...), "no field content.files"),
+    (set_to("content", []), "content is not an object"),
+    (set_to("revision", 0), "revision is not a whole number"),
+    (set_to("revision", True), "revision is not a whole number"),
+    (set_to("revision", "1"), "revision is not a whole number"),
+    (set_to("archive.size", -1), "archive.size is not"),
+    (set_to("archive.size", 1.5), "archive.size is not"),
+    (set_to("archive.sha256", "A" * 64), "archive.sha256 is not 64 hex digits"),
+    (set_to("archive.md5", "a" * 31), "archive.md5 is not 32"),
+    (set_to("day", "20261121"), "day is not a day"),
+    (set_to("day", None), "day is not text"),
+    (set_to("provenance.created_at", "2026-11-22T00:05:01+09:00"), "created_at is not a time in UTC"),
+    (set_to("provenance.git_revision", 1), "git_revision is not text or null"),
+    (set_to("provenance.inputs", {}), "inputs is not a list"),
+    (set_to("provenance.inputs", [{"role": "x", "from": 1}]), "no field provenance.inputs.to"),
+    (set_to("parents", ["x"]), "parents.digest is not 64"),
+    (set_to("parents", "x"), "parents is not a list"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), WRONG_FIELDS)
 def test_wrong_fields_are_named_even_with_a_right_mac(
     change: Callable[[dict[str, Any]], None], says: str, manifest: Manifest, key: Key
 ) -> None:
@@ -198,3 +202,30 @@ def test_times_are_kept_in_utc(manifest: Manifest, key: Key) -> None:
     parsed = Manifest.parse(manifest.to_bytes(key), Keyring([key]))
     assert parsed.provenance.created_at.utcoffset() == timedelta(0)
     assert parsed.provenance.created_at == datetime(2026, 11, 22, 0, 5, 1, tzinfo=UTC)
+
+
+class TestSchema:
+    """The JSON Schema says what the reader holds to, as far as a schema can."""
+
+    @pytest.fixture
+    def schema(self) -> Any:
+        schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+
+    def test_manifests_of_every_release_are_valid(self, schema: Any) -> None:
+        kept = [*Path(__file__).parents[1].rglob("golden/**/snapshot.manifest.json")]
+        assert len(kept) > 3
+        for path in kept:
+            schema.validate(json.loads(path.read_text(encoding="utf-8")))
+
+    def test_what_is_written_now_is_valid(self, schema: Any, manifest: Manifest, key: Key) -> None:
+        schema.validate(json.loads(manifest.to_bytes(key)))
+
+    @pytest.mark.parametrize(("change", "_"), WRONG_FIELDS)
+    def test_what_the_reader_refuses_is_invalid(
+        self, schema: Any, manifest: Manifest, key: Key, change: Callable[[dict[str, Any]], None], _: str
+    ) -> None:
+        content = json.loads(manifest.to_bytes(key))
+        change(content)
+        assert not schema.is_valid(content)

@@ -8,8 +8,25 @@ import bagit
 import pytest
 
 from lumen_assets.archive import FileRange, Key, extract_paths, extract_stream, members_of
+from lumen_assets.archive.frames import FrameContent
+from lumen_assets.archive.stream import ReadableStream
 from lumen_assets.errors import PermanentError
+from lumen_assets.replication.local import LocalStore
+from lumen_assets.replication.restore import StoreRange
+from lumen_assets.replication.store import Store
 from lumen_assets_tests.archive.conftest import BOUND_TO, MTIME, Made, make
+
+
+class Watched(StoreRange):
+    """Notes how much is read of an object of a store."""
+
+    def __init__(self, store: Store, key: str, size: int) -> None:
+        super().__init__(store, key, size)
+        self.read: list[int] = []
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.read.append(length)
+        return super().read_at(offset, length)
 
 
 def paths(made: Path, wanted: list[str], to: Path, key: Key) -> dict[str, bytes]:
@@ -80,17 +97,50 @@ def test_every_part_of_a_large_archive(large: tuple[Path, Path], tmp_path: Path,
 
 def test_little_more_than_the_file_is_read(large: tuple[Path, Path], tmp_path: Path, key: Key) -> None:
     _, archive = large
-    read: list[int] = []
-
-    class Watched(FileRange):
-        def read_at(self, offset: int, length: int) -> bytes:
-            read.append(length)
-            return super().read_at(offset, length)
-
-    with archive.open("rb") as file:
-        extract_paths(Watched(file), ["part4"], tmp_path / "out", key=key, associated_data=BOUND_TO)
+    watched = Watched(LocalStore("here", archive.parent), archive.name, archive.stat().st_size)
+    extract_paths(watched, ["part4"], tmp_path / "out", key=key, associated_data=BOUND_TO)
     assert archive.stat().st_size > 24_000_000
-    assert sum(read) < 3_000_000 + 8 * (1 << 20)
+    assert sum(watched.read) < 3_000_000 + (8 << 20)
+
+
+def test_a_small_file_wherever_it_lies_takes_little_more(tmp_path: Path, key: Key) -> None:
+    """Incompressible files, so that frames are as long as can be; some lie across two."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(160):
+        (folder / f"{number:03}").write_bytes(os.urandom(200_000))
+    make(members_of(folder), tmp_path / "replicas" / "a", key)
+    store = LocalStore("here", tmp_path / "replicas")
+    watched = Watched(store, "a", (tmp_path / "replicas" / "a").stat().st_size)
+    for number in range(0, 160, 3):
+        watched.read.clear()
+        name = f"{number:03}"
+        extract_paths(watched, [name], tmp_path / "out" / name, key=key, associated_data=BOUND_TO)
+        assert (tmp_path / "out" / name / name).read_bytes() == (folder / name).read_bytes()
+        assert sum(watched.read) < 200_000 + (6 << 20), (name, watched.read)
+        assert len(watched.read) <= 6
+
+
+def test_files_beside_one_another_are_decompressed_once(
+    tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+
+    class Counted(FrameContent):
+        def __init__(self, compressed: ReadableStream, head: bytes, size: int, name: str, *, read_size: int) -> None:
+            opened.append(size)
+            super().__init__(compressed, head, size, name, read_size=read_size)
+
+    monkeypatch.setattr("lumen_assets.archive.ranged.FrameContent", Counted)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(400):
+        (folder / f"{number:03}").write_bytes(os.urandom(30_000))
+    make(members_of(folder), tmp_path / "a", key)
+    files = paths(tmp_path / "a", [f"{number:03}" for number in range(0, 400, 2)], tmp_path / "out", key)
+    assert files == {name: (folder / name).read_bytes() for name in files}
+    assert len(files) == 200
+    assert len(opened) <= 8  # the last one first, for the bag's manifest; then the six that there are
 
 
 @pytest.mark.parametrize("whole", [True, False])

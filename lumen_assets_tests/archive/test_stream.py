@@ -12,7 +12,14 @@ from tink import secret_key_access, streaming_aead
 
 from lumen_assets.archive import Key, Keyring, tink_keyset_json
 from lumen_assets.archive.ranged import DecryptedRange, FileRange
-from lumen_assets.archive.stream import HEADER_SIZE, SEGMENT_SIZE, TAG_SIZE, DecryptingReader, EncryptingWriter
+from lumen_assets.archive.stream import (
+    FRAME_MAGIC,
+    HEADER_SIZE,
+    SEGMENT_SIZE,
+    TAG_SIZE,
+    DecryptingReader,
+    EncryptingWriter,
+)
 from lumen_assets.errors import IntegrityError
 
 BOUND_TO = b"lumen-archive/v1|test"
@@ -190,6 +197,53 @@ def test_a_keyring_without_the_key_says_so(key: Key) -> None:
     with pytest.raises(IntegrityError, match="no key here") as caught:
         decrypt(Keyring([Key(bytes(32))]), encrypt(key, b"x"))
     assert caught.value.error_class == "key"
+
+
+def read_whole(sealed: bytes, keys: Key | Keyring) -> None:
+    decrypt(keys, sealed)
+
+
+def read_the_end(sealed: bytes, keys: Key | Keyring) -> None:
+    ranged = DecryptedRange(FileRange(io.BytesIO(sealed)), keys, BOUND_TO)
+    ranged.read_at(ranged.size - 1, 1)
+
+
+@pytest.mark.parametrize("read", [read_whole, read_the_end])
+@pytest.mark.parametrize("size", [100, FIRST, 2 * NEXT])
+class TestWrongKeyOrDamage:
+    def cause(self, read: Callable[[bytes, Key | Keyring], None], sealed: bytes, *keys: Key) -> str:
+        """The error's class, the same whether one key or several are at hand."""
+        found = set()
+        for one_or_several in (Keyring(keys), *([keys[0]] if len(keys) == 1 else [])):
+            with pytest.raises(IntegrityError) as caught:
+                read(sealed, one_or_several)
+            found.add(caught.value.error_class)
+        (error_class,) = found
+        return error_class
+
+    def sealed(self, key: Key, size: int) -> bytes:
+        return encrypt(key, FRAME_MAGIC + content(size - len(FRAME_MAGIC)))
+
+    def test_another_key(self, key: Key, read: Callable[[bytes, Key | Keyring], None], size: int) -> None:
+        sealed = self.sealed(key, size)
+        assert self.cause(read, sealed, Key(bytes(32))) == "key"
+        assert self.cause(read, sealed, Key(bytes(32)), Key(b"x" * 32)) == "key"
+
+    @pytest.mark.parametrize("position", [HEADER_SIZE + 4, -1])
+    def test_damage(self, key: Key, read: Callable[[bytes, Key | Keyring], None], size: int, position: int) -> None:
+        sealed = bytearray(self.sealed(key, size))
+        sealed[position] ^= 1
+        if read is read_the_end and position > 0:
+            sealed[-30] ^= 1  # the end is all that it reads
+        assert self.cause(read, bytes(sealed), key) == "damaged"
+        assert self.cause(read, bytes(sealed), Key(bytes(32)), key) == "damaged"
+
+    def test_a_cut_within_a_segment(self, key: Key, read: Callable[[bytes, Key | Keyring], None], size: int) -> None:
+        assert self.cause(read, self.sealed(key, size)[:-5], Key(bytes(32)), key) == "damaged"
+
+    def test_another_label(self, key: Key, read: Callable[[bytes, Key | Keyring], None], size: int) -> None:
+        other = encrypt(key, FRAME_MAGIC + content(size), b"another")
+        assert self.cause(read, other, key) == "key"
 
 
 def test_a_cut_archive_is_not_called_a_wrong_key(key: Key) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lumen_assets.archive import FileRange, Key, extract_paths, extract_stream, verify_stream
+from lumen_assets.archive import FileRange, Key, create_archive, extract_paths, extract_stream, verify_stream
+from lumen_assets.archive.stream import SEGMENT_SIZE
 from lumen_assets.errors import IntegrityError
 from lumen_assets_tests.archive.conftest import BOUND_TO, make
+from lumen_assets_tests.archive.tampering import Sealed, assert_refused, changes
+from lumen_assets_tests.archive.watching import watched_writes
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +78,80 @@ def test_nothing_is_extracted_from_a_damaged_archive(sealed: bytes, key: Key, po
     with pytest.raises(IntegrityError):
         extract_paths(FileRange(io.BytesIO(bytes(data))), ["file"], out, key=key, associated_data=BOUND_TO)
     assert not list((tmp_path / "place").iterdir()) if (tmp_path / "place").exists() else True
+
+
+def sealed_with(folder: Path, key: Key, seed: int, bound_to: bytes = BOUND_TO) -> Sealed:
+    """Two files that do not compress, over three segments of an archive."""
+    payload = {name: Random(seed + size).randbytes(size) for name, size in (("a", 1_300_000), ("b", 900_000))}  # noqa: S311
+    for name, content in payload.items():
+        (folder / name).write_bytes(content)
+    output = folder / f"{seed}.tink"
+    members = {name: folder / name for name in payload}
+    create_archive(
+        members,
+        output,
+        key=key,
+        associated_data=bound_to,
+        base_name="bag",
+        bag_info={},
+        mtime=0,
+        level=1,
+        threads=1,
+    )
+    made = Sealed(output.read_bytes(), bound_to, payload)
+    assert len(made.segments) == 3
+    return made
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Sealed:
+    return sealed_with(tmp_path_factory.mktemp("large"), key, 1)
+
+
+@pytest.fixture(scope="module")
+def same_day(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Sealed:
+    """Other content, bound to the same day and revision, as two machines with one key could make it."""
+    return sealed_with(tmp_path_factory.mktemp("same_day"), key, 2)
+
+
+@pytest.fixture(scope="module")
+def next_revision(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Sealed:
+    return sealed_with(tmp_path_factory.mktemp("next_revision"), key, 3, b"lumen-archive/v1|2026-11-21|r2")
+
+
+@settings(max_examples=80)
+@given(data=st.data())
+def test_any_change_is_refused_with_nothing_written_outside(
+    large: Sealed, same_day: Sealed, key: Key, data: st.DataObject
+) -> None:
+    assert_refused(data.draw(changes(large, same_day)), BOUND_TO, key, (large.payload, same_day.payload))
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_any_mixture_with_another_revision_is_refused(
+    large: Sealed, next_revision: Sealed, key: Key, data: st.DataObject
+) -> None:
+    changed = data.draw(changes(large, next_revision))
+    for bound_to in (large.bound_to, next_revision.bound_to):
+        assert_refused(changed, bound_to, key, (large.payload, next_revision.payload))
+
+
+def test_an_archive_in_the_place_of_another_is_refused(large: Sealed, next_revision: Sealed, key: Key) -> None:
+    assert_refused(large.data, next_revision.bound_to, key, (next_revision.payload,))
+    assert_refused(next_revision.data, large.bound_to, key, (large.payload,))
+
+
+def test_every_segment_edge_is_told(large: Sealed, key: Key) -> None:
+    for edge in range(SEGMENT_SIZE, len(large.data), SEGMENT_SIZE):
+        with pytest.raises(IntegrityError) as caught:
+            verify_stream(io.BytesIO(large.data[:edge]), key=key, associated_data=BOUND_TO)
+        assert caught.value.error_class == "truncated"
+
+
+def test_the_watch_sees_what_a_good_archive_writes(large: Sealed, key: Key, tmp_path: Path) -> None:
+    with watched_writes() as written:
+        extract_stream(io.BytesIO(large.data), tmp_path / "out", key=key, associated_data=BOUND_TO)
+    assert {event for event, _ in written} == {"os.mkdir", "open", "os.rename"}
+    outside = [(event, path) for event, path in written if not path.startswith(str(tmp_path / ".tmp-"))]
+    assert outside == [("os.mkdir", str(tmp_path)), ("os.rename", str(tmp_path / "out"))]

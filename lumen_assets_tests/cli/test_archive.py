@@ -121,6 +121,16 @@ def test_links_are_named(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+def test_links_are_followed_and_said_where_that_is_asked(folder: Path, tmp_path: Path) -> None:
+    (folder / "logs" / "link").symlink_to("metrics.csv")
+    created = answer("create", folder, "--output", tmp_path / "a", "--links", "follow")
+    assert (created["links_followed"], created["files"]) == (["logs/link"], 3)
+    shown = lumen("create", folder, "--output", tmp_path / "b", "--links", "follow").stdout
+    assert "links_followed         logs/link" in shown
+    answer("extract", tmp_path / "a", "--to", tmp_path / "out")
+    assert (tmp_path / "out" / "data" / "logs" / "link").read_text() == "ts\n"
+
+
 def test_an_unknown_path_names_near_ones(tmp_path: Path) -> None:
     result = lumen("extract", GOLDEN, "--label", "2026-11-21|r1", "--to", tmp_path / "out", "logs/metric.csv")
     assert result.exit_code == 1

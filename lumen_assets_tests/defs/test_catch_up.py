@@ -67,10 +67,6 @@ class Daemon:
                 tags=dict(request.tags),
                 raise_on_error=False,
             )
-            if job_name == "daily" and self.frozen(str(request.partition_key)):
-                self.definitions.resolve_job_def("attest").execute_in_process(
-                    instance=self.instance, partition_key=request.partition_key, raise_on_error=False
-                )
         return started
 
     def frozen(self, day: str) -> bool:
@@ -204,8 +200,7 @@ def test_the_schedule_has_time_to_start_a_day_itself(day: date) -> None:
 
 
 def test_a_day_that_was_never_attested_is_repaired_after_a_while(daemon: Daemon) -> None:
-    job = daemon.definitions.resolve_job_def("daily")
-    job.execute_in_process(instance=daemon.instance, partition_key=str(LAST_DAY), raise_on_error=False)
+    daemon.installation.json("daily", "--day", str(LAST_DAY), "--until", "verify")
     assert daemon.requests("heal")[0] == []  # its attestation may still follow
     long_ago = (datetime.now(UTC) - 2 * GRACE).timestamp()
     os.utime(daemon.installation.home / "archive" / str(LAST_DAY), (long_ago, long_ago))

@@ -22,10 +22,11 @@ from lumen_assets_tests.alerting.receiver import server
 from lumen_assets_tests.documents.reading import DOCUMENTS, ROOT, blocks, inline_code
 from lumen_assets_tests.documents.shell import run_script
 from lumen_assets_tests.documents.test_disaster import RUNBOOK, SECTION
+from lumen_assets_tests.documents.test_recovery import RECOVERY
 from lumen_assets_tests.installation import PUBLIC_TEST_KEY, Installation
 
 DAY = yesterday()
-LANGUAGES = {"ini", "json", "mermaid", "promql", "python", "sh", "text", "yaml"}
+LANGUAGES = {"go", "ini", "json", "mermaid", "promql", "python", "sh", "text", "yaml"}
 """What a block may be. Commands are `sh` and nothing else, so that none goes by unseen."""
 
 ELSEWHERE = {
@@ -44,6 +45,11 @@ BY_THEMSELVES = {
     (RUNBOOK, SECTION): "lumen_assets_tests/documents/test_disaster.py",
     (ROOT / "docs" / "secrets.md", "The archive key"): "lumen_assets_tests/settings/test_changing_the_key.py",
     (ROOT / "docs" / "retention.md", "A day of the future"): "lumen_assets_tests/retention/test_retention.py",
+    **{
+        (RECOVERY, block.heading): "lumen_assets_tests/documents/test_recovery.py"
+        for block in blocks(RECOVERY)
+        if block.language == "sh"
+    },
 }
 """Sections whose commands take a place of their own, and the test that runs them there."""
 
@@ -52,7 +58,6 @@ INLINE_ELSEWHERE = {
     "lumen gauges --serve": "it stays until it is stopped, and needs an address; see lumen_assets_tests/health",
     "lumen demo --exporter": "it stays until it is stopped; see lumen_assets_tests/telemetry/test_exporter.py",
     "lumen alerts --close KIND:SOURCE": "it needs an incident that is open; see lumen_assets_tests/alerting",
-    "lumen key export-tink > keyset.json": "it is a line of shell; without the redirection it is run",
 }
 
 PROGRAM = re.compile(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from lumen_assets.errors import PermanentError
-from lumen_assets.telemetry import cut_day, load_slice
+from lumen_assets.telemetry import cut_day, describe_day, load_slice, read_day
 from lumen_assets.telemetry.bisecting import ZONE
 from lumen_assets.telemetry.cutting import UNDATED_LIMIT, Output, cut_lines, dating
 from lumen_assets.telemetry.lines import MAX_LINE, Source
@@ -32,6 +33,25 @@ def root(tmp_path: Path) -> Path:
 
 def cut(root: Path, day: date = DAY, extra=EXTRA, telemetry_path: str = METRICS):
     return cut_day(root, day, root.parent / "slices" / str(day), telemetry_path=telemetry_path, extra=extra)
+
+
+def test_links_are_followed_and_said_or_refused(root):
+    (root / "real.jsonl").write_text("{}\n")
+    (root / "controls/link.jsonl").symlink_to("../real.jsonl")
+    taken = cut(root, extra=("controls/*.jsonl",))
+    link = next(item for item in taken.inputs if item.name == "controls/link.jsonl")
+    assert link.link
+    assert not any(item.link for item in taken.inputs if item is not link)
+    notes = {item.name: item.notes for item in read_day(taken).inputs}
+    assert notes["controls/link.jsonl"] == {"link": 1}
+    assert "link" not in notes[METRICS]
+    for function in (partial(cut_day, folder=root.parent / "other"), describe_day):
+        with pytest.raises(PermanentError, match=r"controls/link.jsonl: it is a symbolic link, or lies behind one"):
+            function(root, DAY, telemetry_path=METRICS, extra=("controls/*.jsonl",), links="refuse")
+    (root / "controls/link.jsonl").unlink()
+    assert cut_day(
+        root, DAY, root.parent / "other", telemetry_path=METRICS, extra=("controls/*.jsonl",), links="refuse"
+    ).inputs
 
 
 def sliced(root: Path, content: bytes, day: date = DAY) -> bytes:

@@ -90,9 +90,6 @@ def test_the_day_run_by_the_command_is_on_the_same_instance(ui: Ui) -> None:
     found = ui.installation.json("daily", "--day", str(yesterday()))
     query = "{ runsOrError { ... on Runs { results { runId jobName status } } } }"
     runs = {run["runId"]: run for run in ui.graphql(query)["runsOrError"]["results"]}
-    assert runs[found["runs"]["daily"]] == {
-        "runId": found["runs"]["daily"],
-        "jobName": "daily",
-        "status": "SUCCESS",
-    }
+    (run_id,) = found["runs"].values()
+    assert runs[run_id] == {"runId": run_id, "jobName": "daily", "status": "SUCCESS"}
     assert found["archive"]["created"] is False

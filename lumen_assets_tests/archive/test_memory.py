@@ -1,0 +1,86 @@
+"""The memory of a whole process, start-up included, does not depend on the size of an archive."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from lumen_assets_tests.conftest import PUBLIC_TEST_KEY
+
+MOST_MB: Final = 128
+SCRIPT: Final = """
+import re, sys
+from pathlib import Path
+from lumen_assets.cli import main
+try:
+    main(["archive", *sys.argv[1:]], "lumen")
+finally:
+    peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())  # that of this program alone
+    print(int(peak[1]) * 1024 / 1e6, file=sys.stderr)
+"""
+
+
+def peak_mb(*arguments: object) -> float:
+    """The most memory that a command has held."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
+        env={**os.environ, "LUMEN_ARCHIVE_KEY": PUBLIC_TEST_KEY},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stderr)
+
+
+def same_file_often(folder: Path, content: bytes, *, times: int) -> Path:
+    folder.mkdir()
+    (folder / "0000").write_bytes(content)
+    for number in range(1, times):
+        (folder / f"{number:04}").hardlink_to(folder / "0000")
+    return folder
+
+
+def assert_the_same(small: list[float], large: list[float]) -> None:
+    assert max(large) < MOST_MB
+    assert all(one < 1.1 * other for one, other in zip(large, small, strict=True)), (small, large)
+
+
+def test_300_mb(tmp_path: Path) -> None:
+    """Bytes that cannot be compressed fill every queue most."""
+    once = os.urandom(20_000_000)
+    peaks = {}
+    for size in (100, 300):
+        folder = same_file_often(tmp_path / f"{size}", once, times=size // 20)
+        archive = tmp_path / f"{size}.tink"
+        peaks[size] = [
+            peak_mb("create", folder, "--output", archive, "--threads", 2),
+            peak_mb("verify", archive),
+            peak_mb("extract", archive, "--to", tmp_path / f"out{size}"),
+        ]
+    assert_the_same(peaks[100], peaks[300])
+
+
+def test_many_threads(tmp_path: Path) -> None:
+    """As many as there are on machines with more cores."""
+    folder = same_file_often(tmp_path / "folder", os.urandom(20_000_000), times=6)
+    assert peak_mb("create", folder, "--output", tmp_path / "a", "--threads", 8) < MOST_MB
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_20_gb(tmp_path: Path) -> None:
+    """Of each 250 MB most is one byte, so that the archive has some 1.6 GB."""
+    once = os.urandom(20_000_000) + bytes(230_000_000)
+    peaks = {}
+    for size in (1, 20):
+        folder = same_file_often(tmp_path / f"{size}", once, times=4 * size)
+        archive = tmp_path / f"{size}.tink"
+        peaks[size] = [peak_mb("create", folder, "--output", archive), peak_mb("verify", archive)]
+    print(f"peak memory, MB, of creating and verifying, by GB: {peaks}")
+    assert_the_same(peaks[1], peaks[20])
