@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lumen_assets_tests.alerting.receiver import Received, Say, Server, server
+from lumen_assets_tests.targets import ROOT, make
 
-ROOT = Path(__file__).parents[1]
 DELIVERED = [ROOT / "requirements" / f"{name}.txt" for name in ("runtime", "fleet")]
 
 
 def audit(service: Server, folder: Path) -> subprocess.CompletedProcess[str]:
     """The target, with advisories from our service in the place of PyPI's."""
-    binaries = Path(sys.executable).parent
-    return subprocess.run(
-        ["make", "--old-file=setup-dev", "audit", f"BIN={binaries}"],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "PIP_AUDIT_VULNERABILITY_SERVICE": "osv",
-            "PIP_AUDIT_OSV_URL": f"{service.url}/v1/query",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": f"{service.url}/v1/query"}
+    return make("audit", environment={"HOME": str(folder), **asked})
 
 
 def locked() -> set[tuple[str, str]]:

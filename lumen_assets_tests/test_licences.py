@@ -1,4 +1,4 @@
-"""``docs/licences.md`` and the bill of materials have every package of the lock."""
+"""``docs/licences.md`` and the bills of materials have every package of the lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from lumen_assets_tests.targets import ROOT, make
 
 
 def check(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -34,11 +34,14 @@ def test_a_new_package_without_an_entry_is_found(tmp_path: Path) -> None:
     assert "is not what the lock says" in checked.stdout
 
 
-def test_the_bill_of_materials_is_that_of_the_lock(tmp_path: Path) -> None:
-    lock = ROOT / "requirements" / "fleet.txt"
-    command = [sys.executable, "-m", "cyclonedx_py", "requirements", str(lock), "--no-validate", "-o", "bill.json"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    components = json.loads((tmp_path / "bill.json").read_text())["components"]
-    listed = {(one["name"], one["version"]) for one in components}
-    assert listed == set(re.findall(r"^([a-z0-9.-]+)==([^ ;\\]+)", lock.read_text(), re.MULTILINE))
-    assert all(one["externalReferences"][0]["hashes"] for one in components)
+def test_the_bills_of_materials_are_those_of_the_locks(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    made = make("sbom", tmp_path)
+    assert made.returncode == 0, made.stderr
+    for name in ("runtime", "fleet"):
+        components = json.loads((tmp_path / "build" / f"lumen-{name}.cdx.json").read_text())["components"]
+        lock = (ROOT / "requirements" / f"{name}.txt").read_text()
+        listed = {(one["name"], one["version"]) for one in components}
+        assert listed == set(re.findall(r"^([a-z0-9.-]+)==([^ ;\\]+)", lock, re.MULTILINE))
+        assert all(one["externalReferences"][0]["hashes"] for one in components)

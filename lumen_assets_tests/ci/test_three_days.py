@@ -212,4 +212,5 @@ def test_a_dry_run_sends_nothing_and_a_missing_key_is_said_before_anything_is_do
     done = quick.runner.run("lumen_daily.yml", "schedule", SCHEDULED)
     assert not done.succeeded
     assert done.result_of("What must be set") == "failure"
-    assert done.result_of("The day") is None
+    assert (done.result_of("The day"), done.result_of("Days that were missed")) == (None, None)
+    assert quick.server.client().list_objects_v2(Bucket=quick.bucket)["KeyCount"] == 0

@@ -70,6 +70,11 @@ def test_ours_are_one_image_and_the_others_are_pinned_by_digest(document: Any) -
         assert re.fullmatch(r"docker\.io/[\w/-]+:[\w.-]+@sha256:[0-9a-f]{64}", services[name]["image"]), name
 
 
+def test_the_image_is_told_its_commit() -> None:
+    built = read_compose(LUMEN_DATA="/data", LUMEN_GIT_REVISION="c0ffee")["services"]["code"]["build"]
+    assert built["args"] == {"LUMEN_GIT_REVISION": "c0ffee"}
+
+
 def test_what_can_be_written_is_named(document: Any) -> None:
     for name in OURS:
         volumes = document["services"][name].get("volumes", [])

@@ -65,7 +65,8 @@ PROGRAM = re.compile(
     "|promtool|psql|python|redis-cli|sha256sum|systemctl|zstd) "
 )
 FOREIGN = {
-    "aws ": "they change somebody's account or bucket; lumen_assets_tests/replication has the requests of the store",
+    "aws iam": "it changes an account at Amazon",
+    "aws s3": "there is no such client; lumen_assets_tests/replication/test_moved_away.py does the same",
     "curl -i": "it asks for the address of somebody's telemetry",
     "dagster ": "lumen_assets_tests/test_golden_home.py migrates, lumen_assets_tests/containers starts a code server",
     "dagster-daemon ": "it stays until it is stopped; lumen_assets_tests/fleet starts it",
