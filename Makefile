@@ -77,11 +77,11 @@ soak: setup-dev ## the long campaigns: hundreds of kills, gigabytes, the image, 
 	@$(BIN)/python -m pytest -m soak --timeout 3600
 
 bench: setup-dev ## days a minute of `lumen backfill` against plain scripts (some minutes)
-	@$(BIN)/python benchmarks/backfill.py
+	@$(BIN)/python -m benchmarks.backfill
 
 bench-archive: setup-dev ## `lumen archive` against tar, zstd, age, borg and restic (some minutes)
 	@tools/debian-packages age borgbackup restic
-	@$(BIN)/python benchmarks/archive.py
+	@$(BIN)/python -m benchmarks.archive
 
 lint: setup-dev ## ruff: rules and format
 	@$(BIN)/ruff check .

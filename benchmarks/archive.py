@@ -1,6 +1,6 @@
 """`lumen archive` against `tar | zstd`, age, borg and restic, in the same run.
 
-    .venv/bin/python benchmarks/archive.py [--rounds 5] [--folder /dev/shm] [--large GB]
+    .venv/bin/python -m benchmarks.archive [--rounds 5] [--folder /dev/shm] [--large GB]
 
 About 1.09 GB of CSV, JSONL and incompressible files in turn, made the same every time. In every round each program does
 everything once, each time in a new process and from nothing: what the machine does besides hits all of them. A folder

@@ -1,6 +1,6 @@
 """`lumen backfill` against the same steps as plain scripts, one Python process a step, one day after the other.
 
-    .venv/bin/python benchmarks/backfill.py [--days 30] [--script-days 6] [--workers N] [--ui]
+    .venv/bin/python -m benchmarks.backfill [--days 30] [--script-days 6] [--workers N] [--ui]
 
 The telemetry is that of `lumen demo` at 5 Hz. Both report, make a PDF, compress and encrypt, put two local copies, and
 read each copy back, decrypt it and compare its content. The scripts do it with the standard library, reportlab and
@@ -23,7 +23,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from ui_backfill import ui_backfill
+from benchmarks.ui_backfill import ui_backfill
 
 from lumen_assets.days import yesterday
 from lumen_assets.settings import load_settings

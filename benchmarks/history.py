@@ -1,6 +1,6 @@
 """What a day costs at the end of a long history, against the same day without one.
 
-    .venv/bin/python benchmarks/history.py [--days 1095] [--rate 5]
+    .venv/bin/python -m benchmarks.history [--days 1095] [--rate 5]
 
 The history is made by `lumen backfill` from telemetry at 0.02 Hz. What is measured are the days after it, from
 telemetry at ``--rate``, as a worker of `lumen backfill` makes them: one after the other, each in both installations, so

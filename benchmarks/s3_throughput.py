@@ -1,6 +1,6 @@
 """Throughput and memory of a put to S3 against `aws s3 cp`, in the same run.
 
-    .venv/bin/python benchmarks/s3_throughput.py [--mib 512] [--rounds 5]
+    .venv/bin/python -m benchmarks.s3_throughput [--mib 512] [--rounds 5]
 
 A SeaweedFS server on loopback takes turns with both, round by round, each in a process of its own: what the machine
 does besides hits both. The AWS CLI pins botocore, so it gets a virtual environment of its own. Time is that of
