@@ -29,3 +29,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     return home
+
+
+@pytest.fixture
+def impatient_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of a run in this process waits for a moment, and not for seconds, before it is tried again."""
+    monkeypatch.setattr("dagster.RetryPolicy.calculate_delay", lambda policy, attempt: 0.01)
