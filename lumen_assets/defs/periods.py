@@ -22,6 +22,7 @@ _AFTER_HOURS: Final = 2
 
 def period_asset(kind: Kind, configuration: Configuration) -> dg.AssetsDefinition:
     """A week's or a month's report."""
+
     @dg.asset(
         key=PERIODS[kind],
         partitions_def=_partitions(kind, configuration),

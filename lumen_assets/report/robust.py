@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from lumen_assets.report.distribution import percentile, scale_of
+from lumen_assets.report.distribution import Values
 
 ENOUGH_DAYS: Final = 7
 """Nothing is said to be usual on fewer days."""
@@ -51,8 +51,13 @@ def middle(values: Sequence[float]) -> tuple[float, float]:
     The MAD is infinite where that is too large for a float.
     """
     ordered = np.sort(np.array(values, dtype=np.float64))
-    scale = scale_of(max(abs(float(ordered[0])), abs(float(ordered[-1]))))
-    ordered = ordered / scale
-    median = percentile(ordered, 50)
-    mad = percentile(np.sort(np.abs(ordered - median)), 50)
-    return median * scale, mad * scale
+    median = _in_the_middle(ordered)
+    with np.errstate(over="ignore"):
+        deviations = np.sort(np.abs(ordered - median))
+    return median, _in_the_middle(deviations)
+
+
+def _in_the_middle(ordered: Values) -> float:
+    low, high = float(ordered[(ordered.size - 1) // 2]), float(ordered[ordered.size // 2])
+    total = low + high
+    return total / 2 if math.isfinite(total) else low / 2 + high / 2
