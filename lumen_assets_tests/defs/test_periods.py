@@ -48,40 +48,39 @@ def make(installation: Installation, job: str, key: str) -> tuple[dg.ExecuteInPr
     return result, made and made.materialization.metadata
 
 
-@pytest.mark.parametrize(
-    ("job", "key", "name", "days", "missing"),
-    [
-        ("weekly", "2026-03-02", "week_2026-W10", 6, ["2026-03-05"]),
-        ("weekly", "2026-02-23", "week_2026-W09", 7, []),
-        ("weekly", "2026-01-26", "week_2026-W05", 1, []),
-        ("monthly", "2026-02-01", "month_2026-02", 28, []),
-    ],
-)
-def test_a_period_is_made_from_its_frozen_days(
-    installation: Installation, job: str, key: str, name: str, days: int, missing: list[str]
-) -> None:
+def test_a_week_with_a_day_missing(installation: Installation) -> None:
+    report, markdown = made_twice(installation, "weekly", "2026-03-02", "week_2026-W10", missing=["2026-03-05"])
+    assert len(report["days"]) == 6
+    assert "2026-03-05" in markdown
+    (signal,) = report["signals"]
+    assert (signal["best"]["day"], signal["worst"]["day"]) == ("2026-03-02", "2026-03-08")
+    assert signal["share_on_target"] == pytest.approx(1 - (2 + 3 + 4 + 6 + 7 + 8) / 600)
+
+
+def test_a_month(installation: Installation) -> None:
+    report, _ = made_twice(installation, "monthly", "2026-02-01", "month_2026-02", missing=[])
+    assert len(report["days"]) == 28
+
+
+def made_twice(
+    installation: Installation, job: str, key: str, name: str, *, missing: list[str]
+) -> tuple[dict[str, Any], str]:
+    """The JSON and the Markdown of a period, whose files are the same when it is made again."""
     _, metadata = make(installation, job, key)
-    assert (metadata["days"].value, metadata["missing"].value) == (days, missing)
     base = installation.settings.reports_folder / name
-    report = json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))
-    assert len(report["days"]) == days
+    assert metadata["missing"].value == missing
     markdown, pdf = Path(metadata["path"].value), Path(metadata["pdf"].value)
     assert (markdown, pdf) == (base.with_suffix(".md"), base.with_suffix(".pdf"))
-    assert all(day in markdown.read_text(encoding="utf-8") for day in missing)
     document = pypdf.PdfReader(pdf)
     assert name.split("_")[1] in str(document.metadata and document.metadata.title)
     assert [str(entry.title) for entry in document.outline] == ["한눈에 보기", "신호", "날짜별", "계산 방법"]
-    first = pdf.read_bytes(), markdown.read_bytes()
+    files = [base.with_suffix(suffix) for suffix in (".md", ".pdf", ".json")]
+    first = [path.read_bytes() for path in files]
     make(installation, job, key)
-    assert (pdf.read_bytes(), markdown.read_bytes()) == first
-
-
-def test_best_and_worst_day(installation: Installation) -> None:
-    make(installation, "weekly", str(MONDAY))
-    path = installation.settings.reports_folder / "week_2026-W10.json"
-    (signal,) = json.loads(path.read_text(encoding="utf-8"))["signals"]
-    assert (signal["best"]["day"], signal["worst"]["day"]) == ("2026-03-02", "2026-03-08")
-    assert signal["share_on_target"] == pytest.approx(1 - (2 + 3 + 4 + 6 + 7 + 8) / 600)
+    assert [path.read_bytes() for path in files] == first
+    report: dict[str, Any] = json.loads(first[2])
+    assert metadata["days"].value == len(report["days"])
+    return report, first[0].decode()
 
 
 def test_the_partitions_are_those_that_are_over(installation: Installation) -> None:
