@@ -103,7 +103,7 @@ def unpack(
     """As ``verify_stream``, handing every member to ``unpacking`` on the way."""
     source = _Watched(stream, progress) if progress else stream
     plain = DecryptingReader(source, key, associated_data, name)
-    with decompressing_threads() as decompressing, Stage[None](1, limit=1) as hashing:
+    with decompressing_threads() as decompressing, Stage[None](1, limit=3) as hashing:
         frames = FrameReader(plain, decompressing, name)
         reader = _BagReader(frames, unpacking, hashing, name)
         reader.read_members()
@@ -219,15 +219,17 @@ class _BagReader:
             fail(self._name, f"the bag holds {path!r} beside its data", "refused")
 
     def _hashed(self, content: Iterator[memoryview], digest: hashlib._Hash) -> Iterator[memoryview]:
-        """The content, of which the digest is taken while whoever is given a piece works on it."""
+        """The content, of which the digest is taken on another thread: it is complete when all of that was taken."""
         for data in content:
-            if len(data) < _HASHED_ASIDE:
+            if len(data) < _HASHED_ASIDE and not self._hashing:
                 digest.update(data)
-                yield data
             else:
+                if self._hashing.is_full:
+                    self._hashing.take()
                 self._hashing.submit(digest.update, data)
-                yield data
-                self._hashing.take()
+            yield data
+        while self._hashing:
+            self._hashing.take()
 
     def _content(self, member: Member) -> Iterator[memoryview]:
         left = member.size
