@@ -36,7 +36,8 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         with translated(), lumen.working_on(day):
             lumen.ensure_key()
             day_slice = lumen.inputs.sliced(day)
-            require_same_telemetry(finished_report(lumen, day), day_slice)
+            report = finished_report(lumen, day)
+            require_same_telemetry(report, day_slice)
             configuration = settings.slices_folder / f"{day}.lumen.yaml"
             replace_bytes(configuration, settings.content_configuration.encode())
             frozen = domain.freeze_day(
@@ -46,6 +47,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                     inputs=[item.name for item in day_slice.inputs if item.present],
                     reports_folder=settings.reports_folder,
                     configuration=configuration,
+                    pictures=report.grafana.pictures,
                 ),
                 day=day,
                 archive_folder=settings.archive_folder,

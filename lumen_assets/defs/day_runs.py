@@ -107,7 +107,7 @@ class DayRunner:
 def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
     destinations = list(settings.configuration.destinations)
     keys = {
-        "report": [dg.AssetKey("telemetry"), dg.AssetKey("report")],
+        "report": [dg.AssetKey(name) for name in ("telemetry", "grafana_snapshot", "report")],
         "pdf": [dg.AssetKey("report_pdf")],
         "freeze": [dg.AssetKey("archive")],
         "upload": [dg.AssetKey(["replica", name]) for name in destinations],

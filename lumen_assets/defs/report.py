@@ -22,7 +22,7 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         kinds={"markdown"},
         owners=["team:operators"],
         retry_policy=RETRIES,
-        deps=["telemetry"],
+        deps=["telemetry", "grafana_snapshot"],
         check_specs=[COVERAGE],
     )
     def report(
@@ -57,7 +57,7 @@ def report_pdf_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         kinds={"pdf"},
         owners=["team:operators"],
         retry_policy=RETRIES,
-        deps=["report"],
+        deps=["report", "grafana_snapshot"],
     )
     def report_pdf(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
         """The report as a PDF with the same numbers, one vector figure a signal, and an embedded Korean font."""
@@ -91,7 +91,10 @@ def _report_at_hand(lumen: Workspace, day: date) -> domain.DayReport:
 
 def _make_report(lumen: Workspace, day: date) -> tuple[domain.DayReport, domain.WrittenReport]:
     model = domain.build_report(
-        lumen.inputs.read(lumen.inputs.sliced(day)), lumen.inputs.day_before(day), lumen.settings.configuration
+        lumen.inputs.read(lumen.inputs.sliced(day)),
+        lumen.inputs.day_before(day),
+        lumen.settings.configuration,
+        lumen.pictures.at_hand(day),
     )
     return model, domain.write_report(model, lumen.settings.reports_folder)
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from lumen_assets.report.model import DayReport
+from lumen_assets.report.model import DayReport, Grafana
 
 if TYPE_CHECKING:
     from lumen_assets.report.build import build_report
     from lumen_assets.report.figures import write_figures
     from lumen_assets.report.markdown import render_markdown
     from lumen_assets.report.pdf import write_pdf
+    from lumen_assets.report.sections import findings
     from lumen_assets.report.writing import WrittenReport, load_report, report_path, write_report
 
 __all__ = [
     "DayReport",
+    "Grafana",
     "WrittenReport",
     "build_report",
+    "findings",
     "load_report",
     "render_markdown",
     "report_path",
@@ -32,6 +35,7 @@ __all__ = [
 _HOME: Final = {
     "WrittenReport": "writing",
     "build_report": "build",
+    "findings": "sections",
     "load_report": "writing",
     "render_markdown": "markdown",
     "report_path": "writing",

@@ -10,7 +10,17 @@ from lumen_assets.days import KST
 from lumen_assets.report.before import DayBefore, before_by_telemetry
 from lumen_assets.report.effects import rule_effects
 from lumen_assets.report.gaps import recording
-from lumen_assets.report.model import DayReport, Input, Quotes, RejectedLine, Risks, ShownQuote, ShownRisk
+from lumen_assets.report.model import (
+    NO_PICTURES,
+    DayReport,
+    Grafana,
+    Input,
+    Quotes,
+    RejectedLine,
+    Risks,
+    ShownQuote,
+    ShownRisk,
+)
 from lumen_assets.report.plain_text import visible
 from lumen_assets.report.statistics import signal_reports
 from lumen_assets.settings import Configuration
@@ -23,7 +33,10 @@ SEVERITIES: Final = ("crit", "warn", "info")
 
 
 def build_report(
-    today: DayTelemetry, previous: DayBefore | DayTelemetry | None, configuration: Configuration
+    today: DayTelemetry,
+    previous: DayBefore | DayTelemetry | None,
+    configuration: Configuration,
+    grafana: Grafana = NO_PICTURES,
 ) -> DayReport:
     """The report of a day; equal arguments give equal reports.
 
@@ -31,6 +44,7 @@ def build_report(
         today: the day to report on.
         previous: the day before, for changes; None if there is nothing of it.
         configuration: language, title, signals and expected rate.
+        grafana: the day's pictures.
     """
     before = before_by_telemetry(previous, configuration) if isinstance(previous, DayTelemetry) else previous
     return DayReport(
@@ -46,6 +60,7 @@ def build_report(
         quotes=_quotes(today.quotes),
         risks=_risks(today.risks),
         inputs=tuple(_input(reading) for reading in today.inputs),
+        grafana=grafana,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lumen_assets.report.model import SignalReport
+from lumen_assets.report.model import Picture, SignalReport
 
 Tone = Literal["", "good", "bad", "quiet", "strong"]
 
@@ -99,7 +99,16 @@ class Figure:
     alternative: str
 
 
-Block = Table | Facts | Heading | Subheading | Text | Notes | Banner | Figure
+@dataclass(frozen=True)
+class Photo:
+    """A picture that was made elsewhere, with its caption."""
+
+    picture: Picture
+    caption: str
+    alternative: str
+
+
+Block = Table | Facts | Heading | Subheading | Text | Notes | Banner | Figure | Photo
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from lumen_assets.report.document import (
     Facts,
     Figure,
     Heading,
+    Photo,
     Table,
     Text,
 )
@@ -36,6 +37,7 @@ def document(report: DayReport) -> Document:
         _summary,
         _distribution,
         _figures,
+        _grafana,
         _gaps,
         rules_section,
         quotes_section,
@@ -51,6 +53,17 @@ def document(report: DayReport) -> Document:
         contents_title=wording("contents"),
         banners=tuple(_banners(report, wording)),
         blocks=tuple(block for section in sections for block in section(report, wording)),
+    )
+
+
+def findings(report: DayReport) -> tuple[str, ...]:
+    """What is to be said first of a day, in its language, the most important first; for who reads no more than that."""
+    wording = Wording(report.language)
+    return (
+        *(banner.text for banner in _banners(report, wording)),
+        _verdict(report, wording),
+        *(text.text for text in _missing_signals(report, wording)),
+        *_missing_pictures(report, wording),
     )
 
 
@@ -217,6 +230,23 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure
         caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
     alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
     return Figure(signal=signal, caption=caption, alternative=alternative)
+
+
+def _grafana(report: DayReport, wording: Wording) -> Iterator[Block]:
+    """Where Grafana was asked for pictures: those that there are, and that others are missing."""
+    grafana, day = report.grafana, report.day.isoformat()
+    if not grafana.asked:
+        return
+    yield Heading(wording("section_grafana"), "grafana")
+    for picture in grafana.pictures:
+        what = wording("grafana_panel", panel=picture.panel) if picture.panel else wording("grafana_dashboard")
+        yield Photo(picture, wording("grafana_caption", what=what, day=day), f"Grafana {what} {day}")
+    yield from map(Text, _missing_pictures(report, wording))
+
+
+def _missing_pictures(report: DayReport, wording: Wording) -> Iterator[str]:
+    if report.grafana.missing:
+        yield wording("grafana_missing", missing=report.grafana.missing, asked=report.grafana.asked)
 
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:

@@ -6,7 +6,7 @@ value, as container secrets are mounted, and each secret as ``NAME_AWS`` with wh
 """
 
 from lumen_assets.settings.alerts import Alerts
-from lumen_assets.settings.configuration import CatchUp, Configuration, Schedule
+from lumen_assets.settings.configuration import CatchUp, Configuration, GrafanaPictures, Schedule
 from lumen_assets.settings.destinations import (
     Destination,
     DropboxDestination,
@@ -14,9 +14,11 @@ from lumen_assets.settings.destinations import (
     LocalDestination,
     S3Destination,
 )
+from lumen_assets.settings.distribution import Distribution
 from lumen_assets.settings.environment import ENVIRONMENT, read_secret, require_secret
-from lumen_assets.settings.loading import MailServer, Settings, default_configuration_text, load_settings
+from lumen_assets.settings.loading import Settings, default_configuration_text, load_settings
 from lumen_assets.settings.retention import Hold, KeepAt, Retention
+from lumen_assets.settings.servers import GrafanaServer, MailServer
 from lumen_assets.settings.stored import StoredSecret
 
 __all__ = [
@@ -25,8 +27,11 @@ __all__ = [
     "CatchUp",
     "Configuration",
     "Destination",
+    "Distribution",
     "DropboxDestination",
     "GoogleDriveDestination",
+    "GrafanaPictures",
+    "GrafanaServer",
     "Hold",
     "KeepAt",
     "LocalDestination",

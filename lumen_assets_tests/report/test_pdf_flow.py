@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
@@ -33,7 +34,7 @@ def drawn(*flowables: Flowable, width: float = 200) -> bytes:
 
 
 def maker() -> _Maker:
-    return _Maker(REPORT, FACE, STYLES, 500)
+    return _Maker(REPORT, FACE, STYLES, Path(), (500, 700))
 
 
 @pytest.mark.parametrize(
