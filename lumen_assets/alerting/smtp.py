@@ -91,10 +91,12 @@ class SmtpClient:
                 smtp.ehlo()
             if self._server.user is not None:
                 smtp.login(self._server.user, self._password)
+            return smtp
         except _FAILURES as error:
             failure = self.failed(error, deadline)
-        else:
-            return smtp
+        except BaseException:
+            smtp.close()
+            raise
         smtp.close()
         raise failure  # out of the handler: nothing of the library's stays attached
 
