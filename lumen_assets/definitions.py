@@ -53,7 +53,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
         assets=[
             telemetry_asset(partitions),
             grafana_asset(partitions),
-            report_asset(partitions),
+            report_asset(partitions, pictures=workspace.settings.grafana is not None),
             report_pdf_asset(partitions),
             archive_asset(partitions),
             *(replica_asset(partitions, name, kind, dry_run=dry_run) for name, kind in destinations.items()),

@@ -241,7 +241,7 @@ class Workspace:
         """What became of reports on their way to people and folders."""
         return DeliveryLedger(self._state("distribution/deliveries.sqlite"))
 
-    def distribute(self, day: date, *, again: bool = False) -> Sequence[Delivery]:
+    def distribute(self, day: date, *, mails: bool, again: bool) -> Sequence[Delivery]:
         """Give the report of the day's newest revision to all who are to have it; see ``distribution.distribute``.
 
         Raises:
@@ -249,7 +249,8 @@ class Workspace:
         """
         settings, scratch = self.settings, self.settings.home / "distribution"
         stores = self.stores if settings.configuration.distribution.folder else {}
-        return distribute(self.frozen_day(day), self.keyring, settings, stores, self.deliveries, scratch, again=again)
+        frozen, ledger = self.frozen_day(day), self.deliveries
+        return distribute(frozen, self.keyring, settings, stores, ledger, scratch, mails=mails, again=again)
 
     def _state(self, file: str) -> Path | sa.URL:
         """Where something is remembered: a file under ``LUMEN_HOME``, or ``LUMEN_STATE_URL`` for several machines."""

@@ -13,8 +13,14 @@ from lumen_assets.defs.partitions import partition_day
 from lumen_assets.workspace import Workspace
 
 
-def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """The day's report."""
+def report_asset(partitions: dg.PartitionsDefinition[str], *, pictures: bool) -> dg.AssetsDefinition:
+    """The day's report.
+
+    Args:
+        partitions: the days.
+        pictures: whether it has to wait for Grafana's. It must not where Grafana is not configured: there
+            ``grafana_snapshot`` makes nothing, and Dagster skips whatever depends on that.
+    """
 
     @dg.asset(
         partitions_def=partitions,
@@ -22,7 +28,7 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         kinds={"markdown"},
         owners=["team:operators"],
         retry_policy=RETRIES,
-        deps=["telemetry", "grafana_snapshot"],
+        deps=["telemetry", *(["grafana_snapshot"] if pictures else [])],
         check_specs=[COVERAGE],
     )
     def report(
@@ -57,7 +63,7 @@ def report_pdf_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
         kinds={"pdf"},
         owners=["team:operators"],
         retry_policy=RETRIES,
-        deps=["report", "grafana_snapshot"],
+        deps=["report"],
     )
     def report_pdf(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
         """The report as a PDF with the same numbers, one vector figure a signal, and an embedded Korean font."""

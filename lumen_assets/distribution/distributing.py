@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from lumen_assets.alerting.headers import bare
 from lumen_assets.alerting.smtp import SmtpClient
 from lumen_assets.archive import FrozenDay, Keyring
+from lumen_assets.days import day_bounds
 from lumen_assets.distribution.frozen import frozen_report
 from lumen_assets.distribution.ledger import Delivery, DeliveryLedger, State, folder_target, mail_target
 from lumen_assets.distribution.mail import SETTING
@@ -17,11 +19,21 @@ from lumen_assets.replication.store import Store
 from lumen_assets.settings import Configuration, Settings
 
 
-def targets(configuration: Configuration) -> list[str]:
-    """Who is to have every report, by the ledger's names."""
+def targets(configuration: Configuration, *, mails: bool = True) -> list[str]:
+    """Who is to have every report, by the ledger's names; without ``mails``, the folders alone."""
     setting = configuration.distribution
+    to = setting.mail.to if mails else ()
     folders = list(configuration.destinations) if setting.folder else []
-    return [mail_target(bare(to)) for to in setting.mail.to] + [folder_target(name) for name in folders]
+    return [mail_target(bare(one)) for one in to] + [folder_target(name) for name in folders]
+
+
+def mails_are_due(day: date, configuration: Configuration, now: datetime) -> bool:
+    """Whether the report of a day is mailed by itself: a year that is made up for is not 365 mails.
+
+    Args:
+        now: with a zone.
+    """
+    return now - day_bounds(day)[1] <= timedelta(days=configuration.distribution.mail.within_days)
 
 
 def distribute(
@@ -32,7 +44,8 @@ def distribute(
     ledger: DeliveryLedger,
     scratch: Path,
     *,
-    again: bool = False,
+    mails: bool,
+    again: bool,
 ) -> Sequence[Delivery]:
     """Send and put a revision's report wherever it is not yet; what became of each is returned, and is not raised.
 
@@ -43,18 +56,19 @@ def distribute(
         stores: by destination.
         ledger: what is known of deliveries.
         scratch: a folder for files.
-        again: whether mails that are in doubt are sent once more.
+        mails: whether any are sent.
+        again: whether those that are in doubt are sent once more.
 
     Raises:
         LumenError: of the archive or the ledger.
     """
     setting, manifest = settings.configuration.distribution, frozen.manifest
     with frozen_report(frozen, keyring, scratch) as report:
-        if setting.mail.to and settings.smtp is not None:
+        if mails and setting.mail.to and settings.smtp is not None:
             over = (State.FAILED, State.IN_DOUBT) if again else (State.FAILED,)
             send_report(report, setting.mail.to, SmtpClient(settings.smtp, SETTING), ledger, over)
         if setting.folder:
             for store in stores.values():
                 put_report(report, setting.folder, store, ledger)
     known = ledger.of(manifest.day, manifest.revision)
-    return [known[target] for target in targets(settings.configuration) if target in known]
+    return [known[target] for target in targets(settings.configuration, mails=mails) if target in known]

@@ -42,8 +42,8 @@ def undelivered(deliveries: Iterable[Delivery], targets: Collection[str]) -> lis
             error_class=error_class,
             cause=of_cause[0].detail,
             retry_helps=of_cause[0].retry_helps,
-            hint="mend what the cause says, and run the day again: who has the report is not sent it twice",
-            command=f"lumen daily --day {day}",
+            hint="mend what the cause says, and send it: who has the report is not sent it twice",
+            command=f"lumen send {day}",
             facts={"not to": ", ".join(one.target for one in of_cause)},
         )
         for (day, error_class), of_cause in failed.items()
@@ -64,7 +64,8 @@ def doubtful(deliveries: Iterable[Delivery], now: datetime) -> list[Event]:
             title=f"whether the report of {found.day} r{found.revision} reached {found.target} is not known",
             error_class=IN_DOUBT,
             cause=found.detail,
-            hint="ask the recipient; it is not sent again by itself, docs/distribution.md says how it is",
+            hint="ask the recipient; it is not sent again by itself",
+            command=f"lumen send {found.day} --again",
         )
         for found in deliveries
         if found.state is Came.IN_DOUBT and (found.error_class == IN_DOUBT or now - found.at > UNDER_WAY)

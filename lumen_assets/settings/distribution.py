@@ -26,6 +26,9 @@ class ReportMail(Section):
     """Mail: to whom. From where: SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS, SMTP_FROM."""
 
     to: tuple[str, ...] = Field((), description="addresses of those who are sent each report")
+    within_days: int = Field(
+        3, ge=1, description="a day that ended longer ago, as one that is made up for, is mailed to nobody by itself"
+    )
 
     @field_validator("to")
     @classmethod

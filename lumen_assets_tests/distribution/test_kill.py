@@ -42,7 +42,8 @@ class Deadly(MailServer):
         return answer
 
 
-def live(report: FrozenReport, port: int, folder: Path) -> None:
+def live(report: FrozenReport, port: int, folder: Path, authority: Path) -> None:
+    os.environ["SSL_CERT_FILE"] = str(authority)  # the server that forks may be older than what a test sets
     Distributing(report, SimpleNamespace(port=port, password="right"), folder).send()  # noqa: S106 - nobody's
 
 
@@ -53,7 +54,7 @@ def test_each_has_one_mail(
     server = Deadly(tls_context=authority.server_context("localhost"), require_starttls=True, auth_required=True)
     try:
         server.kills_at = kills_at
-        process = context.Process(target=live, args=(report, server.port, tmp_path))
+        process = context.Process(target=live, args=(report, server.port, tmp_path, authority.ca))
         process.start()
         server.victim = process.pid or 0
         process.join(30)

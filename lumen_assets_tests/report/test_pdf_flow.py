@@ -87,6 +87,6 @@ GAPS = telemetry(DAY, frame([at(f"0{i}:00:00") for i in range(1, 6)], {"phase_di
 def test_a_figure_is_drawn_as_reportlab_draws_it(report):
     for signal in report.figure_signals:
         figure = Figure(signal, caption="c", alternative="a")
-        shown = _Maker(report, FACE, STYLES, 504).figure(figure)._content[0]
+        shown = _Maker(report, FACE, STYLES, Path(), (504, 700)).figure(figure)._content[0]
         reference = renderPDF.GraphicsFlowable(signal_drawing(report, signal, FACE))
         assert drawn(shown, width=504) == drawn(reference, width=504)
