@@ -83,7 +83,7 @@ class _Letter:
         if refused:
             self._failed(_refusal(client, *refused[self._to]))
         else:
-            self._ledger.settle(replace(self._delivery, state=State.SENT, at=_now()))
+            self._ledger.settle(replace(self._delivery, state=State.SENT, at=_now(), detail=""))
 
     def _take(self) -> None:
         """All but its end was sent: from here on it may arrive, and nobody else may send it."""

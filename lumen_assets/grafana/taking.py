@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,7 +21,7 @@ from lumen_assets.settings import GrafanaPictures, GrafanaServer
 BACKOFF: Final = Backoff(attempts=3, base=2.0, cap=30.0)
 
 _OF_ALL: Final = ("network", "credentials")
-"""Error classes that the next panel would meet too: it is not asked for in the same round."""
+"""Error classes that the next panel would meet too, most likely: it is asked for in the next round, and first there."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +80,24 @@ def take_pictures(
     waiting = [panel for panel in panels if panel not in taken]
     asked, problems = len(waiting), dict[str, LumenError]()
     for attempt in range(1, backoff.attempts + 1):
-        for panel in waiting:
+        turn = deque(waiting)
+        while turn:
+            panel = turn.popleft()
             try:
                 png = render(server, panel, day, looks, datetime.now(UTC))
             except LumenError as error:
-                if error.error_class in _OF_ALL:
-                    problems |= {other: error for other in waiting if other not in taken}
-                    break
                 problems[panel] = error
+                if error.error_class in _OF_ALL:
+                    problems |= dict.fromkeys(turn, error)
+                    break
             else:
                 problems.pop(panel, None)
                 replace_bytes(folder / names[panel], png)
                 width, height = size_of(png)
                 digest = hashlib.sha256(png).hexdigest()
                 taken[panel] = Picture(names[panel], panel, digest, width, height)
-        errors = {panel: error for panel, error in problems.items() if isinstance(error, TransientError)}
+        order = [*turn, *(panel for panel in waiting if panel not in turn)]
+        errors = {panel: error for panel in order if isinstance(error := problems.get(panel), TransientError)}
         waiting, longest = list(errors), max((error.retry_after or 0.0 for error in errors.values()), default=0.0)
         if not waiting or attempt == backoff.attempts or longest > backoff.cap:
             break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import multiprocessing
 import shutil
 import signal
@@ -18,6 +20,7 @@ from lumen_assets.alerting.events import Kind
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs import distribution as glue
 from lumen_assets.defs.alerts.telling import look
+from lumen_assets.defs.day_runs import open_instance
 from lumen_assets.distribution import State
 from lumen_assets.replication.retrying import Backoff
 from lumen_assets.settings import load_settings
@@ -25,12 +28,16 @@ from lumen_assets.workspace import Workspace
 from lumen_assets_tests.alerting.conftest import authority
 from lumen_assets_tests.alerting.mail_server import MailServer
 from lumen_assets_tests.distribution.test_kill import Deadly
+from lumen_assets_tests.grafana.stub import seen_in
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 __all__ = ["authority"]
 
 TO = ["ops@example.org", "second@example.org"]
-EVERYBODY = "distribution: {mail: {to: [Ops <ops@example.org>, second@example.org]}, folder: reports}\n"
+MAIL = "to: [Ops <ops@example.org>, second@example.org]"
+EVERYBODY = f"distribution: {{mail: {{{MAIL}, within_days: 36500}}, folder: reports}}\n"
+AGAIN = {"ops": {"distribution": {"config": {"again": True}}}}
+CANARY = "canary-mail-password-of-reports"
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["lumen_assets_tests.defs.test_distribution"])
 
@@ -172,6 +179,77 @@ def test_a_failure_fails_no_run_and_is_told_until_it_is_over(installation: Insta
     assert had(mails) == dict.fromkeys(TO, 1)
 
 
+def test_an_old_day_is_mailed_when_somebody_asks_and_not_by_itself(
+    installation: Installation, mails: MailServer
+) -> None:
+    configure(installation, f"distribution: {{mail: {{{MAIL}}}, folder: reports}}\n")
+    result, found = run(workspace_of(installation, mails.port))
+    why = f"2 mails: the day ended more than 3 days ago; `lumen send {LAST_DAY}` sends"
+    assert (found.passed, made(result), mails.mails, put(installation)) == (True, ["distribution"], [], FOLDERS)
+    assert found.metadata["withheld"].value == why
+    (event,) = result.get_asset_materialization_events()
+    assert event.materialization.metadata["withheld"].value == why
+    assert event.materialization.metadata["to"].value == "folder:here, folder:there"
+
+    more = environment(installation, mails.port)
+    for _ in range(2):
+        sent = installation.json("send", str(LAST_DAY), **more)
+        assert [one["state"] for one in sent["to"]] == ["sent"] * 4
+        assert had(mails) == dict.fromkeys(TO, 1)
+
+
+def test_where_all_that_is_to_be_sent_is_withheld_nothing_is_made(
+    installation: Installation, mails: MailServer
+) -> None:
+    configure(installation, f"distribution: {{mail: {{{MAIL}}}}}\n")
+    result, found = run(workspace_of(installation, mails.port))
+    assert (found.passed, made(result), mails.mails) == (True, [], [])
+    assert "2 mails: the day ended more than 3 days ago" in str(found.description)
+
+
+def test_lumen_send_says_what_failed_and_what_is_in_doubt_is_sent_again_when_asked(
+    installation: Installation, mails: MailServer
+) -> None:
+    more = environment(installation, mails.port)
+    mails.dies_at = "answer"
+    _, found = run(workspace_of(installation, mails.port))
+    assert not found.passed
+    assert "mail:ops@example.org: in doubt" in str(found.description)
+    assert found.metadata["when mended"].value == f"`lumen send {LAST_DAY}`, with --again to whom it is in doubt"
+    mails.dies_at = ""
+    mails.refuse = {TO[1]: "550 5.1.1 no such user"}
+    states = [one["state"] for one in installation.json("send", str(LAST_DAY), exit_code=1, **more)["to"]]
+    assert states == ["in doubt", "in doubt", "sent", "sent"]
+    assert had(mails) == dict.fromkeys(TO, 1)
+    result = installation.lumen("send", str(LAST_DAY), "--again", **more)
+    assert result.exit_code == 1
+    assert f"{LAST_DAY} r1 to mail:ops@example.org: sent\n" in result.stdout
+    assert f"{LAST_DAY} r1 to mail:second@example.org: failed: SMTP 550" in result.stdout
+    assert had(mails) == {TO[0]: 2, TO[1]: 1}
+    configure(installation, "")
+    refused = installation.lumen("send", str(LAST_DAY), **more)
+    assert (refused.exit_code, "nobody is to have it" in refused.stderr) == (2, True)
+
+
+def test_the_password_is_nowhere(
+    installation: Installation, mails: MailServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.CRITICAL, "mail.log")  # the server's own
+    caplog.set_level(logging.DEBUG)
+    mails.login_answer = f"535 5.7.8 {CANARY} is wrong"
+    more = {**environment(installation, mails.port), "SMTP_USER": "me@example.org", "SMTP_PASS": CANARY}
+    shown = installation.lumen("send", str(LAST_DAY), "--json", **more)
+    assert [one["state"] for one in json.loads(shown.stdout)["to"]] == ["failed", "failed", "sent", "sent"]
+    assert {password for _, password in mails.logins} == {CANARY}
+    with open_instance(workspace_of(installation, mails.port)) as instance:
+        (ended,) = [one for one in instance.get_runs() if one.asset_selection == {dg.AssetKey("distribution")}]
+        logs = [str(entry) for entry in instance.all_logs(ended.run_id)]
+        assert any("credentials" in log or "535" in log for log in logs)
+    written = capfd.readouterr()
+    texts = (shown.output, str(ended), caplog.text, written.out, written.err, *logs)
+    assert seen_in(installation.root, *texts, secret=CANARY) == []
+
+
 def test_a_day_is_safe_without_its_mails(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(glue, "BACKOFF", Backoff(2, base=0.01))
     gone = MailServer()
@@ -227,7 +305,10 @@ def test_killed_in_the_middle_and_run_again_each_has_it_once(
     states = {one.target: one.state for one in workspace.deliveries.of(LAST_DAY, 1).values()}
     assert states["mail:second@example.org"] is (State.SENT if kills_at == "recipient" else State.IN_DOUBT)
     if kills_at == "taken":
-        assert made(run(workspace, run_config={"ops": {"distribution": {"config": {"again": True}}}})[0])
+        started_again = {"dagster/retry_number": "1"}  # as Dagster does with a run whose process died
+        run(workspace, run_config=AGAIN, tags=started_again)
+        assert had(mails) == dict.fromkeys(TO, 1), "a person asked for one more, not for one more for each crash"
+        assert made(run(workspace, run_config=AGAIN)[0])
         assert had(mails) == {TO[0]: 1, TO[1]: 2}
         first, second = (mail for mail in mails.mails if mail["To"] == TO[1])
         assert first["Message-ID"] == second["Message-ID"]

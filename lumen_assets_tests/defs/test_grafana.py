@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +44,9 @@ def installation(tmp_path: Path) -> Installation:
     return installation
 
 
-def run(installation: Installation, *, assets: tuple[str, ...] = FIRST, **more: str) -> dg.AssetCheckEvaluation:
+def run(
+    installation: Installation, *, assets: tuple[str, ...] = FIRST, makes: bool = True, **more: str
+) -> dg.AssetCheckEvaluation:
     """The day's run up to its archive, which succeeds; what its check said of the pictures."""
     workspace = Workspace(load_settings({**installation.environment, **more}, installation.root))
     with dg.DagsterInstance.ephemeral() as instance:
@@ -54,7 +58,9 @@ def run(installation: Installation, *, assets: tuple[str, ...] = FIRST, **more: 
             )
         )
         logs = [str(entry) for entry in instance.all_logs(result.run_id)]
-    assert seen_in(installation.root, *logs) == [], "the token is nowhere"
+    assert seen_in(installation.root, *logs, str(result.dagster_run)) == [], "the token is nowhere"
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key}
+    assert made == {*assets} - ({"grafana_snapshot"} if not makes else set())
     (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == glue.PICTURES.name]
     assert found.severity is dg.AssetCheckSeverity.WARN
     return found
@@ -80,7 +86,7 @@ def reports(installation: Installation) -> dict[str, str]:
 
 
 def test_where_it_is_not_configured_the_day_goes_on_and_says_so(installation: Installation) -> None:
-    found = run(installation)
+    found = run(installation, makes=False)
     assert not found.passed
     assert "not configured" in str(found.description)
     assert "| Pictures from Grafana | none (not configured) |" in markdown(installation)
@@ -148,3 +154,32 @@ def test_where_it_is_down_the_day_goes_on_and_a_later_run_gets_the_picture(
     stub.say = picture(png())
     assert run(installation, **grafana).passed
     assert (revisions(installation), pictures_of_pdf(installation)) == (2, 1)
+
+
+def test_whatever_it_answers_the_day_goes_on_with_the_pictures_that_are_some(
+    installation: Installation, stub: Server
+) -> None:
+    path = installation.root / "lumen.yaml"
+    path.write_text(path.read_text().replace("{language: en}", "{language: en, grafana: {timeout_seconds: 1}}"))
+    answers = {
+        "html": picture(b"<html>Grafana</html>", "text/html"),
+        "cut": picture(png()[:-20]),
+        "large": picture(png()[:100] + bytes(50_000_000) + png()[-12:]),
+        "right": picture(png("green")),
+        "slow": Say(play=lambda handler: time.sleep(1.5)),
+    }
+    stub.say = lambda request: answers[request.target.rpartition("=")[2]]
+    found = run(installation, **environment(stub, ",".join(answers)))
+    assert not found.passed
+    for panel, why in {
+        "html": "it answers with text/html instead of image/png",
+        "cut": "the picture broke off, or is damaged",
+        "large": "it sends more than 20 MiB",
+        "slow": "no answer in time",
+    }.items():
+        assert f"{panel}: could not get a picture from Grafana" in str(found.description)
+        assert why in str(found.description)
+    asked = Counter(request.target.rpartition("=")[2] for request in stub.received)
+    assert asked == {"html": 1, "cut": 2, "large": 1, "right": 1, "slow": 2}, "what passes is tried again"
+    assert "Pictures that Grafana did not give: 4 of 5." in markdown(installation)
+    assert (pictures_of_pdf(installation), revisions(installation)) == (1, 1)

@@ -67,7 +67,7 @@ def test_a_day_and_cause_are_one_alert_and_who_is_not_configured_is_none() -> No
     ]
     assert told[1].cause == "no: check SMTP_PASS"
     assert {(event.severity, event.subject, event.command) for event in told} == {
-        ("warning", str(DAY), f"lumen daily --day {DAY}")
+        ("warning", str(DAY), f"lumen send {DAY}")
     }
 
 

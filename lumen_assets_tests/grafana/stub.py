@@ -42,6 +42,10 @@ def broken_off(handler: object) -> None:
     handler.wfile.write(head.encode() + whole[: len(whole) // 2])  # type: ignore[attr-defined]
 
 
+def hung_up(handler: object) -> None:
+    """Says nothing, and ends the connection."""
+
+
 def in_turn(*answers: Say) -> Callable[[Received], Say]:
     """One answer after the other, the last one for ever."""
     waiting = list(answers)
@@ -62,9 +66,9 @@ def environment(server: Server, panels: str = "") -> dict[str, str]:
     }
 
 
-def seen_in(root: Path, *texts: str) -> list[str]:
-    """Where the token is seen, as it is or in base64."""
-    forms = {TOKEN.encode(), base64.b64encode(TOKEN.encode())}
+def seen_in(root: Path, *texts: str, secret: str = TOKEN) -> list[str]:
+    """Where a secret is seen, as it is or in base64."""
+    forms = {secret.encode(), base64.b64encode(secret.encode())}
     places = {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     places |= {f"text {number}": text.encode() for number, text in enumerate(texts)}
     return [place for place, content in places.items() if any(form in content for form in forms)]

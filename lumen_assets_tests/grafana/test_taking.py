@@ -12,7 +12,7 @@ from lumen_assets.replication.retrying import Backoff
 from lumen_assets.report.model import Grafana, Picture
 from lumen_assets.settings import GrafanaPictures
 from lumen_assets_tests.alerting.receiver import Say
-from lumen_assets_tests.grafana.stub import grafana, in_turn, picture, png
+from lumen_assets_tests.grafana.stub import grafana, hung_up, in_turn, picture, png
 
 DAY = date(2026, 3, 9)
 LOOKS = GrafanaPictures(timeout_seconds=5)
@@ -67,6 +67,14 @@ def test_what_does_not_pass_is_not_tried_again(receiver, tmp_path, say, asked) -
     found, waits = take(receiver, tmp_path, "1", "2")
     assert (found.grafana, sorted(found.problems), waits) == (Grafana(2, ()), ["1", "2"], [])
     assert len(receiver.received) == asked, "where the token is wrong, nothing else is asked for"
+
+
+def test_a_panel_that_is_not_answered_keeps_no_other_from_being_had(receiver, tmp_path) -> None:
+    receiver.say = lambda request: Say(play=hung_up) if request.target.endswith("=1") else picture(png())
+    found, waits = take(receiver, tmp_path, "1", "2", "3")
+    assert ([one.panel for one in found.grafana.pictures], sorted(found.problems), len(waits)) == (["2", "3"], ["1"], 2)
+    asked = [request.target.rpartition("=")[2] for request in receiver.received]
+    assert asked == ["1", "2", "3", "1", "1"], "who was not asked in one round is asked first in the next"
 
 
 def test_the_wait_that_is_asked_for_is_kept_or_it_ends(receiver, tmp_path) -> None:
