@@ -97,7 +97,7 @@ def take_pictures(
                 digest = hashlib.sha256(png).hexdigest()
                 taken[panel] = Picture(names[panel], panel, digest, width, height)
         order = [*turn, *(panel for panel in waiting if panel not in turn)]
-        errors = {panel: error for panel in order if isinstance(error := problems.get(panel), TransientError)}
+        errors = {panel: found for panel in order if isinstance(found := problems.get(panel), TransientError)}
         waiting, longest = list(errors), max((error.retry_after or 0.0 for error in errors.values()), default=0.0)
         if not waiting or attempt == backoff.attempts or longest > backoff.cap:
             break
