@@ -27,7 +27,7 @@ from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.alerting.conftest import authority
 from lumen_assets_tests.alerting.mail_server import MailServer
-from lumen_assets_tests.distribution.test_kill import Deadly
+from lumen_assets_tests.distribution.deadly import Deadly
 from lumen_assets_tests.grafana.stub import seen_in
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
