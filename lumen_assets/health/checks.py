@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Final
 
+from lumen_assets.environment import StoredSecret
 from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.health import distribution, machine, proofs, telling
 from lumen_assets.health.clock import clock
 from lumen_assets.health.endpoint import metrics_endpoint
 from lumen_assets.health.findings import Check, Finding, look_at
 from lumen_assets.health.proofs import Installation
-from lumen_assets.settings import Settings, StoredSecret
+from lumen_assets.settings import Settings
 from lumen_assets.settings.alerts import Alerts
 
 HEALTH_SECONDS: Final = 15.0

@@ -13,20 +13,20 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from lumen_assets.errors import LumenError, SettingsError
-from lumen_assets.settings.alerts import Alerts
-from lumen_assets.settings.configuration import Configuration
-from lumen_assets.settings.destinations import LocalDestination
-from lumen_assets.settings.environment import (
+from lumen_assets.environment.values import PROBLEM_IN, address_problem, nothing_wrong
+from lumen_assets.environment.variables import (
     ENVIRONMENT,
     FOREIGN_SECRETS,
     SECRETS,
     environment_secret,
     environment_value,
 )
+from lumen_assets.errors import LumenError, SettingsError
+from lumen_assets.settings.alerts import Alerts
+from lumen_assets.settings.configuration import Configuration
+from lumen_assets.settings.destinations import LocalDestination
 from lumen_assets.settings.parts import with_parts
 from lumen_assets.settings.servers import GrafanaServer, MailServer, grafana_server, mail_server
-from lumen_assets.settings.values import PROBLEM_IN, address_problem, nothing_wrong
 
 
 class Settings(BaseModel):

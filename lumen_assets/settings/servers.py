@@ -8,8 +8,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from lumen_assets.environment.values import base_problem
 from lumen_assets.settings.configuration import Configuration
-from lumen_assets.settings.values import base_problem
 
 _OF_GRAFANA: Final = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 """What a uid, a slug and a panel's id are made of."""
