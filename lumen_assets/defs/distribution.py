@@ -59,30 +59,29 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
         """
         day, configuration = partition_day(context), lumen.settings.configuration
         mails = config.old_days or config.again or mails_are_due(day, configuration, datetime.now(UTC))
-        everybody, to = targets(configuration), targets(configuration, mails=mails)
+        everybody, due = targets(configuration), targets(configuration, mails=mails)
         if not everybody:
             yield _checked("nobody is to have it: distribution.mail.to and distribution.folder are empty")
-            return
-        held_back = len(everybody) - len(to)
-        withheld = {"withheld": _why_withheld(day, held_back, configuration)} if held_back else {}
-        if not to:
-            yield _checked(withheld["withheld"], withheld)
             return
         with translated():
             if configuration.dry_run:
                 revision = lumen.frozen_day(day).manifest.revision
-                withhold(context, f"send the report of {day} r{revision} to {', '.join(to)}")
+                withhold(context, f"send the report of {day} r{revision} to {', '.join(due) or 'nobody'}")
                 yield _checked("dry run: withheld")
                 return
             attempt = context.retry_number + 1
             first = attempt == 1 and RETRY_NUMBER_TAG not in context.run.tags  # nobody asked for what is tried again
             found = lumen.distribute(day, mails=mails, again=config.again and first)
         bad = [one for one in found if one.state is not State.SENT]
-        if any(one.retry_helps for one in bad) and attempt < BACKOFF.attempts:
+        if any(one.retry_helps for one in bad if one.target in due) and attempt < BACKOFF.attempts:
             raise dg.RetryRequested(BACKOFF.attempts - 1, BACKOFF.wait(attempt, None))
+        withheld = _withheld(day, len(everybody) - len(found), configuration)
         if bad:
             said = "; ".join(f"{one.target}: {one.state}: {one.detail}" for one in bad)
             yield _checked(said, {**withheld, "when mended": _command(day, bad)}, passed=False)
+            return
+        if not found:
+            yield _checked(withheld["withheld"], withheld)
             return
         said = f"r{found[0].revision} to {counted(len(found), 'recipient')}"
         yield dg.MaterializeResult(
@@ -98,9 +97,12 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
     return distribution
 
 
-def _why_withheld(day: date, mails: int, configuration: Configuration) -> str:
-    within = configuration.distribution.mail.within_days
-    return f"{counted(mails, 'mail')}: the day ended more than {counted(within, 'day')} ago; `lumen send {day}` sends"
+def _withheld(day: date, mails: int, configuration: Configuration) -> dict[str, str]:
+    """Metadata about mails that nobody is sent because the day is old."""
+    if not mails:
+        return {}
+    within = counted(configuration.distribution.mail.within_days, "day")
+    return {"withheld": f"{counted(mails, 'mail')}: the day ended more than {within} ago; `lumen send {day}` sends"}
 
 
 def _command(day: date, bad: Sequence[Delivery]) -> str:

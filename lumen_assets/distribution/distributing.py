@@ -47,7 +47,7 @@ def distribute(
     mails: bool,
     again: bool,
 ) -> Sequence[Delivery]:
-    """Send and put a revision's report wherever it is not yet; what became of each is returned, and is not raised.
+    """Send and put a revision's report wherever it is not yet; what is known of each is returned, and is not raised.
 
     Args:
         frozen: the day, and the revision.
@@ -63,12 +63,13 @@ def distribute(
         LumenError: of the archive or the ledger.
     """
     setting, manifest = settings.configuration.distribution, frozen.manifest
-    with frozen_report(frozen, keyring, scratch) as report:
-        if mails and setting.mail.to and settings.smtp is not None:
-            over = (State.FAILED, State.IN_DOUBT) if again else (State.FAILED,)
-            send_report(report, setting.mail.to, SmtpClient(settings.smtp, SETTING), ledger, over)
-        if setting.folder:
-            for store in stores.values():
-                put_report(report, setting.folder, store, ledger)
+    if targets(settings.configuration, mails=mails):
+        with frozen_report(frozen, keyring, scratch) as report:
+            if mails and settings.smtp is not None:
+                over = (State.FAILED, State.IN_DOUBT) if again else (State.FAILED,)
+                send_report(report, setting.mail.to, SmtpClient(settings.smtp, SETTING), ledger, over)
+            if setting.folder:
+                for store in stores.values():
+                    put_report(report, setting.folder, store, ledger)
     known = ledger.of(manifest.day, manifest.revision)
-    return [known[target] for target in targets(settings.configuration, mails=mails) if target in known]
+    return [known[target] for target in targets(settings.configuration) if target in known]

@@ -196,6 +196,8 @@ def test_an_old_day_is_mailed_when_somebody_asks_and_not_by_itself(
         sent = installation.json("send", str(LAST_DAY), **more)
         assert [one["state"] for one in sent["to"]] == ["sent"] * 4
         assert had(mails) == dict.fromkeys(TO, 1)
+    _, found = run(workspace_of(installation, mails.port))
+    assert (found.passed, found.description) == (True, "r1 to 4 recipients"), "what was sent is not withheld"
 
 
 def test_where_all_that_is_to_be_sent_is_withheld_nothing_is_made(
