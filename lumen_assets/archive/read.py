@@ -219,7 +219,7 @@ class _BagReader:
             fail(self._name, f"the bag holds {path!r} beside its data", "refused")
 
     def _hashed(self, content: Iterator[memoryview], digest: hashlib._Hash) -> Iterator[memoryview]:
-        """The content, of which the digest is taken on another thread; it is complete when all of the content was taken."""
+        """The content, of which the digest is taken on another thread: it is complete when all of that was taken."""
         for data in content:
             if len(data) < _HASHED_ASIDE and not self._hashing:
                 digest.update(data)
