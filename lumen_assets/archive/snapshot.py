@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from lumen_assets.archive.freeze import FrozenDay
+from lumen_assets.archive.keys import Keyring
+from lumen_assets.archive.manifest import associated_data
+from lumen_assets.archive.ranged import FileRange, extract_paths
 from lumen_assets.errors import PermanentError
 from lumen_assets.report.model import DayReport, Picture
 from lumen_assets.report.writing import FIGURES, picture_bytes
@@ -70,6 +75,24 @@ def snapshot_payload(
             hint="take it out of sources.extra, or give the file another name",
         )
     return payload | {name: slice_folder / name for name in inputs}
+
+
+def frozen_report(frozen: FrozenDay, keyring: Keyring) -> str:
+    """The JSON of the report in a frozen day.
+
+    Raises:
+        PermanentError: if there is none.
+        IntegrityError: if what was read is not as it was written.
+    """
+    day, revision = frozen.manifest.day, frozen.manifest.revision
+    path = f"{REPORTS}/report_{day.isoformat()}.json"
+    with tempfile.TemporaryDirectory() as folder, frozen.archive_path.open("rb") as file:
+        to = Path(folder) / "report"
+        name = str(frozen.archive_path)
+        extract_paths(
+            FileRange(file), [path], to, key=keyring, associated_data=associated_data(day, revision), name=name
+        )
+        return (to / path).read_text(encoding="utf-8")
 
 
 def require_same_telemetry(report: DayReport, day_slice: DaySlice) -> None:

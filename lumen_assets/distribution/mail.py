@@ -14,8 +14,9 @@ from typing import Final
 
 from lumen_assets.alerting.headers import address, encodable, message_id, one_line
 from lumen_assets.distribution.frozen import FrozenReport
-from lumen_assets.report import findings
+from lumen_assets.report.findings import basis_text, findings_text, sentences
 from lumen_assets.report.model import Language
+from lumen_assets.report.wording import Wording
 
 SETTING: Final = "distribution.mail.to"
 
@@ -32,6 +33,7 @@ _PAGE: Final = """<!doctype html>
 <ul>
 {findings}
 </ul>
+<p>{basis}</p>
 <p style="font-size: 0.85em; color: #5b6770">{attached}</p>
 </body></html>
 """
@@ -53,7 +55,8 @@ def report_mail(frozen: FrozenReport, sender: str, recipient: str, now: datetime
     """
     author, report = address(sender, "SMTP_FROM"), frozen.report
     to = address(recipient, SETTING)
-    found = findings(report)
+    wording = Wording(report.language)
+    found = [*([wording("banner_sample")] if report.sample else []), *sentences(report)]
     title = f"{report.title} {frozen.day.isoformat()}"
     attached = _ATTACHED[report.language].format(revision=frozen.revision, digest=frozen.content_digest)
     mail = EmailMessage(policy=SMTP)
@@ -64,12 +67,12 @@ def report_mail(frozen: FrozenReport, sender: str, recipient: str, now: datetime
     identity = ("report", frozen.day, frozen.revision, frozen.content_digest, to.addr_spec.casefold())
     mail["Message-ID"] = message_id("|".join(map(str, identity)), author)
     mail["Auto-Submitted"] = "auto-generated"
-    text = "\n".join([title, "", *(f"- {one}" for one in found), "", attached, ""])
-    mail.set_content(encodable(text), cte="base64")
+    mail.set_content(encodable(f"{findings_text(report)}\n{attached}\n"), cte="base64")
     page = _PAGE.format(
         language=report.language,
         title=escape(title),
         findings="\n".join(f"<li>{escape(one)}</li>" for one in found),
+        basis=escape(basis_text(report, wording)),
         attached=escape(attached),
     )
     mail.add_alternative(encodable(page), subtype="html", cte="base64")

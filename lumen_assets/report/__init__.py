@@ -13,9 +13,9 @@ from lumen_assets.report.model import DayReport, Grafana
 if TYPE_CHECKING:
     from lumen_assets.report.build import build_report
     from lumen_assets.report.figures import write_figures
+    from lumen_assets.report.findings import findings_text
     from lumen_assets.report.markdown import render_markdown
     from lumen_assets.report.pdf import write_pdf
-    from lumen_assets.report.sections import findings
     from lumen_assets.report.writing import WrittenReport, load_report, report_path, write_report
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "Grafana",
     "WrittenReport",
     "build_report",
-    "findings",
+    "findings_text",
     "load_report",
     "render_markdown",
     "report_path",
@@ -35,7 +35,7 @@ __all__ = [
 _HOME: Final = {
     "WrittenReport": "writing",
     "build_report": "build",
-    "findings": "sections",
+    "findings_text": "findings",
     "load_report": "writing",
     "render_markdown": "markdown",
     "report_path": "writing",

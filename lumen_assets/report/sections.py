@@ -18,6 +18,7 @@ from lumen_assets.report.document import (
     Table,
     Text,
 )
+from lumen_assets.report.finding_sections import findings_section
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
@@ -34,10 +35,11 @@ def document(report: DayReport) -> Document:
     """All of the report, in its language."""
     wording = Wording(report.language)
     sections = (
+        findings_section,
         _summary,
-        _distribution,
         _figures,
         _grafana,
+        _distribution,
         _gaps,
         rules_section,
         quotes_section,
@@ -47,35 +49,15 @@ def document(report: DayReport) -> Document:
         method_section,
     )
     return Document(
+        language=report.language,
         title=report.title,
+        mark=report.day.isoformat(),
         subtitle=formats.long_day(report.day, wording),
         subject=wording("subject", day=report.day.isoformat()),
         contents_title=wording("contents"),
-        banners=tuple(_banners(report, wording)),
+        banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),
     )
-
-
-def findings(report: DayReport) -> tuple[str, ...]:
-    """What is to be said first of a day, in its language, the most important first; for who reads no more than that."""
-    wording = Wording(report.language)
-    return (
-        *(banner.text for banner in _banners(report, wording)),
-        _verdict(report, wording),
-        *(text.text for text in _missing_signals(report, wording)),
-        *_missing_pictures(report, wording),
-    )
-
-
-def _banners(report: DayReport, wording: Wording) -> Iterator[Banner]:
-    if report.sample:
-        yield Banner(wording("banner_sample"))
-    if not report.recording.rows:
-        yield Banner(wording("banner_empty"), link="inputs")
-    elif all(signal.values is None for signal in report.signals):
-        yield Banner(wording("banner_no_signals"), link="inputs")
-    if report.rejected_count:
-        yield Banner(wording("banner_rejected", count=formats.count(report.rejected_count)), link="inputs")
 
 
 def _summary(report: DayReport, wording: Wording) -> Iterator[Block]:
@@ -84,7 +66,6 @@ def _summary(report: DayReport, wording: Wording) -> Iterator[Block]:
     yield Facts(tuple(_facts(report, wording)))
     if report.signals:
         yield _summary_table(report, wording)
-    yield from _missing_signals(report, wording)
     if report.previous_day is None:
         yield Text(wording("change_no_basis"), tone="quiet")
     else:
@@ -172,15 +153,6 @@ def _change(text: str, improved: bool | None, wording: Wording) -> Cell:
     return Cell(f"{text} {wording('worsened')}", "bad")
 
 
-def _missing_signals(report: DayReport, wording: Wording) -> Iterator[Text]:
-    without_column = [formats.signal_title(s) for s in report.signals if not s.present]
-    without_values = [formats.signal_title(s) for s in report.signals if s.present and s.values is None]
-    if without_column and report.recording.rows:
-        yield Text(wording("missing_columns", names=", ".join(without_column)))
-    if without_values and report.recording.rows:
-        yield Text(wording("all_null", names=", ".join(without_values)))
-
-
 def _distribution(report: DayReport, wording: Wording) -> Iterator[Block]:
     signals = [signal for signal in report.signals if signal.values]
     if not signals:
@@ -229,7 +201,7 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure
     if signal.share_on_target is not None:
         caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
     alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
-    return Figure(signal=signal, caption=caption, alternative=alternative)
+    return Figure(report=report, signal=signal, caption=caption, alternative=alternative)
 
 
 def _grafana(report: DayReport, wording: Wording) -> Iterator[Block]:
@@ -241,12 +213,8 @@ def _grafana(report: DayReport, wording: Wording) -> Iterator[Block]:
     for picture in grafana.pictures:
         what = wording("grafana_panel", panel=picture.panel) if picture.panel else wording("grafana_dashboard")
         yield Photo(picture, wording("grafana_caption", what=what, day=day), f"Grafana {what} {day}")
-    yield from map(Text, _missing_pictures(report, wording))
-
-
-def _missing_pictures(report: DayReport, wording: Wording) -> Iterator[str]:
-    if report.grafana.missing:
-        yield wording("grafana_missing", missing=report.grafana.missing, asked=report.grafana.asked)
+    if grafana.missing:
+        yield Text(wording("finding_pictures", missing=grafana.missing, asked=grafana.asked))
 
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:

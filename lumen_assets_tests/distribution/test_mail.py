@@ -9,7 +9,7 @@ import pytest
 
 from lumen_assets.distribution.mail import report_mail
 from lumen_assets.errors import PermanentError
-from lumen_assets.report import findings
+from lumen_assets.report.findings import find, sentences
 from lumen_assets.report.model import Grafana
 from lumen_assets_tests.alerting.receiver import NOW
 
@@ -18,13 +18,14 @@ TO = "운영자 <ops@example.org>"
 
 
 def mail(report, **changes):
-    made = dataclasses.replace(report, report=dataclasses.replace(report.report, **changes))
-    return report_mail(made, SENDER, TO, NOW)
+    changed = dataclasses.replace(report.report, **changes)
+    changed = dataclasses.replace(changed, findings=find(changed, min_coverage=0.9))
+    return report_mail(dataclasses.replace(report, report=changed), SENDER, TO, NOW)
 
 
 def test_the_findings_are_there_as_text_and_as_html_with_the_pdf(report) -> None:
     made = mail(report)
-    found = findings(report.report)
+    found = sentences(report.report)
     assert found
     text, page = (made.get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert all(f"- {one}" in text for one in found)
