@@ -59,7 +59,7 @@ class DayInputs:
         """Remove the day's slice: once frozen, the archive has it, and the inputs can be cut again."""
         folder = self._folder(day)
         shutil.rmtree(folder, ignore_errors=True)
-        for path in (f"{folder}.json", f"{folder}.lumen.yaml"):
+        for path in (f"{folder}.json", f"{folder}.lumen.yaml", f"{folder}.grafana.json"):
             Path(path).unlink(missing_ok=True)
 
     def describe(self, day: date) -> tuple[InputSlice, ...]:

@@ -27,9 +27,12 @@ from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
+from lumen_assets.archive.layout import revisions_named
 from lumen_assets.archive.snapshot import frozen_report
 from lumen_assets.day_inputs import DayInputs
+from lumen_assets.day_pictures import DayPictures
 from lumen_assets.days import day_of, days_between, yesterday
+from lumen_assets.distribution import Delivery, DeliveryLedger, distribute
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.late_data import FrozenInputs, days_to_look_at, inputs_of
 from lumen_assets.replication import Store
@@ -84,6 +87,7 @@ class Workspace:
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._cleaner = Cleaner(())
         self.inputs = DayInputs(settings, self.locked)
+        self.pictures = DayPictures(settings, self.newest_known, lambda: self.keyring)
         self._key_fits = False
 
     @property
@@ -236,6 +240,22 @@ class Workspace:
         """The verdicts so far."""
         return VerdictLedger(self._state("verification/verdicts.sqlite"))
 
+    @cached_property
+    def deliveries(self) -> DeliveryLedger:
+        """What became of reports on their way to people and folders."""
+        return DeliveryLedger(self._state("distribution/deliveries.sqlite"))
+
+    def distribute(self, day: date, *, mails: bool, again: bool) -> Sequence[Delivery]:
+        """Give the report of the day's newest revision to all who are to have it; see ``distribution.distribute``.
+
+        Raises:
+            LumenError: of the archive or the ledger.
+        """
+        settings, scratch = self.settings, self.settings.home / "distribution"
+        stores = self.stores if settings.configuration.distribution.folder else {}
+        frozen, ledger = self.frozen_day(day), self.deliveries
+        return distribute(frozen, self.keyring, settings, stores, ledger, scratch, mails=mails, again=again)
+
     def _state(self, file: str) -> Path | sa.URL:
         """Where something is remembered: a file under ``LUMEN_HOME``, or ``LUMEN_STATE_URL`` for several machines."""
         url = self.settings.state_url
@@ -280,6 +300,19 @@ class Workspace:
                 hint=f"`lumen daily --day {day}` makes it",
             )
         return frozen
+
+    def newest_known(self, day: date) -> FrozenDay | None:
+        """The newest revision of the day, as ``frozen_day``; None where nothing here knows of one: no place is asked.
+
+        Raises:
+            LumenError: if what lies here cannot be used.
+        """
+        here = revisions_named(self.settings.archive_folder, day)
+        if not here and not self.ledger.proven(day) and day not in self.ledger.seen():
+            return None
+        if not self.has_newest(day):
+            self.bring_newest(day)
+        return archive.newest(self.settings.archive_folder, day, self.keyring)
 
     def has_newest(self, day: date) -> bool:
         """Whether the day is frozen here, and no other machine is known to have frozen a newer revision."""

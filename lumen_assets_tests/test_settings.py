@@ -263,3 +263,68 @@ def test_content_configuration_keeps_the_order_of_signals_and_is_a_configuration
     again = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
     assert list(again.configuration.signals) == ["b", "a"]
     assert again.content_configuration == frozen
+
+
+GRAFANA = {
+    "GRAFANA_BASE": "https://g.example/grafana/",
+    "GRAFANA_TOKEN": "canary-tok",
+    "GRAFANA_DASHBOARD_UID": "aB_1-x",
+}
+
+
+def test_grafana(tmp_path: Path) -> None:
+    grafana = load_settings({**GRAFANA, "GRAFANA_PANEL_IDS": "2, panel-4"}, tmp_path).grafana
+    assert grafana is not None
+    assert (grafana.base, grafana.uid, grafana.slug) == ("https://g.example/grafana", "aB_1-x", "aB_1-x")
+    assert grafana.panels == ("2", "panel-4")
+    assert "canary" not in repr(grafana)
+    assert load_settings(GRAFANA, tmp_path).grafana.panels == ()  # type: ignore[union-attr]
+    without = {name: value for name, value in GRAFANA.items() if name != "GRAFANA_BASE"}
+    settings = load_settings(without, tmp_path)
+    assert settings.grafana is None
+    assert "canary-tok" in {secret.get_secret_value() for secret in settings.secrets}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"GRAFANA_BASE": "grafana.example"}, "GRAFANA_BASE: it is not an address"),
+        ({"GRAFANA_BASE": "https://u:canary@g.example"}, "GRAFANA_BASE: it must be without user, password"),
+        ({"GRAFANA_BASE": "https://g.example/d/x?orgId=1"}, "GRAFANA_BASE: it must be without user, password"),
+        ({"GRAFANA_TOKEN": ""}, "GRAFANA_TOKEN: is needed where GRAFANA_BASE is set"),
+        ({"GRAFANA_DASHBOARD_UID": ""}, "GRAFANA_DASHBOARD_UID: is needed where GRAFANA_BASE is set"),
+        ({"GRAFANA_DASHBOARD_UID": "a/../b"}, "GRAFANA_DASHBOARD_UID: may have letters, digits"),
+        ({"GRAFANA_DASHBOARD_SLUG": "a?b"}, "GRAFANA_DASHBOARD_SLUG: may have letters, digits"),
+        ({"GRAFANA_PANEL_IDS": "2&x=1"}, "GRAFANA_PANEL_IDS: may have letters, digits"),
+        ({"GRAFANA_PANEL_IDS": "2 2"}, "GRAFANA_PANEL_IDS: a panel stands there twice"),
+    ],
+)
+def test_a_wrong_grafana_stops_at_start(tmp_path: Path, more: dict[str, str], message: str) -> None:
+    found = problems({**GRAFANA, **more}, tmp_path)
+    assert any(problem.startswith(message) for problem in found)
+    assert "canary" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{folder: /reports}", "distribution.folder: must be a relative path"),
+        ("{folder: a/../b}", "distribution.folder: must be a relative path"),
+        ("{folder: .tmp-x}", "distribution.folder: must be a relative path"),
+        ("{folder: ''}", "distribution.folder: must be a relative path"),
+        ("{folder: 2026-03-09/x}", "distribution.folder: must not begin with a day"),
+        ("{mail: {to: [me@example.org, ME@example.org]}}", "distribution.mail.to: an address stands there twice"),
+        ("{mail: {to: [me@example.org]}}", "SMTP_HOST: distribution.mail.to has addresses but no server is set"),
+    ],
+)
+def test_a_wrong_distribution_stops_at_start(tmp_path: Path, text: str, message: str) -> None:
+    (problem,) = problems({}, write(tmp_path, f"distribution: {text}"))
+    assert problem.startswith(message)
+
+
+def test_distribution_and_looks_of_pictures_shape_no_content(tmp_path: Path) -> None:
+    plain = load_settings({}, tmp_path).content_configuration
+    write(tmp_path, "distribution: {folder: reports/of/days}\nreport: {grafana: {width: 800}}")
+    settings = load_settings({}, tmp_path)
+    assert settings.configuration.distribution.folder == "reports/of/days"
+    assert settings.content_configuration == plain

@@ -1,4 +1,6 @@
-"""The one place for HTTP that goes out with alerts: bounded in time and size, no redirects, no secret let out.
+"""The one place for HTTP that goes out with alerts, and to Grafana.
+
+Bounded in time and size, no redirects, no secret let out.
 
 Proxies and certificate authorities are those of the environment (``HTTPS_PROXY``, ``NO_PROXY``,
 ``REQUESTS_CA_BUNDLE``). TLS is always verified.
@@ -72,19 +74,22 @@ class Receiver:
         address: where its address is set: the name of a variable or setting.
         secret: where what it knows us by is set.
         secrets: texts that no error may repeat, besides the address.
+        action: what is attempted, as a verb phrase.
     """
 
     what: str
     address: str
     secret: str
     secrets: Collection[str] = ()
+    action: str = "send to"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer: its status, 200 to 299, and the beginning of its body."""
+    """A good answer: its status, 200 to 299, its content type as it was said, and the beginning of its body."""
 
     status: int
+    content_type: str
     body: bytes
 
 
@@ -114,7 +119,7 @@ def send(
             failure = _broken(error, url, receiver, in_time=not deadline.over)
         else:
             if 200 <= status < 300:
-                return Answer(status, beginning)
+                return Answer(status, given.get("Content-Type", ""), beginning)
             said = "" if "html" in given.get("Content-Type", "") else excerpt(beginning, url, receiver.secrets)
             failure = refusal(
                 status,
@@ -134,7 +139,7 @@ def refusal(
     cause = f"HTTP {status}" + (f": {said}" if said else "")
     if status in _TRANSIENT or status >= 500:
         return TransientError(
-            action="send to",
+            action=receiver.action,
             subject=subject,
             cause=cause,
             error_class=_TRANSIENT.get(status, "provider"),
@@ -150,7 +155,7 @@ def refusal(
         hint = f"correct {receiver.address}: there is nothing at that address"
     elif status == 407:
         hint = "give the proxy's user and password in HTTPS_PROXY"
-    return PermanentError(action="send to", subject=subject, cause=cause, error_class=error_class, hint=hint)
+    return PermanentError(action=receiver.action, subject=subject, cause=cause, error_class=error_class, hint=hint)
 
 
 def seconds_to_wait(value: str, now: datetime) -> float | None:
@@ -256,20 +261,20 @@ def _exchange(
             allow_redirects=False,
             stream=True,
         ) as response:
-            beginning = b""
+            beginning = bytearray()
             with contextlib.suppress(*FAILURES):
                 while len(beginning) < limits.body and (
                     piece := response.raw.read1(limits.body - len(beginning), decode_content=False)
                 ):
                     beginning += piece
-            return response.status_code, response.headers, beginning
+            return response.status_code, response.headers, bytes(beginning)
 
 
 def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) -> LumenError:
     subject = named(receiver, url)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return PermanentError(
-            action="send to",
+            action=receiver.action,
             subject=subject,
             cause="its certificate cannot be verified",
             error_class="configuration",
@@ -277,7 +282,7 @@ def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) ->
         )
     if isinstance(error, ValueError):  # requests' errors about an address are
         return PermanentError(
-            action="send to",
+            action=receiver.action,
             subject=subject,
             cause="its address is not one that can be used",
             error_class="configuration",
@@ -299,7 +304,7 @@ def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) ->
                 cause = "no connection"
             case _:
                 cause = f"the connection broke ({type(error).__name__})"
-    return TransientError(action="send to", subject=subject, cause=cause, error_class="network")
+    return TransientError(action=receiver.action, subject=subject, cause=cause, error_class="network")
 
 
 class _Unlogged(logging.Filter):

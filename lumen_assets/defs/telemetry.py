@@ -17,6 +17,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         group_name="telemetry",
         kinds={"csv", "polars"},
         owners=["team:operators"],
+        op_tags={"dagster/priority": "1"},  # a run begins with it, as it tells the dead man's switch
         retry_policy=RETRIES,
     )
     def telemetry(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:

@@ -33,6 +33,11 @@ ENVIRONMENT: Final = {
     "SMTP_USER": "mail: the user; unset: no login",
     "SMTP_PASS": "mail: the password",
     "SMTP_FROM": "mail: the sender (default: SMTP_USER)",
+    "GRAFANA_BASE": "Grafana: its address, for pictures in the report (default: none are asked for)",
+    "GRAFANA_TOKEN": "Grafana: a service account's token that may view the dashboard",
+    "GRAFANA_DASHBOARD_UID": "Grafana: the dashboard, the part of its address behind /d/",
+    "GRAFANA_DASHBOARD_SLUG": "Grafana: the part behind that, which Grafana does not read (default: the uid)",
+    "GRAFANA_PANEL_IDS": "Grafana: the panels, with commas (default: the whole dashboard as one picture)",
     "LUMEN_METRICS_URL": "health check: an endpoint with metrics in the Prometheus format",
     "LUMEN_REPORT_MD": "health check: a file or folder that must exist and be fresh",
 }
@@ -48,6 +53,7 @@ SECRETS: Final = frozenset(
         "LUMEN_ALERT_URL",
         "LUMEN_ALERT_SECRET",
         "SMTP_PASS",
+        "GRAFANA_TOKEN",
     }
 )
 """Those of them that hold a secret. An address is one where it has a password, or whoever has it may post."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -13,7 +15,7 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.pathobject import PDFPathObject
-from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, LongTable, Paragraph, TableStyle
+from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, LongTable, Paragraph, TableStyle
 from reportlab.platypus.paraparser import ParaFrag
 
 from lumen_assets.report.document import (
@@ -25,6 +27,7 @@ from lumen_assets.report.document import (
     Figure,
     Heading,
     Notes,
+    Photo,
     Point,
     Points,
     Subheading,
@@ -34,6 +37,7 @@ from lumen_assets.report.document import (
 from lumen_assets.report.figures import GRID, HEIGHT, INK, MEAN, QUIET, TARGET_EDGE, WIDTH, signal_drawing
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.svg import number
+from lumen_assets.report.writing import picture_bytes
 
 BAD: Final = HexColor("#9a3412")
 BANNER_FILL: Final = HexColor("#fff4d6")
@@ -145,9 +149,17 @@ class Styles:
         return self._cell[dense, tone, align]
 
 
-def flowables(content: Document, face: Typeface, *, width: float) -> list[Flowable]:
-    """Everything between the running header and the page number, in order."""
-    maker = _Maker(content, face, Styles(face), width)
+def flowables(content: Document, face: Typeface, pictures: Path, *, room: tuple[float, float]) -> list[Flowable]:
+    """Everything between the running header and the page number, in order.
+
+    Args:
+        pictures: the folder of those from Grafana.
+        room: width and height of a page's body, in points.
+
+    Raises:
+        PermanentError: ``input``, if a picture is not the one that the report names.
+    """
+    maker = _Maker(content, face, Styles(face), pictures, room)
     story: list[Flowable] = [
         maker.paragraph(content.title, maker.styles.title),
         maker.paragraph(content.subtitle, maker.styles.subtitle),
@@ -160,8 +172,11 @@ def flowables(content: Document, face: Typeface, *, width: float) -> list[Flowab
 
 
 class _Maker:
-    def __init__(self, content: Document, face: Typeface, styles: Styles, width: float) -> None:
-        self.face, self.styles, self.width = face, styles, width
+    def __init__(
+        self, content: Document, face: Typeface, styles: Styles, pictures: Path, room: tuple[float, float]
+    ) -> None:
+        self.face, self.styles, self.pictures = face, styles, pictures
+        self.width, self.height = room
         self.anchors = {heading.anchor for heading in content.headings}
         self._fragments: dict[str, ParaFrag] = {}
         self.cell_font = ("FONTNAME", (0, 0), (-1, -1), face.regular)  # else tables name Helvetica, not embedded
@@ -220,14 +235,18 @@ class _Maker:
         elif isinstance(block, Points):
             yield from (self.point(point) for point in block.points)
         elif isinstance(block, Notes):
-            for number, text in block.items:
-                yield Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
+            yield from (
+                Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
+                for number, text in block.items
+            )
         elif isinstance(block, Facts):
             yield self.facts(block)
         elif isinstance(block, Table):
             yield self.table(block)
         elif isinstance(block, Figure):
             yield self.figure(block)
+        elif isinstance(block, Photo):
+            yield self.photo(block)
 
     def figure(self, block: Figure) -> Flowable:
         drawing = signal_drawing(block.report, block.signal, self.face)
@@ -235,6 +254,14 @@ class _Maker:
         drawing.scale(scale, scale)
         drawing.width, drawing.height = self.width, HEIGHT * scale
         return KeepTogether([_Drawn(drawing), self.paragraph(block.caption, self.styles.caption)])
+
+    def photo(self, block: Photo) -> Flowable:
+        """As wide as the page, and never higher than most of it: the caption stays below."""
+        picture = block.picture
+        scale = min(self.width / picture.width, 0.85 * self.height / picture.height)
+        png = picture_bytes(self.pictures, picture)
+        image = Image(BytesIO(png), picture.width * scale, picture.height * scale, hAlign="LEFT")
+        return KeepTogether([image, self.paragraph(block.caption, self.styles.caption)])
 
     def facts(self, block: Facts) -> Flowable:
         cells: list[Any] = [

@@ -14,6 +14,7 @@ from lumen_assets.report.document import (
     Facts,
     Figure,
     Heading,
+    Photo,
     Table,
     Text,
 )
@@ -37,6 +38,7 @@ def document(report: DayReport) -> Document:
         findings_section,
         _summary,
         _figures,
+        _grafana,
         _distribution,
         _gaps,
         rules_section,
@@ -200,6 +202,19 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure
         caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
     alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
     return Figure(report=report, signal=signal, caption=caption, alternative=alternative)
+
+
+def _grafana(report: DayReport, wording: Wording) -> Iterator[Block]:
+    """Where Grafana was asked for pictures: those that there are, and that others are missing."""
+    grafana, day = report.grafana, report.day.isoformat()
+    if not grafana.asked:
+        return
+    yield Heading(wording("section_grafana"), "grafana")
+    for picture in grafana.pictures:
+        what = wording("grafana_panel", panel=picture.panel) if picture.panel else wording("grafana_dashboard")
+        yield Photo(picture, wording("grafana_caption", what=what, day=day), f"Grafana {what} {day}")
+    if grafana.missing:
+        yield Text(wording("finding_pictures", missing=grafana.missing, asked=grafana.asked))
 
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:

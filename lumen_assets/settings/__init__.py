@@ -3,7 +3,7 @@
 """
 
 from lumen_assets.settings.alerts import Alerts
-from lumen_assets.settings.configuration import CatchUp, Configuration, Schedule
+from lumen_assets.settings.configuration import CatchUp, Configuration, GrafanaPictures, Schedule
 from lumen_assets.settings.destinations import (
     Destination,
     DropboxDestination,
@@ -11,16 +11,21 @@ from lumen_assets.settings.destinations import (
     LocalDestination,
     S3Destination,
 )
-from lumen_assets.settings.loading import MailServer, Settings, default_configuration_text, load_settings
+from lumen_assets.settings.distribution import Distribution
+from lumen_assets.settings.loading import Settings, default_configuration_text, load_settings
 from lumen_assets.settings.retention import Hold, KeepAt, Retention
+from lumen_assets.settings.servers import GrafanaServer, MailServer
 
 __all__ = [
     "Alerts",
     "CatchUp",
     "Configuration",
     "Destination",
+    "Distribution",
     "DropboxDestination",
     "GoogleDriveDestination",
+    "GrafanaPictures",
+    "GrafanaServer",
     "Hold",
     "KeepAt",
     "LocalDestination",

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lumen_assets.settings.alerts import TIME_OF_DAY, Alerts
 from lumen_assets.settings.destinations import Destination, default_destinations
+from lumen_assets.settings.distribution import Distribution
 from lumen_assets.settings.retention import Retention
 from lumen_assets.settings.section import Section
 
@@ -110,12 +111,21 @@ def _default_signals() -> dict[str, Signal]:
     }
 
 
+class GrafanaPictures(Section):
+    """How Grafana draws its pictures. Where it is and what it draws: GRAFANA_BASE and the others."""
+
+    width: int = Field(1000, ge=100, le=4000, description="width of a picture, in pixels")
+    height: int = Field(500, ge=100, le=4000, description="height of a picture, in pixels")
+    timeout_seconds: float = Field(60, gt=0, le=600, description="how long Grafana may take for a picture")
+
+
 class Report(Section):
     """The report's language and looks."""
 
     language: Literal["ko", "en"] = Field("ko", description="language that it is written in")
     title: str = Field("Lumen Resonance Report", min_length=1, description="title of the report")
     font: Path | None = Field(None, description="TrueType font with Korean glyphs, instead of the one that ships")
+    grafana: GrafanaPictures = GrafanaPictures()
 
 
 class Archive(Section):
@@ -181,6 +191,7 @@ class Configuration(Section):
     catch_up: CatchUp = CatchUp()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    distribution: Distribution = Distribution()
     dry_run: bool = Field(
         False, description="reports are made and archives frozen; nothing is uploaded, sent to people or removed"
     )

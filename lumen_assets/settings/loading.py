@@ -26,24 +26,7 @@ from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.configuration import Configuration
 from lumen_assets.settings.destinations import LocalDestination
 from lumen_assets.settings.parts import with_parts
-
-
-class MailServer(BaseModel):
-    """The server that takes our mail.
-
-    Attributes:
-        port: 465 is TLS from the start; on any other one STARTTLS is asked for, and nothing is sent without it unless
-            the server is this machine.
-        user: None: no login.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    host: str
-    port: int
-    user: str | None
-    password: SecretStr | None
-    sender: str
+from lumen_assets.settings.servers import GrafanaServer, MailServer, grafana_server, mail_server
 
 
 class Settings(BaseModel):
@@ -63,6 +46,7 @@ class Settings(BaseModel):
         alert_url: ``LUMEN_ALERT_URL``; None if it is not set.
         alert_secret: ``LUMEN_ALERT_SECRET`` as given; None if it is not set.
         smtp: the mail server; None if ``SMTP_HOST`` is not set.
+        grafana: what draws pictures for the report; None if ``GRAFANA_BASE`` is not set.
         apprise_urls: the addresses of ``alerts.apprise``, in its order.
         alertmanager_url: the address of ``alerts.alertmanager``.
         dead_man_url: the address of ``alerts.dead_man_url``.
@@ -86,6 +70,7 @@ class Settings(BaseModel):
     alert_url: SecretStr | None = None
     alert_secret: SecretStr | None = None
     smtp: MailServer | None = None
+    grafana: GrafanaServer | None = None
     apprise_urls: tuple[SecretStr, ...] = ()
     alertmanager_url: SecretStr | None = None
     dead_man_url: SecretStr | None = None
@@ -283,24 +268,6 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> dict[str, Secre
     return {name: secret for name, secret in given.items() if secret is not None}
 
 
-def _mail_server(
-    alerts: Alerts, values: Mapping[str, str | None], password: SecretStr | None, problems: list[str]
-) -> MailServer | None:
-    host = values["SMTP_HOST"]
-    if host is None:
-        if alerts.mail.to:
-            problems.append("SMTP_HOST: alerts.mail.to has addresses but no server is set: set it, or empty the list")
-        return None
-    port, sender = values["SMTP_PORT"] or "587", values["SMTP_FROM"] or values["SMTP_USER"]
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        problems.append("SMTP_PORT: must be a port, 1 to 65535")
-        return None
-    if sender is None or "@" not in sender:
-        problems.append("SMTP_FROM: must be the sender's address, as SMTP_USER is none")
-        return None
-    return MailServer(host=host, port=int(port), user=values["SMTP_USER"], password=password, sender=sender)
-
-
 def default_configuration_text() -> str:
     """The commented ``lumen.yaml`` that ships; ``lumen`` runs on it where there is no other."""
     return files("lumen_assets").joinpath("lumen.yaml").read_text(encoding="utf-8")
@@ -346,7 +313,8 @@ def load_settings(
     if configuration is not None:
         problems.extend(_machine_problems(configuration, home, data_root, working_folder))
         addresses = _addresses(configuration.alerts, environ, problems)
-        smtp = _mail_server(configuration.alerts, values, secrets.get("SMTP_PASS"), problems)
+        smtp = mail_server(configuration, values, secrets.get("SMTP_PASS"), problems)
+        grafana = grafana_server(values, secrets.get("GRAFANA_TOKEN"), problems)
     if problems or configuration is None:
         raise SettingsError(
             subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems
@@ -367,6 +335,7 @@ def load_settings(
         alert_url=secrets.get("LUMEN_ALERT_URL"),
         alert_secret=secrets.get("LUMEN_ALERT_SECRET"),
         smtp=smtp,
+        grafana=grafana,
         apprise_urls=tuple(addresses[name] for name in alerts.apprise),
         alertmanager_url=addresses.get(alerts.alertmanager or ""),
         dead_man_url=addresses.get(alerts.dead_man_url or ""),
