@@ -27,6 +27,7 @@ from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
+from lumen_assets.archive.snapshot import coverage_of
 from lumen_assets.day_inputs import DayInputs
 from lumen_assets.days import day_of, days_between, yesterday
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
@@ -79,7 +80,7 @@ class Workspace:
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._cleaner = Cleaner(())
-        self.inputs = DayInputs(settings, self.locked)
+        self.inputs = DayInputs(settings, self.locked, self._frozen_coverage)
         self._key_fits = False
 
     @property
@@ -384,6 +385,15 @@ class Workspace:
             return None
         another = held.archive.sha256 != manifest.archive.sha256
         return another and held.content.digest == manifest.content.digest
+
+    def _frozen_coverage(self, day: date) -> float | None:
+        """What the newest revision of a day, here or brought here, says of its coverage; None if there is none."""
+        if self.settings.archive_key is None and not self.key_file.exists():
+            return None
+        if not self.has_newest(day):
+            self.bring_newest(day)
+        frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+        return None if frozen is None else coverage_of(frozen, self.keyring)
 
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:

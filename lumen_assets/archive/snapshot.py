@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from lumen_assets.archive.freeze import FrozenDay
+from lumen_assets.archive.keys import Keyring
+from lumen_assets.archive.manifest import associated_data
+from lumen_assets.archive.ranged import FileRange, extract_paths
 from lumen_assets.errors import PermanentError
 from lumen_assets.report.model import DayReport
 from lumen_assets.telemetry.model import DaySlice
@@ -63,6 +69,27 @@ def snapshot_payload(
             hint="take it out of sources.extra, or give the file another name",
         )
     return payload | {name: slice_folder / name for name in inputs}
+
+
+def coverage_of(frozen: FrozenDay, keyring: Keyring) -> float:
+    """The share of the expected rows that a frozen day's report says it has; only the report is read.
+
+    Raises:
+        IntegrityError, PermanentError: if the archive cannot be read.
+    """
+    manifest = frozen.manifest
+    report = f"{REPORTS}/report_{manifest.day.isoformat()}.json"
+    with tempfile.TemporaryDirectory() as folder, frozen.archive_path.open("rb") as file:
+        extract_paths(
+            FileRange(file),
+            [report],
+            Path(folder) / "report",
+            key=keyring,
+            associated_data=associated_data(manifest.day, manifest.revision),
+            name=frozen.archive_path.name,
+        )
+        content = json.loads((Path(folder) / "report" / report).read_bytes())
+    return float(content["recording"]["coverage"])
 
 
 def require_same_telemetry(report: DayReport, day_slice: DaySlice) -> None:

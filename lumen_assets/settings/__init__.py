@@ -12,11 +12,14 @@ from lumen_assets.settings.destinations import (
     DropboxDestination,
     GoogleDriveDestination,
     LocalDestination,
+    S3Connection,
     S3Destination,
 )
 from lumen_assets.settings.environment import ENVIRONMENT, read_secret, require_secret
+from lumen_assets.settings.inputs import PrometheusLogin, S3Folder
 from lumen_assets.settings.loading import MailServer, Settings, default_configuration_text, load_settings
 from lumen_assets.settings.retention import Hold, KeepAt, Retention
+from lumen_assets.settings.sources import CsvTelemetry, PrometheusTelemetry
 from lumen_assets.settings.stored import StoredSecret
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "Alerts",
     "CatchUp",
     "Configuration",
+    "CsvTelemetry",
     "Destination",
     "DropboxDestination",
     "GoogleDriveDestination",
@@ -31,8 +35,12 @@ __all__ = [
     "KeepAt",
     "LocalDestination",
     "MailServer",
+    "PrometheusLogin",
+    "PrometheusTelemetry",
     "Retention",
+    "S3Connection",
     "S3Destination",
+    "S3Folder",
     "Schedule",
     "Settings",
     "StoredSecret",

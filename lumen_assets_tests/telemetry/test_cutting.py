@@ -15,6 +15,7 @@ from lumen_assets.telemetry import cut_day, describe_day, load_slice, read_day
 from lumen_assets.telemetry.bisecting import ZONE
 from lumen_assets.telemetry.cutting import UNDATED_LIMIT, Output, cut_lines, dating
 from lumen_assets.telemetry.lines import MAX_LINE, Source
+from lumen_assets.telemetry.roots import FolderRoot
 
 DAY = date(2025, 11, 21)
 METRICS = "logs/metrics.csv"
@@ -32,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def cut(root: Path, day: date = DAY, extra=EXTRA, telemetry_path: str = METRICS):
-    return cut_day(root, day, root.parent / "slices" / str(day), telemetry_path=telemetry_path, extra=extra)
+    return cut_day(FolderRoot(root), day, root.parent / "slices" / str(day), telemetry_path=telemetry_path, extra=extra)
 
 
 def test_links_are_followed_and_said_or_refused(root):
