@@ -66,7 +66,8 @@ def before_by_report(
     made_of = {item.sha256 for item in report.inputs if item.role == "telemetry" and item.present}
     there_now = {item.sha256 for item in inputs if item.role == "telemetry" and item.present}
     targets = {visible(name): target_of(name, configuration) for name in configuration.signals}
-    same = (made_of == there_now or not there_now) and all(signal.target == targets.get(signal.name) for signal in report.signals)
+    same = made_of == there_now or not there_now
+    same = same and all(signal.target == targets.get(signal.name) for signal in report.signals)
     levels = {
         signal.name: Level(signal.values.mean if signal.values else None, signal.share_on_target)
         for signal in report.signals

@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from lumen_assets.settings.alerts import TIME_OF_DAY, Alerts
-from lumen_assets.settings.destinations import Destination, S3Connection, default_destinations
+from lumen_assets.settings.destinations import Destination, default_destinations
 from lumen_assets.settings.retention import Retention
 from lumen_assets.settings.section import Section
-from lumen_assets.settings.sources import CsvTelemetry, RelativePath, Telemetry
+from lumen_assets.settings.sources import CsvTelemetry, InputBucket, RelativePath, Telemetry
 
 
 class Schedule(Section):
@@ -35,9 +35,7 @@ class Schedule(Section):
 class Sources(Section):
     """What a day is made of."""
 
-    s3: S3Connection = Field(
-        S3Connection(), description="how the bucket is reached where LUMEN_DATA_ROOT is s3://BUCKET/PREFIX"
-    )
+    s3: InputBucket = InputBucket()
     telemetry: Telemetry = CsvTelemetry()
     extra: tuple[RelativePath, ...] = Field(
         ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
+from lumen_assets.settings.destinations import S3Connection
 from lumen_assets.settings.section import Section
 
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
@@ -127,6 +128,10 @@ class PrometheusTelemetry(Section):
     def as_csv(self) -> CsvTelemetry:
         """The same telemetry once it was read: what a day is made from again without the server."""
         return CsvTelemetry(path=self.path, rate_hz=self.rate_hz, min_coverage=self.min_coverage)
+
+
+class InputBucket(S3Connection):
+    """How the bucket of LUMEN_DATA_ROOT=s3://BUCKET/PREFIX is reached. Credentials: the standard chain."""
 
 
 def _type_of(value: Any) -> Any:

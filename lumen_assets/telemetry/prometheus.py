@@ -55,15 +55,15 @@ class Prometheus:
             PermanentError: if it does not know us, takes no such expression, or one gives several series.
         """
         start = microseconds(day_bounds(day)[0]) // 1000
-        columns = {name: self._column(name, query, start) for name, query in self._source.queries.items()}
-        steps = sorted(set().union(*columns.values()))
+        columns = [self._column(name, query, start) for name, query in self._source.queries.items()]
+        rows = 0
         with file.open("w", encoding="utf-8", newline="\n") as output:
             output.writelines(self._opening())
-            for step in steps:
-                moment = _stamp(day, step * self._source.step_ms)
-                cells = [column.get(step, "") for column in columns.values()]
-                output.write(f"{moment},{','.join(cells)}\n")
-        return len(steps) / self._steps
+            for step, cells in enumerate(zip(*columns, strict=True)):
+                if any(cells):
+                    rows += 1
+                    output.write(f"{_stamp(day, step * self._source.step_ms)},{','.join(cells)}\n")
+        return rows / self._steps
 
     def was_there(self, day: date) -> bool:
         """Whether the server has what it scraped on a KST day, from whatever target.
@@ -97,19 +97,18 @@ class Prometheus:
             yield f"# {name} = {' '.join(query.split())}\n"
         yield f"ts,{','.join(self._source.queries)}\n"
 
-    def _column(self, name: str, query: str, start: int) -> dict[int, str]:
-        """The cells of a signal by the number of their step in the day."""
+    def _column(self, name: str, query: str, start: int) -> list[str]:
+        """The cells of a signal, one a step of the day; empty where it has no finite value."""
         step, count = self._source.step_ms, self._steps
-        cells: dict[int, str] = {}
+        cells = [""] * count
         found: list[Series] = []
         for first in range(0, count, POINTS):
             for series in self._ask(name, query, start, first, min(POINTS, count - first)):
                 found += [series] if all(series.labels != other.labels for other in found) else []
                 self._require_one(name, found)
                 for moment, value in series.points:
-                    number = round((moment * 1000 - start) / step)
                     if math.isfinite(float(value)):
-                        cells[number] = value
+                        cells[round((moment * 1000 - start) / step)] = value
         return cells
 
     def _ask(self, name: str, query: str, start: int, first: int, count: int) -> list[Series]:

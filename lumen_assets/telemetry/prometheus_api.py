@@ -27,6 +27,7 @@ _WHOLE_DAY: Final = Limits(read=130, total=180, body=MAX_BODY + 1)
 _LOOK: Final = Limits(connect=3, read=5, total=8, body=MAX_BODY + 1)
 _SAID: Final = 300
 _ANNOTATION: Final = "PromQL "
+_NO_ANSWER: Final = "it answers with HTTP {} and what is no whole answer of Prometheus"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,11 @@ class PrometheusApi:
             PermanentError: if it does not know us, or takes no such expression.
         """
         times = {"start": _seconds(start_ms), "end": _seconds(end_ms), "step": _seconds(step_ms)}
-        return self._ask("query_range", name, {"query": query, **times}, _WHOLE_DAY)
+        found = self._ask("query_range", name, {"query": query, **times}, _WHOLE_DAY)
+        moments = [1000 * moment for series in found for moment, _ in series.points]
+        if moments and not start_ms - 0.5 < min(moments) <= max(moments) < end_ms + 0.5:
+            raise self._strange(f"it answers for {name} with other times than were asked for")
+        return found
 
     def query(self, name: str, query: str) -> list[Series]:
         """The series of an expression now; raises as ``query_range``."""
@@ -120,7 +125,7 @@ class PrometheusApi:
             cause = f"{name}: its expression gives histograms, not numbers"
             raise PermanentError(**self._about(name, cause)) from None
         except (LookupError, TypeError, ValueError):
-            raise self._strange(reply) from None
+            raise self._strange(_NO_ANSWER.format(reply.status)) from None
 
     def _refused(self, reply: Reply, name: str, answer: Mapping[str, Any]) -> NoReturn:
         said = self._clean(answer.get("error", ""))
@@ -129,7 +134,7 @@ class PrometheusApi:
         if reply.status in (400, 422) and said:
             raise PermanentError(**self._about(name, f"{name}: {said} (HTTP {reply.status})"))
         if 200 <= reply.status < 300:
-            raise self._strange(reply)
+            raise self._strange(_NO_ANSWER.format(reply.status))
         raise refusal(
             reply.status,
             reply.headers.get("Retry-After", ""),
@@ -161,12 +166,12 @@ class PrometheusApi:
             "hint": f"correct sources.telemetry.queries.{name}",
         }
 
-    def _strange(self, reply: Reply) -> LumenError:
+    def _strange(self, cause: str) -> LumenError:
         """An answer that breaks off, or is none of Prometheus: what a proxy says while the server starts."""
         return TransientError(
             action=self._receiver.action,
             subject=self.shown,
-            cause=f"it answers with HTTP {reply.status} and what is no whole answer of Prometheus",
+            cause=cause,
             error_class="provider",
             hint="if that stays so, correct sources.telemetry.url: /api/v1 must be below it",
         )

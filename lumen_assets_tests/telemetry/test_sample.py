@@ -34,7 +34,9 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def read(root: Path, day: date) -> DayTelemetry:
-    return read_day(cut_day(FolderRoot(root), day, root.parent / f"{day}", telemetry_path="logs/metrics.csv", extra=EXTRA))
+    return read_day(
+        cut_day(FolderRoot(root), day, root.parent / f"{day}", telemetry_path="logs/metrics.csv", extra=EXTRA)
+    )
 
 
 @pytest.fixture(scope="module")
