@@ -24,7 +24,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.ui_backfill import ui_backfill
-
 from lumen_assets.days import yesterday
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace

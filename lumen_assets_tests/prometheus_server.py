@@ -71,7 +71,8 @@ def running_prometheus(
     (folder / "prometheus.yml").write_text(json.dumps(configuration))
     command = [
         "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={data}",
-        f"--storage.tsdb.retention.time={keeps}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn", *options,
+        f"--storage.tsdb.retention.time={keeps}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
+        *options,
     ]  # fmt: skip
     scheme = "http"
     if authority:

@@ -1,4 +1,4 @@
-"""A day from a Prometheus, the whole way: reported, frozen, made again without the server, and kept when that forgets."""
+"""A day from a Prometheus, the whole way: reported, frozen, kept when the server forgets, made again without it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def samples() -> Iterator[str]:
     yield "# TYPE lumen_phase_diff gauge"
     yield from (f"lumen_phase_diff {phase(n)} {START + 60 * n}" for n in MINUTES)
     yield "# TYPE lumen_events counter"
-    yield from (f"lumen_events_total {n if n < 700 else n - 700} {START + 60 * n}" for n in range(-5, 1440))
+    yield from (f"lumen_events_total {n if n < 700 else n - 700} {START + 60 * n}" for n in range(1440))
     yield "# TYPE up gauge"
     yield from (f"up 1 {int(day_bounds(ONLY_UP)[0].timestamp()) + 300 * n}" for n in range(288))
     yield f"up 1 {START + 60 * 86400}"
@@ -96,10 +96,8 @@ def test_a_day_from_a_server_until_long_after_it_forgot_it(
         _less_of_it_is_refused(installation, port)
         assert installation.workspace.look_for_late_data() == 1
         assert installation.workspace.frozen_inputs.changed() == {}
-        seen = installation.json("doctor", exit_code=1)["pass"]
-        assert any(
-            item.startswith("inputs: Prometheus at http://127.0.0.1: 2 signals, no value now of") for item in seen
-        )
+        [seen] = [item for item in installation.json("doctor")["findings"] if item["name"] == "inputs"]
+        assert seen["detail"] == "Prometheus at http://127.0.0.1: 2 signals, no value now of phase_diff, events"
     with running_prometheus(data, port=port, keeps="15d"):
         failed = installation.lumen("daily", "--day", str(LAST_DAY))
         assert failed.exit_code == 1
@@ -116,11 +114,11 @@ def _is_the_day_that_the_server_has(model: dict[str, Any]) -> None:
     assert (phase_diff["name"], events["name"]) == ("phase_diff", "events")
     assert phase_diff["values"]["count"] == len(MINUTES)
     assert phase_diff["values"]["mean"] == pytest.approx(fmean(phase(minute) for minute in MINUTES))
-    assert (events["values"]["count"], events["values"]["minimum"] >= 0) == (1440, True)
+    assert (events["values"]["count"], events["values"]["minimum"] >= 0) == (1439, True), "a rate needs two values"
     assert events["values"]["mean"] == pytest.approx(1 / 60, rel=0.01)
     item = telemetry_of(model)
     assert (item["name"], item["rows"], item["rejected"]) == ("logs/prometheus.csv", 1440, {})
-    assert item["notes"] == {"empty_cells": len(GAP)}
+    assert item["notes"] == {"empty_cells": len(GAP) + 1}
     assert model["rule_effects"], "the ledgers are those of the data root"
 
 

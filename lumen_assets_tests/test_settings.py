@@ -16,7 +16,6 @@ from lumen_assets.settings import (
     load_settings,
 )
 
-
 PROMETHEUS = "{type: prometheus, url: 'http://h', queries: {a: b}"
 """Settings of a Prometheus, without the closing brace."""
 

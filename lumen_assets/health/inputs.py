@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from lumen_assets.health.findings import Finding
 from lumen_assets.settings import CsvTelemetry, PrometheusTelemetry, S3Folder, Settings
@@ -25,7 +24,9 @@ def inputs(settings: Settings) -> Finding:
         return _server(settings, source)
     if settings.sample:
         return Finding("inputs", ok=True, detail=f"LUMEN_DATA_ROOT is not set: sample data under {root}")
-    return _object(root, source) if isinstance(root, S3Folder) else _file(root / source.path)
+    if isinstance(root, S3Folder):
+        return _object(root, source)
+    return _file(root, source, settings.configuration.sources.links)
 
 
 def _server(settings: Settings, source: PrometheusTelemetry) -> Finding:
@@ -54,13 +55,15 @@ def _object(root: S3Folder, source: CsvTelemetry) -> Finding:
     return _there(place, found["ContentLength"], found["LastModified"])
 
 
-def _file(path: Path) -> Finding:
-    if not path.is_file():
-        return Finding("inputs", ok=False, detail=f"there is no {path}", fix=_FIX)
-    if not os.access(path, os.R_OK):
-        return Finding("inputs", ok=False, detail=f"{path} may not be read", fix="give this user read access")
-    status = path.stat()
-    return _there(str(path), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+def _file(root: Path, source: CsvTelemetry, links: Literal["follow", "refuse"]) -> Finding:
+    from lumen_assets.telemetry.roots import FolderRoot  # polars takes a while
+
+    path = root / source.path
+    with FolderRoot(root, links).open(source.path) as opened:
+        if opened is None:
+            return Finding("inputs", ok=False, detail=f"there is no {path}", fix=_FIX)
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return _there(str(path), opened.size, written)
 
 
 def _there(place: str, size: int, changed: datetime) -> Finding:

@@ -23,7 +23,7 @@ from lumen_assets.telemetry.roots import ABSENT, matches
 PAGE: Final = 1 << 20
 """Bytes that are asked for at a time: a day of 5 Hz telemetry is some 30 of them."""
 
-_KEPT: Final = 4
+_KEPT: Final = 16
 _ATTEMPTS: Final = 5
 _FAILURES: Final = (ClientError, BotoCoreError, OSError)
 _MISSING: Final = {"404", "NoSuchKey", "NotFound"}

@@ -14,7 +14,7 @@ from lumen_assets.settings import PrometheusLogin
 from lumen_assets.telemetry.prometheus_api import MAX_BODY, PrometheusApi, Series, TooMuchError
 from lumen_assets_tests.alerting.receiver import Say, Server, server
 
-TOKEN = "canary-5ecre7-token"
+TOKEN = "canary-5ecre7-token"  # noqa: S105
 LOGIN = PrometheusLogin(token=SecretStr(TOKEN))
 
 
