@@ -46,13 +46,28 @@ def test_links_are_followed_and_said_or_refused(root):
     notes = {item.name: item.notes for item in read_day(taken).inputs}
     assert notes["controls/link.jsonl"] == {"link": 1}
     assert "link" not in notes[METRICS]
+    refusing, sources = FolderRoot(root, links="refuse"), {"telemetry_path": METRICS, "extra": ("controls/*.jsonl",)}
     for function in (partial(cut_day, folder=root.parent / "other"), describe_day):
         with pytest.raises(PermanentError, match=r"controls/link.jsonl: it is a symbolic link, or lies behind one"):
-            function(root, DAY, telemetry_path=METRICS, extra=("controls/*.jsonl",), links="refuse")
+            function(refusing, DAY, **sources)
     (root / "controls/link.jsonl").unlink()
-    assert cut_day(
-        root, DAY, root.parent / "other", telemetry_path=METRICS, extra=("controls/*.jsonl",), links="refuse"
-    ).inputs
+    assert cut_day(refusing, DAY, root.parent / "other", **sources).inputs
+
+
+@pytest.mark.parametrize("links", ["follow", "refuse"])
+@pytest.mark.parametrize("name", [METRICS, "controls/named.jsonl", "behind/named.jsonl"])
+def test_a_path_that_a_link_leads_out_of_the_data_root_is_refused(root, tmp_path, links, name):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (root / METRICS).rename(outside / "named.jsonl")
+    (root / METRICS).write_bytes(b"ts,a\n")
+    (root / "behind").symlink_to(outside)
+    if not name.startswith("behind"):
+        (root / name).unlink(missing_ok=True)
+        (root / name).symlink_to(outside / "named.jsonl")
+    with pytest.raises(PermanentError, match=rf"{name}: a symbolic link leads out of LUMEN_DATA_ROOT") as caught:
+        describe_day(FolderRoot(root, links), DAY, telemetry_path=METRICS, extra=(name,))
+    assert caught.value.error_class == "input"
 
 
 def sliced(root: Path, content: bytes, day: date = DAY) -> bytes:
