@@ -17,10 +17,13 @@ from pydantic import SecretStr
 
 from lumen_assets.days import day_bounds, day_of
 from lumen_assets.errors import PermanentError
-from lumen_assets.settings import PrometheusLogin, PrometheusTelemetry
-from lumen_assets.telemetry import Prometheus
+from lumen_assets.report import DayReport, build_report
+from lumen_assets.settings import Configuration, PrometheusLogin, PrometheusTelemetry
+from lumen_assets.settings.configuration import Sources
+from lumen_assets.telemetry import Prometheus, cut_day, read_day
 from lumen_assets.telemetry.exporter import exporter_page
 from lumen_assets.telemetry.metrics_csv import read_metrics
+from lumen_assets.telemetry.roots import FolderRoot, WithFile
 from lumen_assets_tests.alerting.authority import Authority
 from lumen_assets_tests.ports import free_ports
 from lumen_assets_tests.prometheus_server import PASSWORD, USER, Running, fill, running_prometheus
@@ -203,6 +206,13 @@ def test_a_wrong_password_and_an_unknown_authority_are_told(strict_server: Runni
         Prometheus(strange, login).write_day(DAY, tmp_path / "x")
 
 
+def report_of(rows: Path, day: date, settings: PrometheusTelemetry) -> DayReport:
+    """The report of a day from what was asked, as it is made once the day is over."""
+    root = WithFile(FolderRoot(rows.parent), settings.path, rows)
+    cut = cut_day(root, day, rows.parent / "slices" / str(day), telemetry_path=settings.path, extra=())
+    return build_report(read_day(cut), None, Configuration(sources=Sources(telemetry=settings)))
+
+
 class Exporter:
     """The demo exporter, started and stopped."""
 
@@ -257,7 +267,7 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
             own = f'prometheus_tsdb_head_samples_appended_total{{type="float",instance="127.0.0.1:{ports[0]}"}}'
             if not Prometheus(settings_of(running, own=own), PrometheusLogin()).look()["own"]:
                 own = own.replace('type="float",', "")  # as it was in older ones
-            asked = source(
+            settings = settings_of(
                 running,
                 "200ms",
                 gauge="lumen_phase_diff",
@@ -265,8 +275,12 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
                 counter=own,
                 rate=f"rate({own}[2s])",
             )
+            asked = Prometheus(settings, PrometheusLogin())
             assert asked.look() == {"gauge": 1, "exact": 1, "counter": 1, "rate": 1}
-            found = [row for day in sorted({began, day_of(datetime.now(UTC))}) for row in rows(asked, tmp_path, day)]
+            found, reports = [], []
+            for day in sorted({began, day_of(datetime.now(UTC))}):
+                found += rows(asked, tmp_path, day)
+                reports.append(report_of(tmp_path / "day.csv", day, settings))
     finally:
         exporter.stop()
 
@@ -284,3 +298,8 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
     rates = [float(row["rate"]) for row in found if row["rate"]]
     assert rates
     assert min(rates) >= 0
+    for signal in settings.queries:
+        values = [float(row[signal]) for row in found if row[signal]]
+        told = [one.values for report in reports for one in report.signals if one.name == signal and one.values]
+        assert sum(one.count for one in told) == len(values)
+        assert (min(one.minimum for one in told), max(one.maximum for one in told)) == (min(values), max(values))
