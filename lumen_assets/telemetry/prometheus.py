@@ -25,7 +25,8 @@ POINTS: Final = 11_000
 
 _DAY_MS: Final = 86_400_000
 _SCRAPED: Final = "count(up)"
-_HOUR_MS: Final = 3_600_000
+_LOOK_BACK_MS: Final = 300_000
+"""How long a value counts, unless the server is told otherwise: asked that often, nothing of a day is overlooked."""
 
 
 class Prometheus:
@@ -71,8 +72,8 @@ class Prometheus:
         Raises:
             LumenError: as ``write_day``.
         """
-        start = microseconds(day_bounds(day)[0]) // 1000
-        found = self._api.query_range("up", _SCRAPED, start, start + _DAY_MS - _HOUR_MS, _HOUR_MS)
+        last = microseconds(day_bounds(day)[1]) // 1000 - 1
+        found = self._api.query_range("up", _SCRAPED, last - _DAY_MS + _LOOK_BACK_MS, last, _LOOK_BACK_MS)
         return any(series.points for series in found)
 
     def look(self) -> Mapping[str, int]:

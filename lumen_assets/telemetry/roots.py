@@ -84,8 +84,8 @@ class FolderRoot:
     @contextmanager
     def open(self, name: str) -> Iterator[Source | None]:
         """See ``DataRoot.open``."""
-        path, root = self.folder / name, self.folder.resolve()
-        real = path.resolve()
+        path, root = self.folder / name, Path(os.path.realpath(self.folder))
+        real = Path(os.path.realpath(path))  # where Path.resolve() raises, on a loop of links, opening says so
         link = real != root / name
         if link and not real.is_relative_to(root):
             raise self._unreadable(path, "a symbolic link leads out of LUMEN_DATA_ROOT", _COPY)

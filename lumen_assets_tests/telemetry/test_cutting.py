@@ -137,6 +137,13 @@ def test_links_out_of_the_data_root_and_temporary_files_are_not_taken(root, tmp_
     assert names == {METRICS, "controls/real.jsonl", "controls/inside.jsonl"}
 
 
+def test_links_in_a_circle_are_a_permanent_error(root):
+    (root / "controls/a.jsonl").symlink_to("b.jsonl")
+    (root / "controls/b.jsonl").symlink_to("a.jsonl")
+    with pytest.raises(PermanentError, match=r"controls/a\.jsonl: Too many levels of symbolic links"):
+        cut(root, extra=("controls/a.jsonl",))
+
+
 @pytest.mark.parametrize("telemetry_path", ["logs/none.csv", "logs", METRICS + "/x"])
 def test_telemetry_that_is_not_there_is_a_permanent_error(root, telemetry_path):
     with pytest.raises(PermanentError, match=r"sources\.telemetry\.path") as caught:

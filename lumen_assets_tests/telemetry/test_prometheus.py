@@ -59,6 +59,7 @@ def samples() -> Iterator[str]:
     yield from (f'lumen_pod{{pod="a"}} 1 {START + 15 * n}' for n in range(100))
     yield from (f'lumen_pod{{pod="b"}} 2 {START + 15 * n}' for n in range(5000, 5100))
     yield "# TYPE up gauge"
+    yield f"up 1 {START - 5 * 86400 + 36_360}"
     yield from (f"up 1 {START - 2 * 86400 + 300 * n}" for n in range(288))
 
 
@@ -181,6 +182,9 @@ def test_several_series_may_be_made_one(server: Running, tmp_path: Path) -> None
 def test_a_day_without_samples_is_told_from_one_that_the_server_does_not_have(server: Running) -> None:
     found = source(server, phase="lumen_phase_diff")
     assert found.was_there(DAY - timedelta(days=2))
+    assert found.was_there(DAY - timedelta(days=5)), "once, at 10:06"
+    assert not found.was_there(DAY - timedelta(days=4))
+    assert not found.was_there(DAY - timedelta(days=1))
     assert not found.was_there(DAY - timedelta(days=20))
 
 
