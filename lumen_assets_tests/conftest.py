@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from lumen_assets.settings import ENVIRONMENT
+from lumen_assets.environment import ENVIRONMENT
 
 PUBLIC_TEST_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 """The 32 bytes 0 to 31 in base64: a test vector, no secret."""

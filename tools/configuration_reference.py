@@ -14,9 +14,9 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic.fields import FieldInfo
 
-from lumen_assets.settings import ENVIRONMENT, Configuration, Hold, KeepAt, LocalDestination
+from lumen_assets.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS
+from lumen_assets.settings import Configuration, Hold, KeepAt, LocalDestination
 from lumen_assets.settings.alerts import TIME_OF_DAY
-from lumen_assets.settings.environment import FOREIGN_SECRETS, SECRETS
 from lumen_assets.settings.section import Section
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "configuration.md"

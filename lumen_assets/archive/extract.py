@@ -71,7 +71,7 @@ class Staging:
             place.mkdir(mode=0o755)
         self._times.append((place, member.mtime))
 
-    def file(self, path: str, member: Member, content: Iterator[bytes]) -> None:
+    def file(self, path: str, member: Member, content: Iterator[bytes | memoryview]) -> None:
         """Write a file that must not be there yet, through no link."""
         free = shutil.disk_usage(self._root).free
         if member.size > free:

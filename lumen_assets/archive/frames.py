@@ -125,8 +125,7 @@ class FrameReader:
         self._source = source
         self._stage = decompressing
         self._name = name
-        self._plain = b""
-        self._position = 0
+        self._plain = memoryview(b"")
         self._following = FRAME_MAGIC
         self.frames: list[Frame] = []
         self.tar_size = 0
@@ -137,17 +136,16 @@ class FrameReader:
         Raises:
             IntegrityError: if it has fewer, or a frame is not one.
         """
-        parts = self.take_some(size)
+        parts = bytes(self.take_some(size))
         while len(parts) < size:
             parts += self.take_some(size - len(parts))
         return parts
 
-    def take_some(self, size: int, /) -> bytes:
+    def take_some(self, size: int, /) -> memoryview:
         """At least one and at most ``size`` bytes (0 if 0 are asked for)."""
-        if size and self._position == len(self._plain):
+        if size and not self._plain:
             self._next_frame()
-        part = self._plain[self._position : self._position + size]
-        self._position += len(part)
+        part, self._plain = self._plain[:size], self._plain[size:]
         return part
 
     def end(self) -> bytes:
@@ -156,7 +154,7 @@ class FrameReader:
         Returns:
             The first bytes of what follows, already taken from the source: a magic number.
         """
-        if self._position != len(self._plain):
+        if self._plain:
             fail(self._name, "something follows the end of the tar stream", "tar")
         self._read_ahead()
         if self._stage:
@@ -173,12 +171,12 @@ class FrameReader:
         self._read_ahead()
         if not self._stage:
             fail(self._name, "its tar stream ends too early", "tar")
-        size, self._plain = self._stage.take()
-        self._position = 0
-        self.frames.append(_frame_after(self.frames, size, len(self._plain)))
+        size, plain = self._stage.take()
+        self._plain = memoryview(plain)
+        self.frames.append(_frame_after(self.frames, size, len(plain)))
         self.tar_size += len(self._plain)
 
-    def _decompress(self, compressed: bytes) -> tuple[int, bytes]:
+    def _decompress(self, compressed: bytearray) -> tuple[int, bytes]:
         return len(compressed), decompress_frame(compressed, self._name)
 
 
@@ -188,7 +186,7 @@ def _frame_after(frames: list[Frame], size: int, tar_size: int) -> Frame:
     return Frame(last.offset + last.size, size, last.tar_offset + last.tar_size, tar_size)
 
 
-def decompress_frame(compressed: bytes, name: str, *, limit: int = FRAME_SIZE) -> bytes:
+def decompress_frame(compressed: bytes | bytearray, name: str, *, limit: int = FRAME_SIZE) -> bytes:
     """The content of one whole frame, of at most ``limit`` bytes, its checksum verified.
 
     Raises:
@@ -246,13 +244,13 @@ class FrameContent:
         fail(self._name, f"a Zstandard frame cannot be read ({error})", "zstd")
 
 
-def _declared_size(compressed: bytes) -> int:
+def _declared_size(compressed: bytes | bytearray) -> int:
     """The content size in a frame's header; 0 where the frame has no checksum or needs a dictionary."""
     declared = zstandard.get_frame_parameters(compressed)
     return 0 if declared.dict_id or not declared.has_checksum else declared.content_size
 
 
-def _read_frame(source: ReadableStream, name: str) -> bytes:
+def _read_frame(source: ReadableStream, name: str) -> bytearray:
     """One whole frame, found by its block headers alone; its magic number was taken already."""
     frame = bytearray(FRAME_MAGIC)
 
@@ -276,4 +274,4 @@ def _read_frame(source: ReadableStream, name: str) -> bytes:
             fail(name, "a Zstandard frame has an impossible block", "zstd")
         take(1 if kind == 1 else size)
     take(4 * (descriptor >> 2 & 1))
-    return bytes(frame)
+    return frame

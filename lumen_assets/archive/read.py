@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -11,11 +11,13 @@ from lumen_assets.archive import bag
 from lumen_assets.archive.frames import FrameReader, decompressing_threads
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import Collisions, path_problem
+from lumen_assets.archive.stage import Stage
 from lumen_assets.archive.stream import DecryptingReader, Progress, ReadableStream, fail
 from lumen_assets.archive.tail import Place, TailIndex, check_tail
 from lumen_assets.archive.tar import Member, padding, read_member
 
-_CHUNK: Final = 1 << 20
+_HASHED_ASIDE: Final = 1 << 18
+"""Bytes: pieces of so many are worth another thread."""
 _TAG_FILES: Final = (bag.BAG_INFO, bag.BAGIT, bag.MANIFEST, bag.TAG_MANIFEST)
 
 
@@ -49,7 +51,7 @@ class Unpacking(Protocol):
         """A folder; ``path`` is relative to the bag, empty for the bag itself."""
         ...
 
-    def file(self, path: str, member: Member, content: Iterator[bytes]) -> None:
+    def file(self, path: str, member: Member, content: Iterator[memoryview]) -> None:
         """A file with its content, all of which must be taken."""
         ...
 
@@ -60,7 +62,7 @@ class Discard:
     def folder(self, path: str, member: Member) -> None:
         """Nothing to do."""
 
-    def file(self, path: str, member: Member, content: Iterator[bytes]) -> None:  # noqa: ARG002
+    def file(self, path: str, member: Member, content: Iterator[memoryview]) -> None:  # noqa: ARG002
         """Take the content, so that it is digested."""
         for _ in content:
             pass
@@ -101,9 +103,9 @@ def unpack(
     """As ``verify_stream``, handing every member to ``unpacking`` on the way."""
     source = _Watched(stream, progress) if progress else stream
     plain = DecryptingReader(source, key, associated_data, name)
-    with decompressing_threads() as decompressing:
+    with decompressing_threads() as decompressing, Stage[None](1, limit=3) as hashing:
         frames = FrameReader(plain, decompressing, name)
-        reader = _BagReader(frames, unpacking, name)
+        reader = _BagReader(frames, unpacking, hashing, name)
         reader.read_members()
         magic = frames.end()
     check_tail(plain, magic, TailIndex(tuple(frames.frames), tuple(reader.places)), name)
@@ -113,10 +115,11 @@ def unpack(
 class _BagReader:
     """Members in the order that an archive has them: sorted, so none twice, and each after its folder."""
 
-    def __init__(self, frames: FrameReader, unpacking: Unpacking, name: str) -> None:
+    def __init__(self, frames: FrameReader, unpacking: Unpacking, hashing: Stage[None], name: str) -> None:
         self.frames = frames
         self.places: list[Place] = []
         self._unpacking = unpacking
+        self._hashing = hashing
         self._name = name
         self._base = ""
         self._folders: set[str] = set()
@@ -203,25 +206,37 @@ class _BagReader:
         if path.startswith(f"{bag.DATA}/"):
             self._listing_limit += 3 * len(path.encode()) + 80
             digest = hashlib.sha256()
-            self._unpacking.file(path, member, self._content(member, digest.update))
+            self._unpacking.file(path, member, self._hashed(self._content(member), digest))
             self._payload[path] = digest.hexdigest()
             self._bytes += member.size
         elif path in _TAG_FILES:
             if member.size > (self._listing_limit if path == bag.MANIFEST else bag.MAX_TAG_FILE):
                 fail(self._name, f"{path} has {member.size} bytes", "bag")
-            kept = bytearray()
-            self._unpacking.file(path, member, self._content(member, kept.extend))
-            self._tags[path] = bytes(kept)
+            kept = b"".join(self._content(member))
+            self._unpacking.file(path, member, iter([memoryview(kept)]))
+            self._tags[path] = kept
         else:
             fail(self._name, f"the bag holds {path!r} beside its data", "refused")
 
-    def _content(self, member: Member, watch: Callable[[bytes], object]) -> Iterator[bytes]:
+    def _hashed(self, content: Iterator[memoryview], digest: hashlib._Hash) -> Iterator[memoryview]:
+        """The content, of which the digest is taken on another thread: it is complete when all of that was taken."""
+        for data in content:
+            if len(data) < _HASHED_ASIDE and not self._hashing:
+                digest.update(data)
+            else:
+                if self._hashing.is_full:
+                    self._hashing.take()
+                self._hashing.submit(digest.update, data)
+            yield data
+        while self._hashing:
+            self._hashing.take()
+
+    def _content(self, member: Member) -> Iterator[memoryview]:
         left = member.size
         while left:
-            data = self.frames.take_some(min(left, _CHUNK))
+            data = self.frames.take_some(left)
             self._taken += len(data)
             left -= len(data)
-            watch(data)
             yield data
         if any(self._take(padding(member.size))):
             fail(self._name, f"the padding after {member.name!r} is not zero", "tar")

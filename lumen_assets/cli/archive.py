@@ -45,7 +45,7 @@ def archive() -> None:
     "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The archive; must not exist."
 )
 @_label
-@click.option("--level", default=3, show_default=True, type=click.IntRange(1, 19), help="Zstandard level.")
+@click.option("--level", default=1, show_default=True, type=click.IntRange(1, 19), help="Zstandard level.")
 @click.option("--threads", default=0, type=click.IntRange(0, 64), help="Compressing threads. 0: one a core, at most 8.")
 @click.option(
     "--links",

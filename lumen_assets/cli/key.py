@@ -11,8 +11,8 @@ from rich.table import Table
 
 from lumen_assets.archive import Keyring, new_key_text, parse_keyring, tink_keyset_json
 from lumen_assets.cli.running import PROBLEM, LumenGroup, json_option, print_json
+from lumen_assets.environment import read_secret
 from lumen_assets.errors import PermanentError
-from lumen_assets.settings import load_settings, read_secret
 from lumen_assets.texts import counted
 
 
@@ -74,7 +74,8 @@ def used(as_json: bool) -> None:
     A key with none may be taken out of LUMEN_ARCHIVE_KEY, if it is not the first. Manifests that name a key that is not
     there, and destinations that do not answer, are a problem.
     """
-    from lumen_assets.workspace import Workspace  # half a second, for this command alone
+    from lumen_assets.settings import load_settings  # half a second, for this command alone
+    from lumen_assets.workspace import Workspace
 
     workspace = Workspace(load_settings())
     known = workspace.known()

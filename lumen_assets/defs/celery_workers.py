@@ -6,7 +6,7 @@ from typing import Any
 
 from dagster_celery.launcher import CeleryRunLauncher
 
-from lumen_assets.settings import require_secret
+from lumen_assets.environment import require_secret
 
 
 class RedisRunLauncher(CeleryRunLauncher):

@@ -6,8 +6,8 @@ from typing import Any
 
 from dagster_postgres import DagsterPostgresStorage
 
+from lumen_assets.environment import require_secret
 from lumen_assets.errors import SettingsError
-from lumen_assets.settings import require_secret
 from lumen_assets.state import postgres_url
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Final
 
+from lumen_assets.environment import StoredSecret
 from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.health import machine, proofs, telling
 from lumen_assets.health.clock import clock
@@ -12,7 +13,7 @@ from lumen_assets.health.endpoint import metrics_endpoint
 from lumen_assets.health.findings import Check, Finding, look_at
 from lumen_assets.health.inputs import inputs
 from lumen_assets.health.proofs import Installation
-from lumen_assets.settings import Settings, StoredSecret
+from lumen_assets.settings import Settings
 from lumen_assets.settings.alerts import Alerts
 
 HEALTH_SECONDS: Final = 15.0

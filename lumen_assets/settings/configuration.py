@@ -102,7 +102,7 @@ class Report(Section):
 class Archive(Section):
     """How archives are compressed."""
 
-    level: int = Field(3, ge=1, le=19, description="Zstandard level")
+    level: int = Field(1, ge=1, le=19, description="Zstandard level")
     threads: int = Field(0, ge=0, le=64, description="compression threads; 0: one a core, at most 8")
 
 

@@ -13,21 +13,21 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from lumen_assets.errors import LumenError, SettingsError
-from lumen_assets.settings.alerts import Alerts
-from lumen_assets.settings.configuration import Configuration
-from lumen_assets.settings.destinations import LocalDestination
-from lumen_assets.settings.environment import (
+from lumen_assets.environment.values import PROBLEM_IN, address_problem, nothing_wrong
+from lumen_assets.environment.variables import (
     ENVIRONMENT,
     FOREIGN_SECRETS,
     SECRETS,
     environment_secret,
     environment_value,
 )
+from lumen_assets.errors import LumenError, SettingsError
+from lumen_assets.settings.alerts import Alerts
+from lumen_assets.settings.configuration import Configuration
+from lumen_assets.settings.destinations import LocalDestination
 from lumen_assets.settings.inputs import PrometheusLogin, S3Folder, data_root, prometheus_login
 from lumen_assets.settings.parts import with_parts
 from lumen_assets.settings.sources import PrometheusTelemetry
-from lumen_assets.settings.values import PROBLEM_IN, address_problem, nothing_wrong
 
 
 class MailServer(BaseModel):

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lumen_assets.settings import ENVIRONMENT
-from lumen_assets.settings.environment import FOREIGN_SECRETS, SECRETS
+from lumen_assets.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS
 from lumen_assets_tests.ci.runner import ROOT, WORKFLOWS, program
 
 FILES = sorted(WORKFLOWS.glob("*.yml"))

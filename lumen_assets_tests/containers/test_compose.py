@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from lumen_assets.settings.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS
+from lumen_assets.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS
 from lumen_assets_tests.containers.composed import COMPOSE, Composed, composed, read_compose
 from lumen_assets_tests.containers.dockerfile import REPOSITORY
 from lumen_assets_tests.waiting import until

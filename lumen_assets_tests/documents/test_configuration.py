@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lumen_assets.settings import ENVIRONMENT, Configuration
+from lumen_assets.environment import ENVIRONMENT
+from lumen_assets.settings import Configuration
 from lumen_assets_tests.documents.reading import ROOT
 from tools.configuration_reference import PAGE, page
 

@@ -19,8 +19,8 @@ from dagster._serdes import ConfigurableClassData
 
 from lumen_assets.defs.celery_workers import RedisRunLauncher
 from lumen_assets.defs.shared_storage import SharedStorage
+from lumen_assets.environment import ENVIRONMENT
 from lumen_assets.errors import SettingsError
-from lumen_assets.settings.environment import ENVIRONMENT
 from lumen_assets_tests.postgres import Postgres, postgres
 
 __all__ = ["postgres"]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from dagster import DagsterInstance
 
-from lumen_assets.settings import aws
+from lumen_assets.environment import aws
 from lumen_assets_tests.alerting.receiver import Received, Say, Server, server
 from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import LAST_DAY, Installation

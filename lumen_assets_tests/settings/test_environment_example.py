@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lumen_assets.settings import ENVIRONMENT, load_settings
-from lumen_assets.settings.environment import FOREIGN_SECRETS, SECRETS
+from lumen_assets.environment import ENVIRONMENT, FOREIGN_SECRETS, SECRETS
+from lumen_assets.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "configs" / "ci.env.example").read_text(encoding="utf-8").splitlines()

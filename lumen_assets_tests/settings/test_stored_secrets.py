@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from lumen_assets.definitions import build_defs
+from lumen_assets.environment import aws
 from lumen_assets.errors import LumenError, PermanentError, SettingsError, TransientError
-from lumen_assets.settings import Settings, aws, load_settings
+from lumen_assets.settings import Settings, load_settings
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.alerting.receiver import Say, Server, event, server
 from lumen_assets_tests.settings.aws_server import ALLOWED, AwsServer, environment, running_aws

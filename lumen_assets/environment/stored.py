@@ -79,7 +79,7 @@ class StoredSecret(SecretStr):
             LumenError: if it cannot be had: see ``aws.fetch``.
             SettingsError: if what is kept there is no such value.
         """
-        from lumen_assets.settings.aws import fetch  # Dagster and boto3, for those who need them
+        from lumen_assets.environment.aws import fetch  # Dagster and boto3, for those who need them
 
         reference = self._reference
         text = fetch(reference.service, reference.place, self.name).strip()

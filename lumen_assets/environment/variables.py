@@ -12,9 +12,9 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from lumen_assets.environment.stored import FORMS, StoredSecret, parse_reference
+from lumen_assets.environment.values import nothing_wrong
 from lumen_assets.errors import SettingsError
-from lumen_assets.settings.stored import FORMS, StoredSecret, parse_reference
-from lumen_assets.settings.values import nothing_wrong
 
 ENVIRONMENT: Final = {
     "LUMEN_CONFIG": "path of lumen.yaml (default: lumen.yaml in the working folder, else the shipped defaults)",
