@@ -14,6 +14,7 @@ from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.late_data import late_data_check, late_data_job, late_data_schedule
 from lumen_assets.defs.partitions import daily_partitions
+from lumen_assets.defs.periods import period_asset, period_job, period_schedule
 from lumen_assets.defs.repair import repair_job
 from lumen_assets.defs.replicas import replica_asset
 from lumen_assets.defs.report import report_asset, report_pdf_asset
@@ -36,13 +37,15 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     dry_run = configuration.dry_run
     daily, attest, rolling = daily_job(), attestation_job(), rolling_job(destinations)
     retention, late_data = retention_job(destinations), late_data_job()
-    drill = drill_job()
+    drill, weekly, monthly = drill_job(), period_job("week"), period_job("month")
     schedules = [
         daily_schedule(configuration.schedule, daily),
         rolling_schedule(configuration.schedule, rolling),
         retention_schedule(configuration, retention),
         late_data_schedule(configuration.schedule, late_data),
         drill_schedule(configuration, drill),
+        period_schedule("week", configuration.schedule, weekly),
+        period_schedule("month", configuration.schedule, monthly),
     ]
     catch_up = configuration.catch_up
     workers = [attestation_sensor(attest), catch_up_sensor(catch_up, daily), heal_sensor(catch_up)]
@@ -56,6 +59,8 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             *(replica_asset(partitions, name, kind, dry_run=dry_run) for name, kind in destinations.items()),
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
             drill_asset(),
+            period_asset("week", configuration),
+            period_asset("month", configuration),
             attestation_asset(partitions, verifications, freshness(configuration)),
         ],
         asset_checks=[
@@ -64,7 +69,17 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             late_data_check(),
             drill_age_check(verifications),
         ],
-        jobs=[daily, attest, rolling, retention, late_data, drill, repair_job(partitions, destinations)],
+        jobs=[
+            daily,
+            attest,
+            rolling,
+            retention,
+            late_data,
+            drill,
+            weekly,
+            monthly,
+            repair_job(partitions, destinations),
+        ],
         schedules=schedules,
         sensors=[*workers, *alert_sensors(watched)],
         resources={"lumen": workspace},

@@ -27,7 +27,7 @@ from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
-from lumen_assets.archive.snapshot import coverage_of
+from lumen_assets.archive.snapshot import frozen_report
 from lumen_assets.day_inputs import DayInputs
 from lumen_assets.days import day_of, days_between, yesterday
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
@@ -39,8 +39,11 @@ from lumen_assets.replication.local import LocalStore
 from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
+from lumen_assets.report.model import PastDay
+from lumen_assets.report.numbers import NumbersLedger, frozen_coverage, history_kept
 from lumen_assets.settings import Settings
 from lumen_assets.state import postgres_url
+from lumen_assets.telemetry import InputSlice
 from lumen_assets.verification import (
     Attestation,
     Drill,
@@ -393,12 +396,36 @@ class Workspace:
         if not self.has_newest(day):
             self.bring_newest(day)
         frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
-        return None if frozen is None else coverage_of(frozen, self.keyring)
+        return None if frozen is None else frozen_coverage(frozen_report(frozen, self.keyring))
 
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:
         """What each day that was frozen was frozen from."""
         return FrozenInputs(self._state("archive-inputs/inputs.sqlite"))
+
+    @cached_property
+    def numbers(self) -> NumbersLedger:
+        """The numbers of each day that was frozen."""
+        return NumbersLedger(self._state("day-numbers/numbers.sqlite"))
+
+    def history(self, day: date, inputs: Sequence[InputSlice]) -> tuple[PastDay, ...]:
+        """The days that the report of a day is compared with: those it was frozen with, else those frozen by now."""
+        kept = self.frozen_history(day, inputs)
+        return self.numbers.history(day) if kept is None else kept
+
+    def frozen_history(self, day: date, inputs: Sequence[InputSlice]) -> tuple[PastDay, ...] | None:
+        """The days that the report in the newest revision here was compared with; None as ``history_kept`` says.
+
+        None too if that revision cannot be read, with a warning: freezing and verification deal with it.
+        """
+        if not (self.settings.archive_folder / day.isoformat()).exists():
+            return None
+        try:
+            frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+            return history_kept(frozen_report(frozen, self.keyring), inputs) if frozen else None
+        except LumenError as error:
+            _log.warning("what %s was compared with when it was frozen is not known: %s", day, error)
+            return None
 
     def drillable(self, day: date | None = None) -> dict[Place, int]:
         """The newest revision of every replica that should be there, of one day or of all, by day and destination.

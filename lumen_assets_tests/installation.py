@@ -19,7 +19,7 @@ PUBLIC_TEST_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 """The 32 bytes 0 to 31 in base64: a test vector, no secret."""
 
 LAST_DAY = date(2026, 3, 9)
-RATE_HZ = 0.5
+RATE_HZ = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,23 @@ class Installation:
     root: Path
 
     @classmethod
-    def make(cls, root: Path, *, days: int = 2, last_day: date = LAST_DAY, configuration: str = "") -> Installation:
+    def make(
+        cls,
+        root: Path,
+        *,
+        days: int = 2,
+        last_day: date = LAST_DAY,
+        rate_hz: float = RATE_HZ,
+        configuration: str = "",
+    ) -> Installation:
         """An installation with so many sample days up to ``last_day``; it does not catch up on others by itself."""
         installation = cls(root)
         root.mkdir(parents=True, exist_ok=True)
-        write_sample(installation.data_root, last_day=last_day, days=days, rate_hz=RATE_HZ)
+        write_sample(installation.data_root, last_day=last_day, days=days, rate_hz=rate_hz)
         if "catch_up:" not in configuration:
             configuration += "\ncatch_up: {enabled: false}\n"
         (root / "lumen.yaml").write_text(
-            f"start_date: 2026-02-01\nsources: {{telemetry: {{rate_hz: {RATE_HZ}}}}}\n{configuration}", encoding="utf-8"
+            f"start_date: 2026-02-01\nsources: {{telemetry: {{rate_hz: {rate_hz}}}}}\n{configuration}", encoding="utf-8"
         )
         return installation
 

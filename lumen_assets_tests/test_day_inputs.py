@@ -109,12 +109,12 @@ def test_a_change_that_times_do_not_show_is_seen_all_the_same(installation: Inst
     workspace = installation.workspace
     path = installation.data_root / "logs" / "metrics.csv"
     content = path.read_bytes()
-    first = f"{BEFORE}T00:00:02.000+09:00".encode()
+    first = f"{BEFORE}T00:00:10.000+09:00".encode()
     assert content.count(first) == 1
     os.utime(path)
     make(workspace, BEFORE)
     status = path.stat()
-    path.write_bytes(content.replace(first, first.replace(b"02.000", b"02.001")))
+    path.write_bytes(content.replace(first, first.replace(b"10.000", b"10.001")))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     before = make(workspace, LAST_DAY)
     assert before.rows["ts"].dt.millisecond().to_list().count(1) == 1

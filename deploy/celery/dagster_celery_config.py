@@ -1,6 +1,6 @@
 """Settings of the Celery workers; found by ``dagster_celery.app`` where this folder is on PYTHONPATH."""
 
-from lumen_assets.settings import require_secret
+from lumen_assets.environment import require_secret
 
 broker_url = result_backend = require_secret("LUMEN_REDIS_URL").get_secret_value()
 broker_connection_retry_on_startup = True

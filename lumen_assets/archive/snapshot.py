@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -71,25 +70,22 @@ def snapshot_payload(
     return payload | {name: slice_folder / name for name in inputs}
 
 
-def coverage_of(frozen: FrozenDay, keyring: Keyring) -> float:
-    """The share of the expected rows that a frozen day's report says it has; only the report is read.
+def frozen_report(frozen: FrozenDay, keyring: Keyring) -> str:
+    """The JSON of the report in a frozen day.
 
     Raises:
-        IntegrityError, PermanentError: if the archive cannot be read.
+        PermanentError: if there is none.
+        IntegrityError: if what was read is not as it was written.
     """
-    manifest = frozen.manifest
-    report = f"{REPORTS}/report_{manifest.day.isoformat()}.json"
+    day, revision = frozen.manifest.day, frozen.manifest.revision
+    path = f"{REPORTS}/report_{day.isoformat()}.json"
     with tempfile.TemporaryDirectory() as folder, frozen.archive_path.open("rb") as file:
+        to = Path(folder) / "report"
+        name = str(frozen.archive_path)
         extract_paths(
-            FileRange(file),
-            [report],
-            Path(folder) / "report",
-            key=keyring,
-            associated_data=associated_data(manifest.day, manifest.revision),
-            name=frozen.archive_path.name,
+            FileRange(file), [path], to, key=keyring, associated_data=associated_data(day, revision), name=name
         )
-        content = json.loads((Path(folder) / "report" / report).read_bytes())
-    return float(content["recording"]["coverage"])
+        return (to / path).read_text(encoding="utf-8")
 
 
 def require_same_telemetry(report: DayReport, day_slice: DaySlice) -> None:

@@ -11,6 +11,7 @@ from lumen_assets.defs.partitions import partition_day
 from lumen_assets.defs.report import finished_report
 from lumen_assets.durable import replace_bytes
 from lumen_assets.late_data import inputs_of
+from lumen_assets.report.numbers import numbers_of
 from lumen_assets.version import git_revision, software
 from lumen_assets.workspace import Workspace
 
@@ -36,7 +37,9 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         with translated(), lumen.working_on(day):
             lumen.ensure_key()
             day_slice = lumen.inputs.sliced(day)
-            require_same_telemetry(finished_report(lumen, day), day_slice)
+            known_revision = 0 if lumen.has_newest(day) else lumen.bring_newest(day)
+            report = finished_report(lumen, day)
+            require_same_telemetry(report, day_slice)
             configuration = settings.slices_folder / f"{day}.lumen.yaml"
             replace_bytes(configuration, settings.content_configuration.encode())
             frozen = domain.freeze_day(
@@ -57,10 +60,11 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                 git_revision=git_revision(),
                 run_id=context.run.run_id,
                 created_at=datetime.now(UTC),
-                known_revision=0 if lumen.has_newest(day) else lumen.bring_newest(day),
+                known_revision=known_revision,
                 parents=lumen.parents_elsewhere(),
             )
             lumen.frozen_inputs.record(day, frozen.manifest.revision, inputs_of(day_slice.inputs), datetime.now(UTC))
+            lumen.numbers.record(numbers_of(report))
             lumen.inputs.forget(day)
         manifest = frozen.manifest
         outcome = "frozen" if frozen.created else "unchanged, the archive that exists is kept"

@@ -12,6 +12,7 @@ from lumen_assets.catch_up import REMEMBERED, Plan, plan
 from lumen_assets.days import days_between, parse_day, yesterday
 from lumen_assets.defs.alerts.runs import STARTED_AGAIN_WITHIN
 from lumen_assets.defs.alerts.telling import open_outbox
+from lumen_assets.defs.periods import is_of_a_period
 from lumen_assets.defs.schedules import start_of_run
 from lumen_assets.defs.under_way import runs_under_way
 from lumen_assets.health.due import unattested
@@ -134,7 +135,8 @@ def _runs_lately(instance: dg.DagsterInstance, days: Collection[date], now: date
     if not days:
         return []
     of_days = {_PARTITION: [day.isoformat() for day in sorted(days)]}
-    return list(instance.get_run_records(dg.RunsFilter(tags=of_days, updated_after=now - REMEMBERED)))
+    records = instance.get_run_records(dg.RunsFilter(tags=of_days, updated_after=now - REMEMBERED))
+    return [record for record in records if not is_of_a_period(record.dagster_run)]
 
 
 def _day(record: dg.RunRecord) -> date:

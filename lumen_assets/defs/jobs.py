@@ -7,6 +7,7 @@ from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
 from lumen_assets.defs.drill import DRILL, DRILL_AGE
 from lumen_assets.defs.late_data import LATE_DATA
+from lumen_assets.defs.periods import PERIODS
 
 _COPIES = dg.AssetCheckKey(dg.AssetKey("archive"), "copies")
 _INPUTS = dg.AssetSelection.checks(LATE_DATA)
@@ -17,7 +18,7 @@ def daily_job() -> dg.UnresolvedAssetJobDefinition:
     """Everything of a day; its attestation where no destination failed."""
     return dg.define_asset_job(
         "daily",
-        selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(DRILL) - _INPUTS)
+        selection=(dg.AssetSelection.all() - dg.AssetSelection.assets(DRILL, *PERIODS.values()) - _INPUTS)
         | dg.AssetSelection.checks(DRILL_AGE),
         description="One KST day: telemetry, report, PDF, archive, replicas, verifications, attestation.",
         tags={RETRY_STRATEGY_TAG: "ALL_STEPS"},  # what is left of a killed run lies on the machine that it ran on

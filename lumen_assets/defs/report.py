@@ -75,9 +75,16 @@ def report_pdf_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
 
 
 def finished_report(lumen: Workspace, day: date) -> domain.DayReport:
-    """The day's report with its PDF, made anew where a run goes on that began on another machine."""
+    """The day's report with its PDF, made anew where a run goes on that began on another machine.
+
+    And where another machine froze the day, and its newest revision is here now: what it was compared with there holds.
+    """
     report = _report_at_hand(lumen, day)
-    if not _pdf_path(lumen, day).exists():
+    frozen_with = lumen.frozen_history(day, lumen.inputs.sliced(day).inputs)
+    if frozen_with is not None and frozen_with != report.history:
+        report, _ = _make_report(lumen, day)
+        _make_pdf(lumen, report)
+    elif not _pdf_path(lumen, day).exists():
         _make_pdf(lumen, report)
     return report
 
@@ -90,8 +97,12 @@ def _report_at_hand(lumen: Workspace, day: date) -> domain.DayReport:
 
 
 def _make_report(lumen: Workspace, day: date) -> tuple[domain.DayReport, domain.WrittenReport]:
+    day_slice = lumen.inputs.sliced(day)
     model = domain.build_report(
-        lumen.inputs.read(lumen.inputs.sliced(day)), lumen.inputs.day_before(day), lumen.settings.configuration
+        lumen.inputs.read(day_slice),
+        lumen.inputs.day_before(day),
+        lumen.settings.configuration,
+        lumen.history(day, day_slice.inputs),
     )
     return model, domain.write_report(model, lumen.settings.reports_folder)
 

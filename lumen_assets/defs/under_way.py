@@ -9,6 +9,7 @@ from typing import Final
 import dagster as dg
 
 from lumen_assets.days import parse_day
+from lumen_assets.defs.periods import is_of_a_period
 
 UNDER_WAY: Final = [
     dg.DagsterRunStatus.QUEUED,
@@ -33,7 +34,7 @@ def runs_under_way(
     """
     found: dict[date, list[dg.DagsterRun]] = {}
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, tags=tags)):
-        if _PARTITION in run.tags:
+        if _PARTITION in run.tags and not is_of_a_period(run):
             found.setdefault(parse_day(run.tags[_PARTITION]), []).append(run)
     return found
 

@@ -13,6 +13,7 @@ from lumen_assets.report.model import DayReport
 if TYPE_CHECKING:
     from lumen_assets.report.build import build_report
     from lumen_assets.report.figures import write_figures
+    from lumen_assets.report.findings import findings_text
     from lumen_assets.report.markdown import render_markdown
     from lumen_assets.report.pdf import write_pdf
     from lumen_assets.report.writing import WrittenReport, load_report, report_path, write_report
@@ -21,6 +22,7 @@ __all__ = [
     "DayReport",
     "WrittenReport",
     "build_report",
+    "findings_text",
     "load_report",
     "render_markdown",
     "report_path",
@@ -32,6 +34,7 @@ __all__ = [
 _HOME: Final = {
     "WrittenReport": "writing",
     "build_report": "build",
+    "findings_text": "findings",
     "load_report": "writing",
     "render_markdown": "markdown",
     "report_path": "writing",

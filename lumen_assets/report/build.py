@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from lumen_assets.days import KST
 from lumen_assets.report.before import DayBefore, before_by_telemetry
 from lumen_assets.report.effects import rule_effects
+from lumen_assets.report.findings import find
 from lumen_assets.report.gaps import recording
-from lumen_assets.report.model import DayReport, Input, Quotes, RejectedLine, Risks, ShownQuote, ShownRisk
+from lumen_assets.report.model import DayReport, Input, PastDay, Quotes, RejectedLine, Risks, ShownQuote, ShownRisk
 from lumen_assets.report.plain_text import visible
+from lumen_assets.report.robust import ENOUGH_DAYS
 from lumen_assets.report.statistics import signal_reports
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import DayTelemetry, InputReading, Quote, Risk
@@ -23,7 +26,10 @@ SEVERITIES: Final = ("crit", "warn", "info")
 
 
 def build_report(
-    today: DayTelemetry, previous: DayBefore | DayTelemetry | None, configuration: Configuration
+    today: DayTelemetry,
+    previous: DayBefore | DayTelemetry | None,
+    configuration: Configuration,
+    history: Sequence[PastDay] = (),
 ) -> DayReport:
     """The report of a day; equal arguments give equal reports.
 
@@ -31,9 +37,10 @@ def build_report(
         today: the day to report on.
         previous: the day before, for changes; None if there is nothing of it.
         configuration: language, title, signals and expected rate.
+        history: earlier days, oldest first, that the day is compared with; fewer than ``ENOUGH_DAYS`` are left out.
     """
     before = before_by_telemetry(previous, configuration) if isinstance(previous, DayTelemetry) else previous
-    return DayReport(
+    report = DayReport(
         day=today.day,
         previous_day=before.day if before else None,
         title=visible(configuration.report.title),
@@ -46,7 +53,10 @@ def build_report(
         quotes=_quotes(today.quotes),
         risks=_risks(today.risks),
         inputs=tuple(_input(reading) for reading in today.inputs),
+        history=tuple(history) if len(history) >= ENOUGH_DAYS else (),
+        findings=(),
     )
+    return replace(report, findings=find(report, min_coverage=configuration.sources.telemetry.min_coverage))
 
 
 def _quotes(quotes: Sequence[Quote]) -> Quotes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lumen_assets.report.model import SignalReport
+from lumen_assets.report.model import DayReport, Language, SignalReport
 
 Tone = Literal["", "good", "bad", "quiet", "strong"]
 
@@ -84,22 +84,38 @@ class Notes:
 
 @dataclass(frozen=True)
 class Banner:
-    """What must be seen before any number; ``link`` is the anchor of the section that says more."""
+    """What must be seen before anything else."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One of several statements; ``link`` is the anchor of the section that says more."""
+
+    text: str
+    tone: Tone = ""
     link: str | None = None
+
+
+@dataclass(frozen=True)
+class Points:
+    """Statements, the weightiest first."""
+
+    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
 class Figure:
     """A signal's figure with its caption."""
 
+    report: DayReport
     signal: SignalReport
     caption: str
     alternative: str
 
 
-Block = Table | Facts | Heading | Subheading | Text | Notes | Banner | Figure
+Block = Table | Facts | Heading | Subheading | Text | Notes | Points | Figure
 
 
 @dataclass(frozen=True)
@@ -107,14 +123,18 @@ class Document:
     """A whole report.
 
     Attributes:
+        language: that it is written in.
         title: its title.
-        subtitle: its day, in words.
+        mark: what it is of, in a word, for the head of every page: ``2025-10-23``.
+        subtitle: the same in words.
         subject: what it is about, in a few words, for a file's properties.
         banners: what stands above everything else.
         blocks: the sections.
     """
 
+    language: Language
     title: str
+    mark: str
     subtitle: str
     subject: str
     contents_title: str

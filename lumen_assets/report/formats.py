@@ -61,11 +61,11 @@ def share(value: float | None) -> str:
     return f"{percent:,.1f}%"
 
 
-def points(value: float | None, wording: Wording) -> str:
+def points(value: float | None, wording: Wording, *, signed: bool = True) -> str:
     """A change of a share, in percentage points."""
     if value is None:
         return NOTHING
-    rounded = f"{value * 100:+.1f}"
+    rounded = f"{value * 100:{'+' if signed else ''}.1f}"
     return wording("points", value="0.0" if rounded in ("+0.0", "-0.0") else rounded)
 
 
@@ -118,6 +118,18 @@ def named_values(values: Mapping[str, float], *, signed: bool) -> str:
     """``phase -0.012, risk +0.004``, by name."""
     shown = (f"{name} {number(value, signed=signed)}" for name, value in sorted(values.items()))
     return ", ".join(shown) or NOTHING
+
+
+def severity(name: str, wording: Wording) -> str:
+    """A risk's severity in words; one that nobody knows as it was recorded."""
+    return wording.get(f"severity_{name}", name)
+
+
+def severities(counts: Mapping[str, int], wording: Wording) -> str:
+    """``crit 1 · warn 2``, the gravest first."""
+    order = ["crit", "warn", "info"]
+    by_weight = sorted(counts.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 3, item[0]))
+    return " · ".join(f"{severity(name, wording)} {n}" for name, n in by_weight)
 
 
 def signal_title(signal: SignalReport) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from lumen_assets.report import formats
 from lumen_assets.report.document import Block, Cell, Column, Facts, Heading, Notes, Subheading, Table, Text
+from lumen_assets.report.effects import effect_differs
 from lumen_assets.report.model import DayReport, Input, RuleEffect, SignalReport
 from lumen_assets.report.wording import Wording
 
@@ -96,7 +97,10 @@ def _effect(effect: RuleEffect, signal: SignalReport) -> Cell:
     measured = formats.number(effect.measured.get(signal.name), signed=True)
     if signal.name not in effect.recorded:
         return Cell(measured)
-    return Cell(f"{measured}\n({formats.number(effect.recorded[signal.name], signed=True)})")
+    recorded = formats.number(effect.recorded[signal.name], signed=True)
+    if effect_differs(effect, signal):
+        return Cell(f"{measured}\n≠ ({recorded})", "bad")
+    return Cell(f"{measured}\n({recorded})")
 
 
 def _notes(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
@@ -150,7 +154,7 @@ def risks_section(report: DayReport, wording: Wording) -> Iterator[Block]:
     if not risks.count:
         yield Text(wording("risks_none"))
         return
-    by_severity = " · ".join(f"{_severity(name, wording)} {n}" for name, n in _by_weight(risks.by_severity))
+    by_severity = formats.severities(risks.by_severity, wording)
     yield Text(wording("risks_some", count=risks.count, by_severity=by_severity, shown=len(risks.latest)), tone="quiet")
     columns = (
         Column(wording("column_time"), 1.0),
@@ -162,7 +166,7 @@ def risks_section(report: DayReport, wording: Wording) -> Iterator[Block]:
     rows = tuple(
         (
             Cell(formats.time_of_day(risk.at, report.day)),
-            Cell(_severity(risk.severity, wording), "bad" if risk.severity == "crit" else ""),
+            Cell(formats.severity(risk.severity, wording), "bad" if risk.severity == "crit" else ""),
             Cell(risk.rule),
             Cell(risk.note),
             Cell(_lines(risk.signal, signed=False)),
@@ -170,15 +174,6 @@ def risks_section(report: DayReport, wording: Wording) -> Iterator[Block]:
         for risk in risks.latest
     )
     yield Table(columns, rows)
-
-
-def _by_weight(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    order = ["crit", "warn", "info"]
-    return sorted(counts.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 3, item[0]))
-
-
-def _severity(name: str, wording: Wording) -> str:
-    return wording.get(f"severity_{name}", name)
 
 
 def _lines(values: Mapping[str, float], *, signed: bool) -> str:

@@ -16,6 +16,8 @@ from lumen_assets.report.document import (
     Figure,
     Heading,
     Notes,
+    Point,
+    Points,
     Subheading,
     Table,
     Text,
@@ -52,12 +54,16 @@ def render_markdown(report: DayReport, figure_folder: str = "assets") -> str:
         report: the day.
         figure_folder: where its figures lie, relative to the Markdown file.
     """
-    content = document(report)
+    return render_document(document(report), figure_folder)
+
+
+def render_document(content: Document, figure_folder: str = "assets") -> str:
+    """The same of any document."""
     parts = [f"# {escaped(content.title)}", f"**{escaped(content.subtitle)}**"]
     anchors = {heading.anchor: _github_anchor(heading.text) for heading in content.headings}
-    parts += [_banner(banner, anchors, content) for banner in content.banners]
+    parts += [_banner(banner) for banner in content.banners]
     parts.append(" · ".join(f"[{escaped(h.text)}](#{anchors[h.anchor]})" for h in content.headings))
-    parts += ["\n".join(_block(block, figure_folder)) for block in content.blocks]
+    parts += ["\n".join(_block(block, figure_folder, anchors, content)) for block in content.blocks]
     return "\n\n".join(parts) + "\n"
 
 
@@ -65,15 +71,19 @@ def _github_anchor(text: str) -> str:
     return quote(re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-"))
 
 
-def _banner(banner: Banner, anchors: dict[str, str], content: Document) -> str:
-    lines = ["> [!IMPORTANT]", f"> **{escaped(banner.text)}**"]
-    if banner.link in anchors:
-        title = next(heading.text for heading in content.headings if heading.anchor == banner.link)
-        lines.append(f"> [{escaped(title)}](#{anchors[banner.link]})")
-    return "\n".join(lines)
+def _banner(banner: Banner) -> str:
+    return f"> [!IMPORTANT]\n> **{escaped(banner.text)}**"
 
 
-def _block(block: Block, figure_folder: str) -> Iterator[str]:
+def _point(point: Point, anchors: dict[str, str], content: Document) -> str:
+    text = f"**{escaped(point.text)}**" if point.tone == "bad" else escaped(point.text)
+    if point.link not in anchors:
+        return f"- {text}"
+    title = next(heading.text for heading in content.headings if heading.anchor == point.link)
+    return f"- {text} [{escaped(title)}](#{anchors[point.link]})"
+
+
+def _block(block: Block, figure_folder: str, anchors: dict[str, str], content: Document) -> Iterator[str]:
     if isinstance(block, Heading):
         yield f"## {escaped(block.text)}"
     elif isinstance(block, Subheading):
@@ -81,6 +91,8 @@ def _block(block: Block, figure_folder: str) -> Iterator[str]:
     elif isinstance(block, Text):
         text = _BLOCK_MARK.sub(r"\1\\\2", escaped(block.text))
         yield f"**{text}**" if block.tone == "strong" else text
+    elif isinstance(block, Points):
+        yield from (_point(point, anchors, content) for point in block.points)
     elif isinstance(block, Notes):
         yield from (f"- **{escaped(number)}** {escaped(text)}" for number, text in block.items)
     elif isinstance(block, Facts):

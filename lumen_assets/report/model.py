@@ -26,6 +26,10 @@ class TargetRange:
     min: float | None
     max: float | None
 
+    def __contains__(self, value: float) -> bool:
+        """Whether a value is good."""
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -103,8 +107,7 @@ class SignalReport:
         """Whether the day's mean lies in the target range; None without target or values."""
         if self.values is None or self.target is None:
             return None
-        low, high = self.target.min, self.target.max
-        return (low is None or self.values.mean >= low) and (high is None or self.values.mean <= high)
+        return self.values.mean in self.target
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,12 @@ class RuleEffect:
     recorded: Mapping[str, float | None]
     pre_seconds: float | None
     post_seconds: float | None
+
+    def is_comparable(self, signal: str) -> bool:
+        """Whether the effect on a signal was both measured and recorded, by the same windows."""
+        windows = {seconds for seconds in (self.pre_seconds, self.post_seconds) if seconds is not None}
+        known = self.measured.get(signal) is not None and self.recorded.get(signal) is not None
+        return known and windows <= {30.0}
 
 
 @dataclass(frozen=True)
@@ -241,6 +250,40 @@ class Input:
 
 
 @dataclass(frozen=True)
+class PastLevel:
+    """How a signal was on an earlier day; ``share_on_target`` is of the target that was configured then."""
+
+    mean: float
+    share_on_target: float | None
+    target: TargetRange | None
+
+
+@dataclass(frozen=True)
+class PastDay:
+    """An earlier day as it was frozen; a signal without values is not in it."""
+
+    day: date
+    signals: Mapping[str, PastLevel]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a reader should know first.
+
+    Attributes:
+        kind: what it is, one of ``findings.KINDS``.
+        signal: the name of the signal that it is about; None for what is about the day.
+        numbers: what the text says, unrounded.
+        text: a sentence or two in the report's language, made from numbers and labels only.
+    """
+
+    kind: str
+    signal: str | None
+    numbers: Mapping[str, float]
+    text: str
+
+
+@dataclass(frozen=True)
 class DayReport:
     """A day's report, complete.
 
@@ -248,6 +291,8 @@ class DayReport:
         day: the KST day.
         previous_day: the day that changes are against; None if it has no rows.
         sample: whether it is made from sample data.
+        history: the days that the day is compared with, oldest first; none where there were too few.
+        findings: what should be known first, by weight.
     """
 
     day: date
@@ -262,6 +307,8 @@ class DayReport:
     quotes: Quotes
     risks: Risks
     inputs: tuple[Input, ...]
+    history: tuple[PastDay, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def rejected_count(self) -> int:
@@ -280,10 +327,8 @@ class DayReport:
         return tuple(s for s in self.signals if s.configured or s.name in recorded)
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, UTF-8 as it is, no NaN, a newline at the end."""
-        content = _adapter().dump_python(self, mode="json")
-        text = json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
-        return text + "\n"
+        """See ``canonical_json``."""
+        return canonical_json(_adapter().dump_python(self, mode="json"))
 
     @classmethod
     def from_json(cls, text: str) -> DayReport:
@@ -294,6 +339,11 @@ class DayReport:
         """
         report: DayReport = _adapter().validate_json(text)
         return report
+
+
+def canonical_json(content: Any) -> str:
+    """JSON with sorted keys, UTF-8 as it is, no NaN, a newline at the end."""
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 @cache

@@ -20,7 +20,7 @@ from lumen_assets.durable import replaced_file
 from lumen_assets.report.document import Document
 from lumen_assets.report.figures import GRID, QUIET
 from lumen_assets.report.fonts import Typeface, typeface
-from lumen_assets.report.model import DayReport
+from lumen_assets.report.model import DayReport, Language
 from lumen_assets.report.pdf_flow import SectionTitle, flowables
 from lumen_assets.report.sections import document
 from lumen_assets.report.wording import Wording
@@ -58,26 +58,30 @@ def write_pdf(report: DayReport, path: Path, font: Path | None = None) -> None:
     Raises:
         PermanentError: ``configuration``, if the font cannot be used.
     """
+    write_document(document(report), path, font)
+
+
+def write_document(content: Document, path: Path, font: Path | None = None) -> None:
+    """The same of any document."""
     face = typeface(font)
     with _building:
-        content = _pdf_bytes(report, face)
+        made = _pdf_bytes(content, face)
     with replaced_file(path) as file:
-        file.write(content)
+        file.write(made)
 
 
-def _pdf_bytes(report: DayReport, face: Typeface) -> bytes:
-    content = document(report)
+def _pdf_bytes(content: Document, face: Typeface) -> bytes:
     target = BytesIO()
-    template = _Template(target, report, content, face)
-    story: list[Flowable] = flowables(report, content, face, width=template.body_width)
-    template.build(story, canvasmaker=_numbered_canvas(report, face))
+    template = _Template(target, content, face)
+    story: list[Flowable] = flowables(content, face, width=template.body_width)
+    template.build(story, canvasmaker=_numbered_canvas(content.language, face))
     return target.getvalue()
 
 
 class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no types
     """A4 with a running header; section titles become bookmarks."""
 
-    def __init__(self, target: BytesIO, report: DayReport, content: Document, face: Typeface) -> None:
+    def __init__(self, target: BytesIO, content: Document, face: Typeface) -> None:
         title = face.showable(content.title)
         super().__init__(
             target,
@@ -85,8 +89,8 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
             initialFontName=face.regular,  # else every page names Helvetica, which is not embedded
             invariant=1,
             pageCompression=1,
-            lang={"ko": "ko-KR", "en": "en-GB"}[report.language],
-            title=f"{title} {report.day.isoformat()}",
+            lang={"ko": "ko-KR", "en": "en-GB"}[content.language],
+            title=f"{title} {content.mark}",
             subject=face.showable(content.subject),
             author="",
             creator="",
@@ -105,7 +109,7 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
             topPadding=0,
             bottomPadding=0,
         )
-        self._header = (title, report.day.isoformat())
+        self._header = (title, content.mark)
         self._face = face
         self.addPageTemplates(PageTemplate("page", [frame], onPage=self._draw_header))
 
@@ -143,9 +147,9 @@ def _rule(canvas: Canvas, color: Color, y: float) -> None:
     canvas.line(MARGIN, y, A4[0] - MARGIN, y)
 
 
-def _numbered_canvas(report: DayReport, face: Typeface) -> type[Canvas]:
+def _numbered_canvas(language: Language, face: Typeface) -> type[Canvas]:
     """A canvas that knows the number of pages: it keeps every page back until the last."""
-    wording = Wording(report.language)
+    wording = Wording(language)
 
     class NumberedCanvas(Canvas):  # type: ignore[misc]  # reportlab has no types
         def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -25,13 +25,14 @@ from lumen_assets.report.document import (
     Figure,
     Heading,
     Notes,
+    Point,
+    Points,
     Subheading,
     Table,
     Text,
 )
 from lumen_assets.report.figures import GRID, HEIGHT, INK, MEAN, QUIET, TARGET_EDGE, WIDTH, signal_drawing
 from lumen_assets.report.fonts import Typeface
-from lumen_assets.report.model import DayReport
 from lumen_assets.report.svg import number
 
 BAD: Final = HexColor("#9a3412")
@@ -112,6 +113,14 @@ class Styles:
         self.body = style("body", 9, 14, spaceAfter=4)
         self.note = style("note", 8.2, 12, leftIndent=26, bulletIndent=4, spaceAfter=3)
         self.note.bulletFontName, self.note.bulletFontSize = bold, 8.2
+        point = {"leftIndent": 12, "bulletIndent": 2, "spaceAfter": 3}
+        self.points = {
+            "": style("point", 9.2, 14, **point),
+            "bad": style("point-bad", 9.2, 14, fontName=bold, **point),
+            "good": style("point-good", 9.2, 14, textColor=TARGET_EDGE, **point),
+        }
+        for each in self.points.values():
+            each.bulletFontName = face.regular
         self.strong = style("strong", 10, 15, fontName=bold, spaceAfter=6)
         self.quiet = style("quiet", 8, 12.5, textColor=QUIET, spaceBefore=3, spaceAfter=5)
         self.caption = style("caption", 8, 11, textColor=QUIET, spaceAfter=10, leftIndent=46)
@@ -136,13 +145,13 @@ class Styles:
         return self._cell[dense, tone, align]
 
 
-def flowables(report: DayReport, content: Document, face: Typeface, *, width: float) -> list[Flowable]:
+def flowables(content: Document, face: Typeface, *, width: float) -> list[Flowable]:
     """Everything between the running header and the page number, in order."""
-    maker = _Maker(report, face, Styles(face), width)
+    maker = _Maker(content, face, Styles(face), width)
     story: list[Flowable] = [
         maker.paragraph(content.title, maker.styles.title),
         maker.paragraph(content.subtitle, maker.styles.subtitle),
-        *(maker.banner(banner, content) for banner in content.banners),
+        *(maker.banner(banner) for banner in content.banners),
         maker.contents(content),
     ]
     for block in content.blocks:
@@ -151,8 +160,9 @@ def flowables(report: DayReport, content: Document, face: Typeface, *, width: fl
 
 
 class _Maker:
-    def __init__(self, report: DayReport, face: Typeface, styles: Styles, width: float) -> None:
-        self.report, self.face, self.styles, self.width = report, face, styles, width
+    def __init__(self, content: Document, face: Typeface, styles: Styles, width: float) -> None:
+        self.face, self.styles, self.width = face, styles, width
+        self.anchors = {heading.anchor for heading in content.headings}
         self._fragments: dict[str, ParaFrag] = {}
         self.cell_font = ("FONTNAME", (0, 0), (-1, -1), face.regular)  # else tables name Helvetica, not embedded
 
@@ -173,11 +183,14 @@ class _Maker:
         links = (f'<a href="#{heading.anchor}">{self.markup(heading.text)}</a>' for heading in content.headings)
         return Paragraph(" &nbsp;·&nbsp; ".join(links), self.styles.contents)
 
-    def banner(self, banner: Banner, content: Document) -> Flowable:
-        text = self.markup(banner.text)
-        if any(heading.anchor == banner.link for heading in content.headings):
-            text = f'<a href="#{banner.link}" color="#1f2933">{text}</a>'
-        box = LongTable([[Paragraph(text, self.styles.banner)]], colWidths=[self.width], spaceAfter=6)
+    def point(self, point: Point) -> Flowable:
+        text = self.markup(point.text)
+        if point.link in self.anchors:
+            text = f'<a href="#{point.link}">{text}</a>'
+        return Paragraph(text, self.styles.points[point.tone], bulletText="■" if point.tone == "bad" else "•")
+
+    def banner(self, banner: Banner) -> Flowable:
+        box = LongTable([[self.paragraph(banner.text, self.styles.banner)]], colWidths=[self.width], spaceAfter=6)
         box.setStyle(
             TableStyle(
                 [
@@ -204,6 +217,8 @@ class _Maker:
             yield self.paragraph(
                 block.text, {"strong": styles.strong, "quiet": styles.quiet}.get(block.tone, styles.body)
             )
+        elif isinstance(block, Points):
+            yield from (self.point(point) for point in block.points)
         elif isinstance(block, Notes):
             for number, text in block.items:
                 yield Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
@@ -215,7 +230,7 @@ class _Maker:
             yield self.figure(block)
 
     def figure(self, block: Figure) -> Flowable:
-        drawing = signal_drawing(self.report, block.signal, self.face)
+        drawing = signal_drawing(block.report, block.signal, self.face)
         scale = self.width / WIDTH
         drawing.scale(scale, scale)
         drawing.width, drawing.height = self.width, HEIGHT * scale

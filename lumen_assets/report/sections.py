@@ -17,6 +17,7 @@ from lumen_assets.report.document import (
     Table,
     Text,
 )
+from lumen_assets.report.finding_sections import findings_section
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
@@ -33,9 +34,10 @@ def document(report: DayReport) -> Document:
     """All of the report, in its language."""
     wording = Wording(report.language)
     sections = (
+        findings_section,
         _summary,
-        _distribution,
         _figures,
+        _distribution,
         _gaps,
         rules_section,
         quotes_section,
@@ -45,24 +47,15 @@ def document(report: DayReport) -> Document:
         method_section,
     )
     return Document(
+        language=report.language,
         title=report.title,
+        mark=report.day.isoformat(),
         subtitle=formats.long_day(report.day, wording),
         subject=wording("subject", day=report.day.isoformat()),
         contents_title=wording("contents"),
-        banners=tuple(_banners(report, wording)),
+        banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),
     )
-
-
-def _banners(report: DayReport, wording: Wording) -> Iterator[Banner]:
-    if report.sample:
-        yield Banner(wording("banner_sample"))
-    if not report.recording.rows:
-        yield Banner(wording("banner_empty"), link="inputs")
-    elif all(signal.values is None for signal in report.signals):
-        yield Banner(wording("banner_no_signals"), link="inputs")
-    if report.rejected_count:
-        yield Banner(wording("banner_rejected", count=formats.count(report.rejected_count)), link="inputs")
 
 
 def _summary(report: DayReport, wording: Wording) -> Iterator[Block]:
@@ -71,7 +64,6 @@ def _summary(report: DayReport, wording: Wording) -> Iterator[Block]:
     yield Facts(tuple(_facts(report, wording)))
     if report.signals:
         yield _summary_table(report, wording)
-    yield from _missing_signals(report, wording)
     if report.previous_day is None:
         yield Text(wording("change_no_basis"), tone="quiet")
     else:
@@ -159,15 +151,6 @@ def _change(text: str, improved: bool | None, wording: Wording) -> Cell:
     return Cell(f"{text} {wording('worsened')}", "bad")
 
 
-def _missing_signals(report: DayReport, wording: Wording) -> Iterator[Text]:
-    without_column = [formats.signal_title(s) for s in report.signals if not s.present]
-    without_values = [formats.signal_title(s) for s in report.signals if s.present and s.values is None]
-    if without_column and report.recording.rows:
-        yield Text(wording("missing_columns", names=", ".join(without_column)))
-    if without_values and report.recording.rows:
-        yield Text(wording("all_null", names=", ".join(without_values)))
-
-
 def _distribution(report: DayReport, wording: Wording) -> Iterator[Block]:
     signals = [signal for signal in report.signals if signal.values]
     if not signals:
@@ -216,7 +199,7 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure
     if signal.share_on_target is not None:
         caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
     alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
-    return Figure(signal=signal, caption=caption, alternative=alternative)
+    return Figure(report=report, signal=signal, caption=caption, alternative=alternative)
 
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from lumen_assets.report.finding_texts import FINDING_TEXTS
 from lumen_assets.report.model import Language
+from lumen_assets.report.period_texts import PERIOD_TEXTS
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     # Korean first, English second
+    **FINDING_TEXTS,
+    **PERIOD_TEXTS,
     "day": ("{year}년 {month}월 {day}일 ({weekday}), 한국 표준시(KST)", "{weekday}, {day} {month_name} {year}, KST"),
     "contents": ("차례", "Contents"),
     # what must be seen first
@@ -18,19 +22,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "샘플 데이터(SAMPLE DATA)로 만든 보고서입니다. 실제 측정값이 아닙니다.",
         "SAMPLE DATA: this report is made from sample data, not from real measurements.",
     ),
-    "banner_empty": (
-        "이날은 기록된 텔레메트리가 없습니다. 신호 통계와 그래프가 없는 것은 이 때문입니다.",
-        "No telemetry was recorded on this day. That is why there are no signal statistics and no figures.",
-    ),
-    "banner_no_signals": (
-        "이날의 텔레메트리에는 값이 있는 신호가 하나도 없습니다.",
-        "No signal has a single value in this day's telemetry.",
-    ),
-    "banner_rejected": (
-        "수치에서 제외한 줄이 {count}개 있습니다. 사유와 예는 ‘입력 파일’에 있습니다.",
-        "Lines left out of the numbers: {count}. Reasons and examples are under Inputs.",
-    ),
     # sections
+    "section_findings": ("먼저 볼 것", "Findings"),
     "section_summary": ("한눈에 보기", "At a glance"),
     "section_distribution": ("신호별 분포", "Distribution of the signals"),
     "section_figures": ("하루의 흐름", "The day in figures"),
@@ -89,14 +82,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "worsened": ("악화", "worse"),
     "no_values": ("값 없음", "no values"),
     "no_column": ("열 없음", "no such column"),
-    "missing_columns": (
-        "설정에는 있으나 이날 기록에 열이 없는 신호: {names}.",
-        "Configured, but without a column in this day's record: {names}.",
-    ),
-    "all_null": (
-        "열은 있으나 이날 값이 하나도 없는 신호: {names}.",
-        "With a column, but without a single value on this day: {names}.",
-    ),
     # distribution
     "column_count": ("값 개수", "Values"),
     "column_coverage": ("수집률", "Coverage"),
@@ -142,9 +127,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "rules_none": ("이날은 규칙 변경이 없었습니다.", "No rule was changed on this day."),
     "rules_explained": (
         "효과는 변경 1~30초 뒤의 평균에서 30~1초 전의 평균을 뺀 값입니다. 한쪽이라도 값이 50개보다 적으면 "
-        "‘–’로 둡니다. 괄호 안은 rules_effects.csv에 기록되어 있던 효과입니다.",
+        "‘–’로 둡니다. 괄호 안은 rules_effects.csv에 기록되어 있던 효과이며, 다시 계산한 값과 다르면 ‘≠’를 붙입니다.",
         "An effect is the mean 1 to 30 s after the change minus the mean 30 to 1 s before it, or “–” where a side has "
-        "fewer than 50 values. In brackets: the effect that rules_effects.csv recorded.",
+        "fewer than 50 values. In brackets: the effect that rules_effects.csv recorded, with “≠” where it differs.",
     ),
     "rules_more": ("그 밖의 신호에 대한 효과:", "Effects on further signals:"),
     "column_number": ("번호", "No."),
@@ -182,6 +167,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "severity_crit": ("심각", "crit"),
     "severity_warn": ("경고", "warn"),
     "severity_info": ("정보", "info"),
+    "severity_other": ("그 밖", "other"),
     # inputs
     "inputs_none": ("설정된 입력이 없습니다.", "No inputs are configured."),
     "column_input": ("입력", "Input"),

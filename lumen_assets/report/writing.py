@@ -9,8 +9,10 @@ from typing import Final
 
 from lumen_assets.durable import replace_bytes
 from lumen_assets.errors import PermanentError
-from lumen_assets.report.markdown import render_markdown
+from lumen_assets.report.markdown import render_document, render_markdown
 from lumen_assets.report.model import DayReport
+from lumen_assets.report.period_sections import period_document
+from lumen_assets.report.periods import PeriodReport
 
 FIGURES: Final = "assets"
 """Folder of the figures, beside the reports."""
@@ -43,6 +45,37 @@ def write_report(report: DayReport, reports_folder: Path) -> WrittenReport:
     model = report_path(reports_folder, report.day, ".json")
     replace_bytes(model, report.to_json().encode())
     return WrittenReport(markdown=markdown, model=model, figures=tuple(figures))
+
+
+@dataclass(frozen=True)
+class WrittenPeriod:
+    """The files of a weekly or monthly report."""
+
+    markdown: Path
+    pdf: Path
+    model: Path
+
+
+def write_period(report: PeriodReport, reports_folder: Path, font: Path | None = None) -> WrittenPeriod:
+    """Write Markdown, PDF and numbers of a week or month (``week_2026-W10``, ``month_2026-03``), each whole or not.
+
+    Args:
+        report: the period.
+        reports_folder: where the reports of days lie too.
+        font: as in ``write_pdf``.
+
+    Raises:
+        PermanentError: ``configuration``, if the font cannot be used.
+    """
+    from lumen_assets.report.pdf import write_document  # reportlab is slow to import
+
+    content = period_document(report)
+    base = reports_folder / f"{report.period.kind}_{report.period.name}"
+    written = WrittenPeriod(*(base.with_name(f"{base.name}{suffix}") for suffix in (".md", ".pdf", ".json")))
+    replace_bytes(written.markdown, render_document(content).encode())
+    write_document(content, written.pdf, font)
+    replace_bytes(written.model, report.to_json().encode())
+    return written
 
 
 def load_report(reports_folder: Path, day: date) -> DayReport:

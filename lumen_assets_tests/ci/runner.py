@@ -57,6 +57,8 @@ def checkout(folder: Path, *, installed: bool) -> None:
         (binaries / "python").write_text("#!/bin/sh\n")  # `pip install`, and nothing is installed
         for path in binaries.iterdir():
             path.chmod(0o755)
+        for compiled in (ROOT / "lumen_assets").rglob("__pycache__"):  # or each machine compiles it all for two seconds
+            shutil.copytree(compiled, folder / compiled.relative_to(ROOT), dirs_exist_ok=True)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from lumen_assets_tests.ui.browser import keep, open_page
 from lumen_assets_tests.waiting import until
 
 DAYS = 3
-RATE_HZ = 0.5
+RATE_HZ = 0.1
 CANARIES: Mapping[str, str] = {
     "aws_credentials": "[default]\naws_access_key_id = AKIACANARY\naws_secret_access_key = canary-aws-key-canary\n",
     "GDRIVE_TOKEN": "ya29.canary-drive-token-canary",

@@ -14,6 +14,13 @@ from lumen_assets.workspace import Workspace
 SENSORS = ("alerts_runs", "alerts_survey", "alerts_deliver")
 
 
+def assets_of_days(definitions: dg.Definitions) -> list[dg.AssetKey]:
+    """The assets with a partition a day, which the asset graph can make in one run."""
+    graph = definitions.resolve_asset_graph()
+    days = graph.get(dg.AssetKey("archive")).partitions_def
+    return sorted(key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def == days)
+
+
 class Daemon:
     """Evaluates our sensors on an instance, as Dagster's daemon does: each with the cursor that it left."""
 

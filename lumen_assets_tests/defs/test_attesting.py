@@ -15,7 +15,7 @@ from lumen_assets.errors import TransientError
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.alerting.receiver import Server, server
-from lumen_assets_tests.defs.daemon import Daemon
+from lumen_assets_tests.defs.daemon import Daemon, assets_of_days
 from lumen_assets_tests.installation import Installation
 
 DAY = yesterday()
@@ -34,8 +34,7 @@ class AttestingDaemon(Daemon):
 
     def run_all(self, job: str, **tags: str) -> bool:
         """A run of the day, of everything, as somebody starts it who tags it so."""
-        every_day = self.definitions.resolve_asset_graph().get_all_asset_keys() - {dg.AssetKey("drill")}
-        return self.run(DAY, job, asset_selection=sorted(every_day) if job == UI else None, tags=tags)
+        return self.run(DAY, job, asset_selection=assets_of_days(self.definitions) if job == UI else None, tags=tags)
 
     def requested(self, name: str = "attest_ended_days") -> list[str]:
         """Tick the sensor and run what it requests; the names of the jobs."""

@@ -12,7 +12,7 @@ import pytest
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs.checks import freshness
 from lumen_assets.settings import Configuration
-from lumen_assets_tests.installation import LAST_DAY, Installation
+from lumen_assets_tests.installation import LAST_DAY, RATE_HZ, Installation
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,12 @@ def evaluated(
 @pytest.mark.parametrize(("wanted", "passed"), [(0.9, True), (0.99, False)])
 def test_the_coverage_of_the_day_is_judged(installation: Installation, wanted: float, passed: bool) -> None:
     path = installation.root / "lumen.yaml"
-    path.write_text(path.read_text().replace("rate_hz: 0.5", f"rate_hz: 0.5, min_coverage: {wanted}"))
+    path.write_text(path.read_text().replace(f"rate_hz: {RATE_HZ}", f"rate_hz: {RATE_HZ}, min_coverage: {wanted}"))
     selection = [dg.AssetKey("telemetry"), dg.AssetKey("report")]
     found = evaluated(installation, "daily", "coverage", asset_selection=selection)
     assert found.asset_key == dg.AssetKey("report")
     assert found.passed is passed
-    assert found.description == f"41,115 of 43,200 rows, 95.2%; {wanted:.0%} are expected at least"
+    assert found.description == f"8,223 of 8,640 rows, 95.2%; {wanted:.0%} are expected at least"
 
 
 def test_the_copies_of_a_good_day_are_good(installation: Installation) -> None:

@@ -11,6 +11,7 @@ import pytest
 from lumen_assets.definitions import build_defs
 from lumen_assets.replication.local import LocalStore
 from lumen_assets.workspace import Workspace
+from lumen_assets_tests.defs.daemon import assets_of_days
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 DESTINATIONS = "destinations:\n  box: {type: dropbox, folder: /A}\n  here: {type: local, path: copies/here}\n"
@@ -46,8 +47,7 @@ def test_local_destinations_come_before_providers_however_they_are_configured(wo
 
 @pytest.mark.parametrize("job", ["daily", UI])
 def test_what_looks_at_the_replicas_comes_when_all_are_verified(workspace: Workspace, job: str) -> None:
-    every_day = build_defs(workspace).resolve_asset_graph().get_all_asset_keys() - {dg.AssetKey("drill")}
-    steps = started(workspace, job, sorted(every_day) if job == UI else None)
+    steps = started(workspace, job, assets_of_days(build_defs(workspace)) if job == UI else None)
     looking = {"attestation", "archive_copies"} if job == UI else {"attestation", "archive_copies", "drill_age"}
     verified = max(number for number, step in enumerate(steps) if step.startswith("verification"))
     assert looking <= set(steps[verified:])

@@ -411,11 +411,9 @@ def test_five_hundred_failures_in_one_tick_of_a_sensor_that_was_just_turned_on(
     monkeypatch.setattr(sensors, "SECONDS_A_TICK", 600.0)  # a busy machine needs more than the 30
     with dg.DagsterInstance.ephemeral() as instance:  # a run in files takes 80 ms to make
         daemon = Daemon(daemon.workspace, instance)
-        job = daemon.definitions.resolve_job_def("daily")
         for number in range(500):
-            day = LAST_DAY - timedelta(days=number % 37)
-            tags = {"dagster/partition": day.isoformat()}
-            run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+            tags = {"dagster/partition": (LAST_DAY - timedelta(days=number % 37)).isoformat()}
+            run = instance.add_run(dg.DagsterRun("daily", status=dg.DagsterRunStatus.STARTED, tags=tags))
             instance.report_run_failed(run, "killed")
         assert daemon.tick("alerts_runs") == "500 new events"
         assert daemon.tick("alerts_runs") == "0 new events"  # read again, and known

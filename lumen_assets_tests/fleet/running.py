@@ -31,7 +31,7 @@ from lumen_assets_tests.postgres import running_postgres
 from lumen_assets_tests.redis_server import running_redis
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "celery"
-RATE_HZ = 0.5
+RATE_HZ = 0.1
 IMPATIENT: Mapping[str, Mapping[str, Any]] = {
     "run_monitoring": {"poll_interval_seconds": 2, "max_runtime_seconds": 60, "free_slots_after_run_end_seconds": 5}
 }

@@ -8,7 +8,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -36,9 +36,9 @@ from lumen_assets.verification import Level, Verdict
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import LAST_DAY, Installation
-from lumen_assets_tests.replication.drive_emulator import DriveEmulator
+from lumen_assets_tests.replication.drive_emulator import DriveEmulator, drive_emulator
 from lumen_assets_tests.replication.drive_emulator import store_at as drive_at
-from lumen_assets_tests.replication.dropbox_emulator import DropboxEmulator
+from lumen_assets_tests.replication.dropbox_emulator import DropboxEmulator, dropbox_emulator
 from lumen_assets_tests.replication.dropbox_emulator import store_at as dropbox_at
 from lumen_assets_tests.replication.s3_stores import s3_store
 from lumen_assets_tests.replication.seaweedfs import S3Server
@@ -126,21 +126,44 @@ class DropboxFile:
         account.upload({"path": self.path, "mode": {".tag": "add"}}, Body(content))
 
 
-@pytest.fixture
-def clouds(tmp_path: Path, seaweedfs: S3Server, drive_server: DriveEmulator, dropbox_server: DropboxEmulator) -> Clouds:
-    installation = Installation.make(tmp_path / "installation", configuration=CONFIGURATION)
-    drive_server.account.clear()
-    dropbox_server.account.clear()
+def made_at(root: Path, server: S3Server, drive: DriveEmulator, dropbox: DropboxEmulator) -> Clouds:
+    installation = Installation.make(root, configuration=CONFIGURATION)
     uploads = installation.home / "uploads"
-    bucket = seaweedfs.new_bucket()
+    bucket = server.new_bucket()
     stores: dict[str, Store] = {
         "here": LocalStore("here", installation.home / "copies" / "here", create=True),
-        "cloud": s3_store(seaweedfs, uploads / "cloud", bucket),
-        "drive": drive_at(drive_server.url, drive_server.new_token(), uploads / "drive"),
-        "box": dropbox_at(dropbox_server.port, dropbox_server.new_token(), uploads / "box"),
+        "cloud": s3_store(server, uploads / "cloud", bucket),
+        "drive": drive_at(drive.url, drive.new_token(), uploads / "drive"),
+        "box": dropbox_at(dropbox.port, dropbox.new_token(), uploads / "box"),
     }
     quick = {name: RetryingStore(store, QUICK) for name, store in stores.items()}
-    return Clouds(installation, seaweedfs, bucket, drive_server, dropbox_server, dict(quick))
+    return Clouds(installation, server, bucket, drive, dropbox, dict(quick))
+
+
+@pytest.fixture
+def clouds(tmp_path: Path, seaweedfs: S3Server, drive_server: DriveEmulator, dropbox_server: DropboxEmulator) -> Clouds:
+    drive_server.account.clear()
+    dropbox_server.account.clear()
+    return made_at(tmp_path / "installation", seaweedfs, drive_server, dropbox_server)
+
+
+@dataclass
+class Good:
+    """A day that is good everywhere, which each test leaves as it found it; and the archive of the day before."""
+
+    clouds: Clouds
+    other: bytes
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory, seaweedfs: S3Server) -> Iterator[Good]:
+    root = tmp_path_factory.mktemp("good")
+    with drive_emulator(root / "drive") as drive, dropbox_emulator(root / "dropbox") as dropbox:
+        clouds = made_at(root / "installation", seaweedfs, drive, dropbox)
+        workspace = clouds.workspace()
+        assert clouds.run(workspace).failures == {}
+        before = run_day(workspace, DAY_BEFORE, until="freeze", console=Console(file=io.StringIO()))
+        yield Good(clouds, Path(before.materialized["archive"]["path"]).read_bytes())
 
 
 def unreachable(clouds: Clouds, destination: str) -> Store:
@@ -174,6 +197,7 @@ def test_a_day_goes_everywhere_and_every_copy_is_proven(clouds: Clouds) -> None:
     assert not any(again.materialized[f"replica/{name}"]["created"] for name in ("here", *REMOTE))
 
 
+@pytest.mark.usefixtures("impatient_steps")
 @pytest.mark.parametrize("down", REMOTE)
 def test_one_that_is_down_costs_the_others_nothing_and_the_next_run_heals_it(clouds: Clouds, down: str) -> None:
     outcome = clouds.run(clouds.workspace(**{down: unreachable(clouds, down)}))
@@ -195,19 +219,17 @@ def flipped(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("destination", ["here", *REMOTE])
 @pytest.mark.parametrize("damage", ["bit rot", "truncation", "another day's archive", "deletion"])
-def test_damage_is_found_by_its_level_and_repaired_from_another(clouds: Clouds, destination: str, damage: str) -> None:
+def test_damage_is_found_by_its_level_and_repaired_from_another(good: Good, destination: str, damage: str) -> None:
+    clouds = good.clouds
     workspace = clouds.workspace()
-    assert clouds.run(workspace).failures == {}
-    before = run_day(workspace, DAY_BEFORE, until="freeze", console=Console(file=io.StringIO()))
-    good = clouds.stored_bytes(destination, KEY)
-    other = Path(before.materialized["archive"]["path"]).read_bytes()
+    content = clouds.stored_bytes(destination, KEY)
     match damage:
         case "bit rot":
-            clouds.overwrite(destination, KEY, flipped(good))
+            clouds.overwrite(destination, KEY, flipped(content))
         case "truncation":
-            clouds.overwrite(destination, KEY, good[: len(good) // 2])
+            clouds.overwrite(destination, KEY, content[: len(content) // 2])
         case "another day's archive":
-            clouds.overwrite(destination, KEY, other)
+            clouds.overwrite(destination, KEY, good.other)
         case _:
             clouds.remove(destination, KEY)
     expected = Verdict.MISSING if damage == "deletion" else Verdict.MISMATCH
@@ -225,7 +247,7 @@ def test_damage_is_found_by_its_level_and_repaired_from_another(clouds: Clouds, 
     assert repair is not None
     assert repair.after.verdict is Verdict.MATCH
     assert workspace.verify(destination, DAY, 1, Level.MEMBERS).verdict is Verdict.MATCH
-    assert clouds.stored_bytes(destination, KEY) == good
+    assert clouds.stored_bytes(destination, KEY) == content
     assert len(repair.set_aside) == (0 if damage == "deletion" else 1)
 
 

@@ -57,8 +57,8 @@ def test_korean_text_can_be_taken_out_again(normal):
 
 def test_bookmarks_title_language_and_no_clock(normal):
     reader = pypdf.PdfReader(normal)
-    assert [item.title for item in reader.outline][:2] == ["한눈에 보기", "신호별 분포"]
-    assert len(reader.outline) == 10
+    assert [item.title for item in reader.outline][:2] == ["먼저 볼 것", "한눈에 보기"]
+    assert len(reader.outline) == 11
     assert reader.metadata.title == "Lumen Resonance Report 2025-10-23"
     assert "2025-10-23" in reader.metadata.subject
     assert reader.metadata.creation_date_raw.startswith("D:20000101")

@@ -13,6 +13,7 @@ from lumen_assets.report.document import Cell, Column, Figure, Table
 from lumen_assets.report.figures import signal_drawing
 from lumen_assets.report.fonts import typeface
 from lumen_assets.report.pdf_flow import Styles, _Maker
+from lumen_assets.report.sections import document
 from lumen_assets_tests.report.scenes import DAY, at, configuration, frame, normal_day, telemetry
 
 FACE = typeface()
@@ -33,7 +34,7 @@ def drawn(*flowables: Flowable, width: float = 200) -> bytes:
 
 
 def maker() -> _Maker:
-    return _Maker(REPORT, FACE, STYLES, 500)
+    return _Maker(document(REPORT), FACE, STYLES, 500)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ GAPS = telemetry(DAY, frame([at(f"0{i}:00:00") for i in range(1, 6)], {"phase_di
 @pytest.mark.parametrize("report", [REPORT, build_report(GAPS, None, configuration())], ids=["whole", "gaps"])
 def test_a_figure_is_drawn_as_reportlab_draws_it(report):
     for signal in report.figure_signals:
-        figure = Figure(signal, caption="c", alternative="a")
-        shown = _Maker(report, FACE, STYLES, 504).figure(figure)._content[0]
+        figure = Figure(report, signal, caption="c", alternative="a")
+        shown = _Maker(document(report), FACE, STYLES, 504).figure(figure)._content[0]
         reference = renderPDF.GraphicsFlowable(signal_drawing(report, signal, FACE))
         assert drawn(shown, width=504) == drawn(reference, width=504)

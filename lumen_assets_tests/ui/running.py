@@ -61,6 +61,6 @@ def running_ui(installation: Installation, environment: Mapping[str, str]) -> It
 
 def loaded(ui: Ui) -> bool:
     try:
-        return len(ui.graphql("{ assetNodes { id } }")["assetNodes"]) == 10
+        return len(ui.graphql("{ assetNodes { id } }")["assetNodes"]) == 12
     except requests.RequestException:
         return False

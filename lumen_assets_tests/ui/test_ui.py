@@ -49,17 +49,18 @@ def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) 
     keep(page, "graph")
     page.get_by_role("button", name="Materialize all").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Launch runs to materialize 10 assets")).to_be_visible()
+    expect(dialog.get_by_text("Launch runs to materialize 12 assets")).to_be_visible()
     dialog.get_by_text("Latest", exact=True).click()
     keep(page, "launch")
-    dialog.get_by_role("button", name="Launch 1 run").or_(dialog.get_by_role("button", name="Launch run")).click()
+    dialog.get_by_role("button", name="Launch backfill").click()  # weeks and months have other partitions
 
     def ended() -> bool:
-        runs = ui.graphql("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]["results"]
-        return bool(runs) and all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs)
+        query = "{ partitionBackfillsOrError { ... on PartitionBackfills { results { status } } } }"
+        backfills = ui.graphql(query)["partitionBackfillsOrError"]["results"]
+        return bool(backfills) and all(backfill["status"].startswith("COMPLETED") for backfill in backfills)
 
     with watched_arguments() as arguments:
-        until(ended, "the run to end", 150)
+        until(ended, "the backfill to end", 150)
     assert any(b"lumen_assets.definitions" in line for line in arguments)  # those of the daemon and its servers
     secrets = [PUBLIC_TEST_KEY, *TOKENS.values()]
     assert not [secret for secret in secrets for line in arguments if secret.encode() in line]

@@ -22,6 +22,7 @@ from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy.exc import SQLAlchemyError
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
+from lumen_assets.defs.periods import is_of_a_period
 from lumen_assets.errors import TransientError
 
 SETTLING: Final = timedelta(seconds=60)
@@ -272,7 +273,7 @@ def _job_of(run: dg.DagsterRun) -> str:
     """The job that is told: a run of a day's assets from the asset graph counts as the daily job's."""
     if run.job_name != _UI_JOB:
         return run.job_name
-    return "daily" if _RUN_OF_DAYS & run.tags.keys() else "assets"
+    return "daily" if _RUN_OF_DAYS & run.tags.keys() and not is_of_a_period(run) else "assets"
 
 
 _RUN_OF_DAYS: Final = {"dagster/partition", "dagster/asset_partition_range_start"}

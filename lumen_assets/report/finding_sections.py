@@ -1,0 +1,47 @@
+"""The section of findings, with which a report begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lumen_assets.report.document import Block, Heading, Point, Points, Text, Tone
+from lumen_assets.report.findings import basis_text, left_out_text
+from lumen_assets.report.model import DayReport
+from lumen_assets.report.wording import Wording
+
+SHOWN: Final = 20
+"""Findings that the pages show; the JSON has all."""
+
+_SAID_MORE_IN: Final = {
+    "empty": "inputs",
+    "no_values": "inputs",
+    "no_column": "inputs",
+    "all_null": "inputs",
+    "rejected": "inputs",
+    "critical_risks": "risks",
+    "risks": "risks",
+    "gaps": "gaps",
+    "effects_differ": "rules",
+    "effects_without_change": "rules",
+}
+"""The section about a kind of finding; the others are about signals, whose table comes next."""
+
+_TONES: Final[dict[str, Tone]] = {
+    **dict.fromkeys(("empty", "no_values", "critical_risks", "off_target", "no_column", "all_null", "gaps"), "bad"),
+    **dict.fromkeys(("improved", "nothing"), "good"),
+}
+
+
+def findings_section(report: DayReport, wording: Wording) -> Iterator[Block]:
+    """The findings, by weight, and what the day was compared with."""
+    yield Heading(wording("section_findings"), "findings")
+    yield Points(
+        tuple(
+            Point(finding.text, _TONES.get(finding.kind, ""), _SAID_MORE_IN.get(finding.kind))
+            for finding in report.findings[:SHOWN]
+        )
+    )
+    if left_out := left_out_text(report, SHOWN, wording):
+        yield Text(left_out, tone="quiet")
+    yield Text(basis_text(report, wording), tone="quiet")

@@ -1,0 +1,105 @@
+"""The sentences of findings, Korean and English side by side; part of ``wording.TEXTS``.
+
+In the Korean ones ``{label:은/는}`` gives a label with the particle that fits it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "finding_empty": (
+        "이날은 기록된 텔레메트리가 없습니다. 신호 통계와 그래프가 없는 것은 이 때문입니다.",
+        "No telemetry was recorded on this day. That is why there are no signal statistics and no figures.",
+    ),
+    "finding_no_values": (
+        "이날의 텔레메트리에는 값이 있는 신호가 하나도 없습니다.",
+        "No signal has a single value in this day's telemetry.",
+    ),
+    "finding_critical_risks": (
+        "심각한 위험이 있습니다. 위험 기록은 모두 {count}건입니다({by_severity}).",
+        "There are critical risks. Risks recorded: {count} ({by_severity}).",
+    ),
+    "finding_off_target": (
+        "{label:이/가} 목표를 벗어났습니다: 하루 평균 {mean}, 목표 {target}, 목표 안의 값 {share}.",
+        "{label} is off target: mean of the day {mean}, target {target}, values on target {share}.",
+    ),
+    "finding_no_column": (
+        "{label:은/는} 설정에는 있으나 이날 기록에 열이 없습니다.",
+        "{label} is configured, but this day's record has no such column.",
+    ),
+    "finding_all_null": (
+        "{label:은/는} 열은 있으나 이날 값이 하나도 없습니다.",
+        "{label} has a column, but not a single value on this day.",
+    ),
+    "finding_gaps": (
+        "기록이 {count}회, 모두 {length} 동안 끊겼습니다. 가장 긴 공백은 {start}부터 {end}까지입니다. "
+        "수집률은 {coverage}입니다.",
+        "Silences in the record: {count}, {length} in all, the longest from {start} to {end}. Coverage: {coverage}.",
+    ),
+    "finding_coverage": (
+        "공백은 없으나 기록된 행은 기대한 수의 {coverage}입니다.",
+        "There is no gap, but the rows recorded are {coverage} of those expected.",
+    ),
+    "finding_unusual_mean": (
+        "{label}의 하루 평균이 평소와 다릅니다: {value}, 지난 28일 중 {days}일의 중앙값 {median}, "
+        "차이 {change}, MAD {mad}.",
+        "The mean of {label} is not as usual: {value} against a median of {median} over {days} of the last 28 days, "
+        "difference {change}, MAD {mad}.",
+    ),
+    "finding_unusual_share": (
+        "{label}의 목표 내 비율이 평소와 다릅니다: {value}, 지난 28일 중 {days}일의 중앙값 {median}, "
+        "차이 {change}, MAD {mad}.",
+        "The share on target of {label} is not as usual: {value} against a median of {median} over {days} of the last "
+        "28 days, difference {change}, MAD {mad}.",
+    ),
+    "finding_worsened": (
+        "{label:이/가} 전날보다 나빠졌습니다: {changes}.",
+        "{label} got worse against the day before: {changes}.",
+    ),
+    "finding_partly_off_target": (
+        "{label:은/는} 하루 평균이 목표({target}) 안에 있으나 값의 {off}가 목표를 벗어났습니다.",
+        "{label} has its mean on target ({target}), but {off} of its values are off target.",
+    ),
+    "finding_risks": (
+        "위험 기록은 모두 {count}건입니다({by_severity}).",
+        "Risks recorded: {count} ({by_severity}).",
+    ),
+    "finding_effects_differ": (
+        "{label}에 대해 기록된 규칙 효과 {checked}건 가운데 {count}건이 다시 계산한 값과 다릅니다. "
+        "차이가 가장 큰 것은 {number}번 변경입니다: 기록 {recorded}, 계산 {measured}.",
+        "Of {checked} recorded rule effects on {label}, {count} differ from what the rows say, most that of change "
+        "{number}: recorded {recorded}, recomputed {measured}.",
+    ),
+    "finding_effects_without_change": (
+        "rules_effects.csv에 있는 효과 {count}건은 rules_history.jsonl에 변경 기록이 없습니다.",
+        "Effects in rules_effects.csv whose change is not in rules_history.jsonl: {count}.",
+    ),
+    "finding_rejected": (
+        "수치에서 제외한 줄이 {count}개 있습니다. 사유와 예는 ‘입력 파일’에 있습니다.",
+        "Lines left out of the numbers: {count}. Reasons and examples are under Inputs.",
+    ),
+    "finding_changed": (
+        "{label:이/가} 전날과 다릅니다: {changes}.",
+        "{label} changed against the day before: {changes}.",
+    ),
+    "finding_improved": (
+        "{label:이/가} 전날보다 좋아졌습니다: {changes}.",
+        "{label} got better against the day before: {changes}.",
+    ),
+    "finding_nothing": (
+        "목표를 벗어난 신호, 기록 공백, 경고 이상의 위험 기록이 없습니다.",
+        "No signal is off target; there is no gap, and no risk of severity warn or crit.",
+    ),
+    "change_of_mean": ("하루 평균 {change}", "mean of the day {change}"),
+    "change_of_share": ("목표 내 비율 {change}", "share on target {change}"),
+    "findings_more": ("이 밖에 {count}건이 JSON에 있습니다.", "Further ones, in the JSON: {count}."),
+    "history_basis": (
+        "지난 28일 가운데 {days}일의 수치와 비교했습니다.",
+        "Compared with the numbers of {days} of the last 28 days.",
+    ),
+    "history_too_short": (
+        "지난 28일과는 비교하지 않았습니다. 동결된 날이 {enough}일보다 적었습니다.",
+        "Not compared with the last 28 days: fewer than {enough} of them were frozen.",
+    ),
+}

@@ -1,0 +1,270 @@
+"""What a reader should know first: sentences made from the report's numbers and labels, and from nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from lumen_assets.report import formats
+from lumen_assets.report.effects import differing_effects
+from lumen_assets.report.korean import Word
+from lumen_assets.report.model import DayReport, Finding, SignalReport
+from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual, usual
+from lumen_assets.report.wording import Wording
+
+KINDS: Final = (
+    "empty",
+    "no_values",
+    "critical_risks",
+    "off_target",
+    "no_column",
+    "all_null",
+    "gaps",
+    "coverage",
+    "unusual_mean",
+    "unusual_share",
+    "worsened",
+    "partly_off_target",
+    "risks",
+    "effects_differ",
+    "effects_without_change",
+    "rejected",
+    "changed",
+    "improved",
+    "nothing",
+)
+"""Every kind of finding, the weightiest first."""
+
+PARTLY: Final = 0.1
+"""Share of values off target that is told of a signal whose mean is on target."""
+
+MEAN_CHANGE: Final = 0.1
+"""Change of the mean against the day before that is told, as a share of what it was."""
+
+SHARE_CHANGE: Final = 0.05
+"""Change of the share on target against the day before that is told."""
+
+SMALL_MEAN: Final = 0.01
+SMALL_SHARE: Final = 0.01
+"""Differences from the median, of means as a share of it, that are never told, however steady the days were."""
+
+_Weighted = tuple[float, Finding]
+"""A finding with its weight among those of its kind."""
+
+
+def find(report: DayReport, *, min_coverage: float) -> tuple[Finding, ...]:
+    """The findings of a day, by weight; never none.
+
+    Args:
+        report: the day; its own ``findings`` are not looked at.
+        min_coverage: share of the expected rows that a day without gaps should have.
+    """
+    finders = _Finders(report)
+    weighted = [*finders.of_the_record(min_coverage), *finders.of_risks(), *finders.of_rules()]
+    for signal in report.signals:
+        weighted += [*finders.of_target(signal), *finders.of_history(signal), *finders.of_the_day_before(signal)]
+    weighted.sort(key=lambda item: (KINDS.index(item[1].kind), -item[0]))
+    return tuple(finding for _, finding in weighted) or (finders.nothing(),)
+
+
+class _Finders:
+    def __init__(self, report: DayReport) -> None:
+        self.report = report
+        self.wording = Wording(report.language)
+
+    def finding(
+        self, kind: str, numbers: Mapping[str, float], signal: SignalReport | None = None, **shown: object
+    ) -> Finding:
+        label = {"label": Word(signal.label)} if signal else {}
+        text = self.wording(f"finding_{kind}", **label, **shown)
+        return Finding(kind, signal.name if signal else None, {name: float(n) for name, n in numbers.items()}, text)
+
+    def nothing(self) -> Finding:
+        return self.finding("nothing", {})
+
+    def of_the_record(self, min_coverage: float) -> Iterator[_Weighted]:
+        report, recording = self.report, self.report.recording
+        if report.rejected_count:
+            numbers = {"count": report.rejected_count}
+            yield 0, self.finding("rejected", numbers, count=formats.count(report.rejected_count))
+        if not recording.rows:
+            yield 0, self.finding("empty", {})
+            return
+        if all(signal.values is None for signal in report.signals):
+            yield 0, self.finding("no_values", {"rows": recording.rows})
+        coverage = formats.share(recording.coverage)
+        if recording.gap_count:
+            longest = recording.longest_gaps[0]
+            yield (
+                0,
+                self.finding(
+                    "gaps",
+                    {
+                        "count": recording.gap_count,
+                        "silent_seconds": recording.silent_seconds,
+                        "longest_seconds": longest.seconds,
+                        "coverage": recording.coverage,
+                    },
+                    count=formats.count(recording.gap_count),
+                    length=formats.length(recording.silent_seconds, self.wording),
+                    start=formats.time_of_day(longest.start, report.day),
+                    end=formats.time_of_day(longest.end, report.day),
+                    coverage=coverage,
+                ),
+            )
+        elif recording.coverage < min_coverage:
+            yield 0, self.finding("coverage", {"coverage": recording.coverage}, coverage=coverage)
+
+    def of_risks(self) -> Iterator[_Weighted]:
+        risks = self.report.risks
+        if risks.count == risks.by_severity["info"]:
+            return
+        counts = {name: risks.by_severity[name] for name in ("crit", "warn", "info")}
+        other = risks.count - sum(counts.values())
+        counts |= {"other": other} if other else {}
+        yield (
+            0,
+            self.finding(
+                "critical_risks" if counts["crit"] else "risks",
+                {"count": risks.count, **counts},
+                count=formats.count(risks.count),
+                by_severity=formats.severities(counts, self.wording),
+            ),
+        )
+
+    def of_rules(self) -> Iterator[_Weighted]:
+        effects = self.report.rule_effects
+        for signal in self.report.signals:
+            checked = [effect for effect in effects if effect.is_comparable(signal.name)]
+            differing = differing_effects(effects, signal)
+            if not differing:
+                continue
+            effect = differing[0]
+            recorded, measured = effect.recorded[signal.name] or 0.0, effect.measured[signal.name] or 0.0
+            yield (
+                len(differing),
+                self.finding(
+                    "effects_differ",
+                    {
+                        "checked": len(checked),
+                        "count": len(differing),
+                        "number": effect.number,
+                        "recorded": recorded,
+                        "measured": measured,
+                    },
+                    signal,
+                    checked=len(checked),
+                    count=len(differing),
+                    number=effect.number,
+                    recorded=formats.number(recorded, signed=True),
+                    measured=formats.number(measured, signed=True),
+                ),
+            )
+        lost = sum(not effect.in_history for effect in effects)
+        if lost:
+            yield 0, self.finding("effects_without_change", {"count": lost}, count=lost)
+
+    def of_target(self, signal: SignalReport) -> Iterator[_Weighted]:
+        if signal.values is None:
+            if signal.configured and self.report.recording.rows:
+                yield 0, self.finding("all_null" if signal.present else "no_column", {}, signal)
+            return
+        share = signal.share_on_target
+        if share is None:
+            return
+        mean, target = signal.values.mean, formats.target(signal.target, signal.unit, self.wording)
+        numbers = {"mean": mean, "share_on_target": share}
+        if not signal.mean_on_target:
+            shown = {"mean": self._value(mean, signal), "target": target, "share": formats.share(share)}
+            yield 1 - share, self.finding("off_target", numbers, signal, **shown)
+        elif 1 - share >= PARTLY:
+            off = formats.share(1 - share)
+            yield 1 - share, self.finding("partly_off_target", numbers, signal, target=target, off=off)
+
+    def of_history(self, signal: SignalReport) -> Iterator[_Weighted]:
+        if signal.values is None:
+            return
+        days = [past.signals[signal.name] for past in self.report.history if signal.name in past.signals]
+        basis, mean = usual([level.mean for level in days]), signal.values.mean
+        if basis and _unusual(mean, basis, abs(basis.median) * SMALL_MEAN):
+            shown = {
+                "value": self._value(mean, signal),
+                "median": self._value(basis.median, signal),
+                "change": self._value(mean - basis.median, signal, signed=True),
+                "mad": self._value(basis.mad, signal),
+            }
+            yield self._unusual("unusual_mean", mean, basis, signal, shown)
+        shares = [level.share_on_target for level in days if level.target == signal.target]
+        basis, share = usual([value for value in shares if value is not None]), signal.share_on_target
+        if basis and share is not None and _unusual(share, basis, SMALL_SHARE):
+            shown = {
+                "value": formats.share(share),
+                "median": formats.share(basis.median),
+                "change": formats.points(share - basis.median, self.wording),
+                "mad": formats.points(basis.mad, self.wording, signed=False),
+            }
+            yield self._unusual("unusual_share", share, basis, signal, shown)
+
+    def _unusual(self, kind: str, value: float, basis: Usual, signal: SignalReport, shown: dict[str, str]) -> _Weighted:
+        numbers = {"value": value, "days": basis.days, "median": basis.median, "mad": basis.mad}
+        return abs(basis.deviations(value)), self.finding(kind, numbers, signal, days=basis.days, **shown)
+
+    def of_the_day_before(self, signal: SignalReport) -> Iterator[_Weighted]:
+        if signal.values is None or signal.mean_change is None:
+            return
+        change, shares = signal.mean_change, signal.share_change
+        before = signal.values.mean - change
+        far_mean = abs(change) >= MEAN_CHANGE * abs(before) and change != 0
+        far_share = shares is not None and abs(shares) >= SHARE_CHANGE
+        if not far_mean and not far_share:
+            return
+        parts, numbers = [], {"mean_change": change}
+        shown = formats.number(change, signed=True)
+        parts.append(self.wording("change_of_mean", change=formats.with_unit(shown, signal.unit)))
+        if shares is not None:
+            numbers["share_change"] = shares
+            parts.append(self.wording("change_of_share", change=formats.points(shares, self.wording)))
+        improved = signal.share_improved if far_share else signal.mean_improved
+        kind = {None: "changed", True: "improved", False: "worsened"}[improved]
+        weight = max(abs(change / before) if before else math.inf, abs(shares or 0))
+        yield weight, self.finding(kind, numbers, signal, changes=", ".join(parts))
+
+    def _value(self, value: float, signal: SignalReport, *, signed: bool = False) -> str:
+        return formats.with_unit(formats.number(value, signed=signed), signal.unit)
+
+
+def _unusual(value: float, basis: Usual, small: float) -> bool:
+    off = value - basis.median
+    return math.isfinite(off) and abs(off) > small and abs(basis.deviations(value)) > UNUSUAL
+
+
+def findings_text(report: DayReport, shown: int = 12) -> str:
+    """The findings as plain text, for the body of a mail: title, day, a line a finding, what it was compared with."""
+    wording = Wording(report.language)
+    banner = [wording("banner_sample"), ""] if report.sample else []
+    left_out = left_out_text(report, shown, wording)
+    lines = [
+        report.title,
+        formats.long_day(report.day, wording),
+        "",
+        *banner,
+        *(f"- {finding.text}" for finding in report.findings[:shown]),
+        *([left_out] if left_out else []),
+        "",
+        basis_text(report, wording),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def left_out_text(report: DayReport, shown: int, wording: Wording) -> str | None:
+    """That there are more findings than are shown; None where there are not."""
+    left = len(report.findings) - shown
+    return wording("findings_more", count=left) if left > 0 else None
+
+
+def basis_text(report: DayReport, wording: Wording) -> str:
+    """How many of the last 28 days the day was compared with."""
+    if report.history:
+        return wording("history_basis", days=len(report.history))
+    return wording("history_too_short", enough=ENOUGH_DAYS)

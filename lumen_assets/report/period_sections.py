@@ -1,0 +1,128 @@
+"""A weekly or monthly report as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lumen_assets.report import formats
+from lumen_assets.report.document import Banner, Block, Cell, Column, Document, Facts, Heading, Table, Text
+from lumen_assets.report.numbers import DayNumbers
+from lumen_assets.report.periods import PeriodReport, PeriodSignal, RatedDay
+from lumen_assets.report.wording import Wording
+
+
+def period_document(report: PeriodReport) -> Document:
+    """All of the report, in its language."""
+    wording, period = Wording(report.language), report.period
+    dates = {"name": period.name, "first": period.first.isoformat(), "last": period.last.isoformat()}
+    subtitle = wording("period_week", **dates) if period.kind == "week" else wording("period_month", **dates)
+    sections = (_summary, _signals, _days, _method)
+    return Document(
+        language=report.language,
+        title=report.title,
+        mark=period.name,
+        subtitle=subtitle,
+        subject=wording("period_subject", name=period.name),
+        contents_title=wording("contents"),
+        banners=(Banner(wording("banner_sample")),) if report.sample else (),
+        blocks=tuple(block for section in sections for block in section(report, wording)),
+    )
+
+
+def _summary(report: PeriodReport, wording: Wording) -> Iterator[Block]:
+    yield Heading(wording("section_summary"), "summary")
+    total = len(report.days) + len(report.missing)
+    if report.days:
+        yield Text(wording("period_days", days=len(report.days), total=total), tone="strong")
+    else:
+        yield Text(wording("period_no_days"), tone="strong")
+    if report.missing:
+        yield Text(wording("period_missing", days=", ".join(day.isoformat() for day in report.missing)))
+    silent = formats.length(sum(numbers.silent_seconds for numbers in report.days), wording)
+    gaps = sum(numbers.gap_count for numbers in report.days)
+    rows = sum(numbers.rows for numbers in report.days)
+    expected = sum(numbers.expected_rows for numbers in report.days)
+    rules = sum(numbers.rule_changes for numbers in report.days)
+    yield Facts(
+        (
+            (wording("period_fact_days"), Cell(wording("rows_of", rows=len(report.days), expected=total))),
+            (wording("fact_rows"), Cell(formats.count(rows))),
+            (wording("fact_coverage"), Cell(formats.share(rows / expected if expected else None))),
+            (wording("fact_silence"), Cell(wording("gaps_value", count=formats.count(gaps), length=silent))),
+            (wording("fact_rules"), Cell(wording("times", count=formats.count(rules)))),
+            (wording("fact_risks"), Cell(formats.severities(report.risks, wording))),
+        )
+    )
+
+
+def _signals(report: PeriodReport, wording: Wording) -> Iterator[Block]:
+    if not report.signals:
+        return
+    yield Heading(wording("section_period_signals"), "signals")
+    columns = (
+        Column(wording("column_signal"), 2.2),
+        Column(wording("column_days"), 0.7, "right"),
+        Column(wording("column_share"), 1.1, "right"),
+        Column(wording("column_daily_median"), 1.3, "right"),
+        Column(wording("column_daily_mad"), 1.1, "right"),
+        Column(wording("column_minimum"), 1.1, "right"),
+        Column(wording("column_maximum"), 1.1, "right"),
+        Column(wording("column_best"), 1.4, "right"),
+        Column(wording("column_worst"), 1.4, "right"),
+    )
+    yield Table(columns, tuple(_signal_row(signal) for signal in report.signals), dense=True)
+
+
+def _signal_row(signal: PeriodSignal) -> tuple[Cell, ...]:
+    numbers = (signal.median, signal.mad, signal.lowest, signal.highest)
+    return (
+        Cell(signal.label if signal.label == signal.name else f"{signal.label}\n{signal.name}"),
+        Cell(formats.count(signal.days)),
+        Cell(formats.share(signal.share_on_target)),
+        *(Cell(formats.with_unit(formats.number(value), signal.unit)) for value in numbers),
+        _rated(signal.best, signal),
+        _rated(signal.worst, signal),
+    )
+
+
+def _rated(rated: RatedDay | None, signal: PeriodSignal) -> Cell:
+    if rated is None:
+        return Cell(formats.NOTHING, "quiet")
+    shown = formats.share(rated.value) if signal.rated_by_share else formats.number(rated.value)
+    return Cell(f"{rated.day.isoformat()}\n{shown}")
+
+
+def _days(report: PeriodReport, wording: Wording) -> Iterator[Block]:
+    if not report.days:
+        return
+    yield Heading(wording("section_period_days"), "days")
+    columns = (
+        Column(wording("column_day"), 1.4),
+        Column(wording("column_coverage"), 0.9, "right"),
+        Column(wording("column_gaps"), 0.7, "right"),
+        Column(wording("column_silence"), 1.5, "right"),
+        Column(wording("column_rules"), 0.9, "right"),
+        Column(wording("column_risks"), 2.0),
+        Column(wording("column_off_target"), 2.6),
+    )
+    yield Table(columns, tuple(_day_row(numbers, wording) for numbers in report.days), dense=True)
+
+
+def _day_row(numbers: DayNumbers, wording: Wording) -> tuple[Cell, ...]:
+    off = [signal.label for signal in numbers.signals.values() if signal.mean_on_target is False]
+    return (
+        Cell(f"{numbers.day.isoformat()} {wording.weekday(numbers.day.weekday())}"),
+        Cell(formats.share(numbers.rows / numbers.expected_rows)),
+        Cell(formats.count(numbers.gap_count)),
+        Cell(formats.length(numbers.silent_seconds, wording)),
+        Cell(formats.count(numbers.rule_changes)),
+        Cell(formats.severities(numbers.risks, wording)),
+        Cell(", ".join(off) or formats.NOTHING, "bad" if off else "quiet"),
+    )
+
+
+def _method(_report: PeriodReport, wording: Wording) -> Iterator[Block]:
+    yield Heading(wording("section_period_method"), "method")
+    yield Text(wording("period_method_share"))
+    yield Text(wording("period_method_median"))
+    yield Text(wording("period_method_days"))

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lumen_assets.report import DayReport, build_report, findings_text, render_markdown
+from lumen_assets.report.findings import KINDS
+from lumen_assets.report.model import Finding, PastDay, PastLevel, TargetRange
+from lumen_assets.report.robust import ENOUGH_DAYS
+from lumen_assets.telemetry.model import RecordedEffect, Risk, RuleChange
+from lumen_assets_tests.report.scenes import (
+    DAY,
+    DAY_BEFORE,
+    at,
+    broken_day,
+    configuration,
+    empty_day,
+    frame,
+    hostile_day,
+    inputs,
+    normal_day,
+    stormy_day,
+    telemetry,
+)
+
+TARGET = TargetRange(None, 0.05)
+GOOD = {"phase_diff": 0.03, "entropy_rate": 0.2, "creative_band": 0.3, "risk_band": 0.2}
+
+
+def day(values: dict[str, float], on=DAY, **parts: Any):
+    """A whole day at one row in ten seconds, every signal constant."""
+    moments = [at("00:00:00", on) + timedelta(seconds=10 * i) for i in range(8640)]
+    return telemetry(on, frame(moments, {name: [value] * 8640 for name, value in values.items()}), **parts)
+
+
+def report(today, before=None, history=(), language="ko") -> DayReport:
+    return build_report(today, before, configuration(language, rate_hz=0.1), history)
+
+
+def past(means: list[float], share: float | None = None, target: TargetRange | None = TARGET) -> list[PastDay]:
+    days = [DAY - timedelta(days=len(means) - i) for i in range(len(means))]
+    return [PastDay(d, {"phase_diff": PastLevel(m, share, target)}) for d, m in zip(days, means, strict=True)]
+
+
+def only(found: DayReport, kind: str) -> Finding:
+    (finding,) = [finding for finding in found.findings if finding.kind == kind]
+    return finding
+
+
+def kinds(found: DayReport) -> list[str]:
+    return [finding.kind for finding in found.findings]
+
+
+def test_a_good_day_says_that_there_is_nothing():
+    assert kinds(report(day(GOOD))) == ["nothing"]
+    assert kinds(report(day(GOOD, risks=(Risk(at("01:00:00"), "info", "r", {}, ""),)))) == ["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ko", "위상차가 목표를 벗어났습니다: 하루 평균 0.0612, 목표 ≤ 0.05, 목표 안의 값 0.0%."),
+        ("en", "phase difference is off target: mean of the day 0.0612, target ≤ 0.05, values on target 0.0%."),
+    ],
+)
+def test_what_is_off_target(language: str, text: str):
+    found = only(report(day({**GOOD, "phase_diff": 0.0612}), language=language), "off_target")
+    assert found == Finding("off_target", "phase_diff", {"mean": 0.0612, "share_on_target": 0.0}, text)
+
+
+def test_what_is_partly_off_target():
+    values = [0.2 if i % 5 == 0 else 0.001 for i in range(8640)]
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    rows = frame(moments, {**{name: [value] * 8640 for name, value in GOOD.items()}, "phase_diff": values})
+    text = only(report(telemetry(DAY, rows)), "partly_off_target").text
+    assert text == "위상차는 하루 평균이 목표(≤ 0.05) 안에 있으나 값의 20.0%가 목표를 벗어났습니다."
+
+
+def test_the_day_is_held_against_four_weeks():
+    means = [0.030 + i % 3 * 0.001 for i in range(21)]
+    found = report(day({**GOOD, "phase_diff": 0.041}), history=past(means))
+    finding = only(found, "unusual_mean")
+    assert finding.numbers == pytest.approx({"value": 0.041, "days": 21, "median": 0.031, "mad": 0.001})
+    assert "지난 28일 중 21일의 중앙값 0.0310, 차이 +0.0100, MAD 0.0010" in finding.text
+    assert "지난 28일 가운데 21일의 수치와 비교했습니다." in render_markdown(found)
+    assert kinds(report(day({**GOOD, "phase_diff": 0.0345}), history=past(means))) == ["nothing"]
+
+
+def test_a_share_is_held_against_days_with_the_same_target_only():
+    bad = day({**GOOD, "phase_diff": 0.06})
+    means = [0.03] * 28
+    assert "unusual_share" in kinds(report(bad, history=past(means, 1.0)))
+    assert "unusual_share" not in kinds(report(bad, history=past(means, 1.0, TargetRange(None, 0.07))))
+    some = past(means[:6], 1.0) + past(means[:7], 1.0, None)
+    assert "unusual_share" not in kinds(report(bad, history=some))
+
+
+def test_nothing_is_said_on_a_few_days():
+    found = report(day({**GOOD, "phase_diff": 0.045}), history=past([0.03] * (ENOUGH_DAYS - 1)))
+    assert found.history == ()
+    assert kinds(found) == ["nothing"]
+    assert "7일보다 적었습니다" in findings_text(found)
+
+
+def test_steady_days_make_no_trifle_unusual():
+    assert kinds(report(day({**GOOD, "phase_diff": 0.03009}), history=past([0.03] * 28))) == ["nothing"]
+
+
+@pytest.mark.parametrize(("before", "kind"), [(0.01, "worsened"), (0.045, "improved"), (0.0301, None)])
+def test_what_changed_against_the_day_before(before: float, kind: str | None):
+    found = report(day(GOOD), day({**GOOD, "phase_diff": before}, DAY_BEFORE))
+    assert kinds(found) == [kind or "nothing"]
+
+
+def test_a_change_that_takes_values_off_target_is_worse_whatever_the_mean_did():
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    values = [0.06 if i % 10 == 0 else 0.0 for i in range(8640)]
+    rows = frame(moments, {**{name: [value] * 8640 for name, value in GOOD.items()}, "phase_diff": values})
+    found = only(report(telemetry(DAY, rows), day(GOOD, DAY_BEFORE)), "worsened")
+    assert found.text == "위상차가 전날보다 나빠졌습니다: 하루 평균 -0.0240, 목표 내 비율 -10.0%p."
+
+
+def test_a_signal_that_nobody_configured_changes_neither_for_better_nor_worse():
+    found = report(day({**GOOD, "load": 3.0}), day({**GOOD, "load": 2.0}, DAY_BEFORE))
+    assert [(f.kind, f.text) for f in found.findings] == [("changed", "load이(가) 전날과 다릅니다: 하루 평균 +1.000.")]
+
+
+def recorded(delta: float, seconds: float = 30.0) -> DayReport:
+    moments = [at("11:59:00") + timedelta(milliseconds=200 * i) for i in range(601)]
+    values = [0.01 if moment < at("12:00:00") else 0.03 for moment in moments]
+    change = RuleChange(at("12:00:00"), "a", "r", "0", "1", "")
+    effect = RecordedEffect(at("12:00:00"), "a", "r", "0", "1", seconds, 30.0, {"phase": delta})
+    return report(telemetry(DAY, frame(moments, {"phase_diff": values}), rule_changes=(change,), effects=(effect,)))
+
+
+@pytest.mark.parametrize(("delta", "differs"), [(0.02, False), (0.0203, False), (0.0212, True), (-0.02, True)])
+def test_effects_that_are_recorded_otherwise_than_the_rows_say(delta: float, differs: bool):
+    found = recorded(delta)
+    assert ("effects_differ" in kinds(found)) == differs
+    assert ("≠ (" in render_markdown(found)) == differs
+    if differs:
+        numbers = only(found, "effects_differ").numbers
+        assert numbers == pytest.approx({"checked": 1, "count": 1, "number": 1, "recorded": delta, "measured": 0.02})
+
+
+def test_effects_of_other_windows_are_not_held_against_each_other():
+    assert "effects_differ" not in kinds(recorded(0.5, seconds=20.0))
+
+
+def test_every_kind_has_its_place_and_the_weightiest_come_first():
+    for today, before in (
+        (empty_day(), None),
+        (broken_day(), None),
+        normal_day(rate_hz=0.1),
+        (stormy_day(20, 0.1), None),
+    ):
+        found = kinds(report(today, before, past([0.01 + i * 1e-5 for i in range(28)], 1.0)))
+        assert found == sorted(found, key=KINDS.index)
+        assert found
+
+
+def test_an_empty_day_is_one_finding():
+    assert kinds(report(empty_day())) == ["empty"]
+
+
+def test_coverage_is_told_where_there_is_no_gap():
+    moments = [at("00:00:00") + timedelta(seconds=20 * i) for i in range(4320)]
+    rows = frame(moments, {name: [value] * 4320 for name, value in GOOD.items()})
+    assert kinds(report(telemetry(DAY, rows))) == ["coverage"]
+
+
+def test_the_body_of_a_mail():
+    today, before = normal_day(rate_hz=0.1)
+    found = build_report(today, before, configuration("en", rate_hz=0.1))
+    text = findings_text(found, shown=2)
+    assert text.splitlines()[:2] == ["Lumen Resonance Report", "Thursday, 23 October 2025, KST"]
+    assert text.count("\n- ") == 2
+    assert f"Further ones, in the JSON: {len(found.findings) - 2}." in text
+    assert "SAMPLE" in findings_text(report(empty_day(), language="en"))
+
+
+def test_texts_of_inputs_get_into_no_finding_but_labels():
+    found = report(hostile_day())
+    allowed = {finding.signal for finding in found.findings}
+    for finding in found.findings:
+        rest = finding.text
+        for name in allowed - {None}:
+            rest = rest.replace(str(name), "")
+        assert "script" not in rest
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5), st.floats(-1e308, 1e308))
+def test_any_finite_number_makes_sentences(values: list[float], usually: float):
+    moments = [at("08:00:00") + timedelta(seconds=i) for i in range(len(values))]
+    today = telemetry(DAY, frame(moments, {"phase_diff": values}), inputs=inputs(len(values)))
+    before = telemetry(DAY_BEFORE, frame([at("08:00:00", DAY_BEFORE)], {"phase_diff": [usually]}))
+    found = report(today, before, past([usually] * 14, 0.5))
+    assert DayReport.from_json(found.to_json()) == found
+    for finding in found.findings:
+        assert not re.search(r"\bnan\b|\binf\b|None", finding.text)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+import statistics as plain
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lumen_assets.errors import PermanentError
+from lumen_assets.report.document import Table, Text
+from lumen_assets.report.markdown import render_document
+from lumen_assets.report.model import TargetRange
+from lumen_assets.report.numbers import DayNumbers, SignalNumbers
+from lumen_assets.report.period_sections import period_document
+from lumen_assets.report.periods import Period, PeriodReport, build_period_report, require_over
+from lumen_assets_tests.report.scenes import configuration
+
+WEEK = Period.of("week", date(2026, 3, 5))
+TARGET = TargetRange(None, 0.05)
+
+
+def a_day(
+    day: date,
+    mean: float | None,
+    share: float = 1.0,
+    count: int = 100,
+    target: TargetRange | None = TARGET,
+    good: Literal["up", "down"] | None = "down",
+) -> DayNumbers:
+    values = (mean, mean, mean, mean)
+    on_target = share if mean is not None and target else None
+    signal = SignalNumbers("위상차", "rad", target, good, 0 if mean is None else count, *values, on_target)
+    risks = {"crit": 1, "warn": 0, "info": 0, "odd": 1}
+    return DayNumbers(day, False, 90, 100, 2, 30.0, 1, risks, {"phase_diff": signal})
+
+
+def built(days: list[DayNumbers], language: str = "ko") -> PeriodReport:
+    settings = configuration(language).model_copy(update={"start_date": date(2026, 3, 3)})
+    return build_period_report(WEEK, days, settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "day", "first", "last", "name"),
+    [
+        ("week", "2026-03-02", "2026-03-02", "2026-03-08", "2026-W10"),
+        ("week", "2026-03-08", "2026-03-02", "2026-03-08", "2026-W10"),
+        ("week", "2027-01-01", "2026-12-28", "2027-01-03", "2026-W53"),
+        ("month", "2026-02-28", "2026-02-01", "2026-02-28", "2026-02"),
+        ("month", "2028-02-01", "2028-02-01", "2028-02-29", "2028-02"),
+        ("month", "2026-12-31", "2026-12-01", "2026-12-31", "2026-12"),
+    ],
+)
+def test_weeks_begin_on_monday_and_months_on_the_first(kind: Any, day: str, first: str, last: str, name: str) -> None:
+    found = Period.of(kind, date.fromisoformat(day))
+    assert (str(found.first), str(found.last), found.name) == (first, last, name)
+
+
+def test_days_that_were_not_frozen_are_named_from_the_start_date_on() -> None:
+    found = built([a_day(WEEK.days[i], 0.03) for i in (2, 4, 6)])
+    assert [str(day) for day in found.missing] == ["2026-03-03", "2026-03-05", "2026-03-07"]
+    texts = [block.text for block in period_document(found).blocks if isinstance(block, Text)]
+    assert "3월" not in "".join(texts)
+    assert "동결된 기록이 없는 날: 2026-03-03, 2026-03-05, 2026-03-07." in texts
+    assert "6일 가운데 3일의 수치로 만들었습니다." in texts
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False), st.just(0.1)),
+            st.floats(0, 1),
+            st.integers(1, 432_000),
+        ),
+        min_size=1,
+        max_size=7,
+    )
+)
+def test_a_signal_is_that_of_plain_python(days: list[tuple[float | None, float, int]]) -> None:
+    found = built([a_day(WEEK.days[i], *parts) for i, parts in enumerate(days)])
+    known = [(WEEK.days[i], *parts) for i, parts in enumerate(days) if parts[0] is not None]
+    if not known:
+        assert found.signals == ()
+        return
+    (signal,) = found.signals
+    means = [mean for _, mean, _, _ in known if mean is not None]
+    near = {"rel": 1e-12, "abs": max(max(map(abs, means)) * 1e-15, math.ulp(0.0))}
+    assert (signal.days, signal.count) == (len(known), sum(count for *_, count in known))
+    if max(map(abs, means)) < 1e307:
+        assert signal.median == pytest.approx(plain.median(means), **near)
+        assert signal.mad == pytest.approx(plain.median(abs(m - signal.median) for m in means), **near)
+    total = sum(count for *_, count in known)
+    assert signal.share_on_target == pytest.approx(sum(share * count / total for _, _, share, count in known))
+    shares = {day: share for day, _, share, _ in known}
+    assert signal.best is not None
+    assert signal.worst is not None
+    assert (signal.best.day, signal.best.value) == (max(shares, key=shares.__getitem__), max(shares.values()))
+    assert (signal.worst.day, signal.worst.value) == (min(shares, key=shares.__getitem__), min(shares.values()))
+    assert found.risks == {"crit": len(days), "warn": 0, "info": 0, "odd": len(days)}
+    assert found.to_json() == built([a_day(WEEK.days[i], *parts) for i, parts in enumerate(days)]).to_json()
+
+
+def test_days_with_another_target_do_not_count_for_the_share() -> None:
+    (signal,) = built(
+        [a_day(WEEK.days[1], 0.06, 0.1, target=TargetRange(None, 0.01)), a_day(WEEK.days[2], 0.03)]
+    ).signals
+    assert (signal.share_on_target, signal.days) == (1.0, 2)
+    assert signal.worst is not None
+    assert signal.worst.day == WEEK.days[2]
+
+
+@pytest.mark.parametrize(("good", "best"), [("up", 3), ("down", 1), (None, None)])
+def test_without_a_target_the_mean_decides(good: Any, best: int | None) -> None:
+    (signal,) = built([a_day(WEEK.days[i], i / 10, target=None, good=good) for i in (1, 2, 3)]).signals
+    assert (signal.best.day if signal.best else None) == (WEEK.days[best] if best else None)
+    assert (signal.share_on_target, signal.rated_by_share) == (None, False)
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_period_is_a_document_like_a_day(language: str) -> None:
+    found = period_document(built([a_day(WEEK.days[2], 0.06, 0.4), a_day(WEEK.days[3], None)], language))
+    text = render_document(found)
+    assert "2026-W10" in text
+    for needed in ("40.0%", "0.0600 rad", "2026-03-04", "90.0%"):
+        assert needed in text
+    assert len([block for block in found.blocks if isinstance(block, Table)]) == 2
+    empty = render_document(period_document(built([], language)))
+    assert ("동결된 날이 없습니다" if language == "ko" else "No day of this period was frozen") in empty
+
+
+def test_a_period_that_goes_on_is_refused() -> None:
+    today = date.today()  # noqa: DTZ011 - any zone
+    with pytest.raises(PermanentError, match="not over yet"):
+        require_over(Period.of("month", today + timedelta(days=2)))
+    require_over(WEEK)
