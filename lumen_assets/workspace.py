@@ -43,7 +43,7 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.report.model import PastDay
-from lumen_assets.report.numbers import NumbersLedger, history_kept
+from lumen_assets.report.numbers import NumbersLedger, frozen_coverage, history_kept
 from lumen_assets.settings import Settings
 from lumen_assets.state import postgres_url
 from lumen_assets.telemetry import InputSlice
@@ -86,7 +86,7 @@ class Workspace:
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._cleaner = Cleaner(())
-        self.inputs = DayInputs(settings, self.locked)
+        self.inputs = DayInputs(settings, self.locked, self._frozen_coverage)
         self.pictures = DayPictures(settings, self.newest_known, lambda: self.keyring)
         self._key_fits = False
 
@@ -421,6 +421,15 @@ class Workspace:
             return None
         another = held.archive.sha256 != manifest.archive.sha256
         return another and held.content.digest == manifest.content.digest
+
+    def _frozen_coverage(self, day: date) -> float | None:
+        """What the newest revision of a day, here or brought here, says of its coverage; None if there is none."""
+        if self.settings.archive_key is None and not self.key_file.exists():
+            return None
+        if not self.has_newest(day):
+            self.bring_newest(day)
+        frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+        return None if frozen is None else frozen_coverage(frozen_report(frozen, self.keyring))
 
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:

@@ -5,9 +5,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from lumen_assets.errors import SettingsError
-from lumen_assets.settings import Configuration, LocalDestination, default_configuration_text, load_settings
+from lumen_assets.settings import (
+    Configuration,
+    CsvTelemetry,
+    LocalDestination,
+    default_configuration_text,
+    load_settings,
+)
+
+PROMETHEUS = "{type: prometheus, url: 'http://h', queries: {a: b}"
+"""Settings of a Prometheus, without the closing brace."""
 
 
 def write(folder: Path, text: str) -> Path:
@@ -69,11 +79,26 @@ def test_lumen_config_wins_over_the_working_folder(tmp_path: Path) -> None:
         ("timezone: Europe/Berlin", "timezone: input should be 'Asia/Seoul'"),
         ("destinations: {}", "destinations: at least one destination"),
         ("destinations: {archive: {type: local, path: x}}", "the local archive has this name"),
-        ("destinations: {c: {type: s3, bucket: abc, endpoint_url: ''}}", "must be http://HOST"),
+        ("destinations: {c: {type: s3, bucket: abc, endpoint_url: ''}}", "destinations.c.endpoint_url: must be http"),
         ("destinations: {c: {type: s3, bucket: abc, endpoint_url: 'http://u:canary@h'}}", "without a user or password"),
         ("destinations: {A-B: {type: local, path: x}}", "a name is made of a-z, 0-9 and _"),
         ("destinations: {a: {type: ftp, path: x}, b: {type: local, path: y}}", "destinations.a.type"),
         ("sources: {telemetry: {path: ../x.csv}}", "sources.telemetry.path: must be a path under LUMEN_DATA_ROOT"),
+        ("sources: {telemetry: {type: kafka}}", "sources.telemetry.type: there is no such type"),
+        ("sources: {telemetry: {type: prometheus}}", "sources.telemetry.url: is needed"),
+        (f"sources: {{telemetry: {PROMETHEUS}, path: x}}}}", "sources.telemetry.path: there is no such setting"),
+        (f"sources: {{telemetry: {PROMETHEUS}, step: 15}}}}", "sources.telemetry.step: input should be a valid string"),
+        (f"sources: {{telemetry: {PROMETHEUS}, step: 2h}}}}", "sources.telemetry.step: must be a duration from 100ms"),
+        (f"sources: {{telemetry: {PROMETHEUS}, ca_file: none.pem}}}}", "sources.telemetry.ca_file: none.pem is not"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h:x', queries: {a: b}}}", "url: must be http://HOST"),
+        (
+            "sources: {telemetry: {type: prometheus, url: 'http://u:canary@h', queries: {a: b}}}",
+            "sources.telemetry.url: must be without a user or password",
+        ),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {}}}", "queries: at least one is needed"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {'a,b': c}}}", "'a,b': a signal's name"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {ts: c}}}", "'ts': a signal's name"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {a: ' '}}}", "a: there is no expression"),
         ("signals: {x: {label: {ko: 엑스, en: x}, target: {}}}", "signals.x.target: needs min, max or both"),
         ("signals: {x: {label: {ko: 엑스, en: x}, target: {min: 2, max: 1}}}", "min must be below max"),
         ("start_date: soon", "start_date: "),
@@ -328,3 +353,53 @@ def test_distribution_and_looks_of_pictures_shape_no_content(tmp_path: Path) -> 
     settings = load_settings({}, tmp_path)
     assert settings.configuration.distribution.folder == "reports/of/days"
     assert settings.content_configuration == plain
+
+
+def test_telemetry_from_a_server_needs_no_data_root_and_is_frozen_as_the_file_that_it_becomes(tmp_path: Path) -> None:
+    write(tmp_path, f"sources: {{s3: {{region: r}}, telemetry: {PROMETHEUS}, step: 1m}}}}")
+    settings = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
+    assert (settings.sample, settings.data_root) == (False, Path("/a/inputs"))
+    frozen = settings.content_configuration
+    write(tmp_path, frozen)
+    again = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
+    assert again.content_configuration == frozen
+    assert again.configuration.sources.telemetry == CsvTelemetry(path="logs/prometheus.csv", rate_hz=1 / 60)
+    assert "http" not in frozen
+    assert "region" not in frozen
+
+
+def test_what_was_frozen_before_a_setting_was_there_stays_the_same(tmp_path: Path) -> None:
+    settings = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
+    telemetry = yaml.safe_load(settings.content_configuration)["sources"]
+    assert telemetry.keys() == {"telemetry", "extra"}
+    assert telemetry["telemetry"].keys() == {"type", "path", "rate_hz", "min_coverage"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"PROMETHEUS_USER": "u"}, "PROMETHEUS_PASSWORD: is needed where PROMETHEUS_USER is set"),
+        ({"PROMETHEUS_PASSWORD": "canary"}, "PROMETHEUS_USER: is needed where PROMETHEUS_PASSWORD is set"),
+        (
+            {"PROMETHEUS_TOKEN": "canary", "PROMETHEUS_USER": "u", "PROMETHEUS_PASSWORD": "canary"},
+            "PROMETHEUS_TOKEN: is set, and PROMETHEUS_USER too",
+        ),
+    ],
+)
+def test_half_a_login_or_two_are_named(tmp_path: Path, given: dict[str, str], expected: str) -> None:
+    write(tmp_path, f"sources: {{telemetry: {PROMETHEUS}}}}}")
+    [problem] = problems(given, tmp_path)
+    assert problem.startswith(expected)
+    assert "canary" not in problem
+
+
+def test_a_login_is_sent_as_it_should_be_and_known_as_a_secret(tmp_path: Path) -> None:
+    write(tmp_path, f"sources: {{telemetry: {PROMETHEUS}}}}}")
+    (tmp_path / "token").write_text("canary-5ecre7\n")
+    by_token = load_settings({"PROMETHEUS_TOKEN_FILE": str(tmp_path / "token")}, tmp_path)
+    assert by_token.prometheus.header == {"Authorization": "Bearer canary-5ecre7"}
+    assert SecretStr("canary-5ecre7") in by_token.secrets
+    by_password = load_settings({"PROMETHEUS_USER": "Aladdin", "PROMETHEUS_PASSWORD": "open sesame"}, tmp_path)
+    assert by_password.prometheus.header == {"Authorization": "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}  # RFC 2617
+    assert load_settings({}, tmp_path).prometheus.header == {}
+    assert "sesame" not in repr(by_password)

@@ -1,9 +1,7 @@
-"""The one place for HTTP that goes out with alerts, and to Grafana.
-
-Bounded in time and size, no redirects, no secret let out.
+"""The one place for HTTP that goes out: bounded in time and size, no redirects, no secret let out.
 
 Proxies and certificate authorities are those of the environment (``HTTPS_PROXY``, ``NO_PROXY``,
-``REQUESTS_CA_BUNDLE``). TLS is always verified.
+``REQUESTS_CA_BUNDLE``), unless the receiver has an authority of its own. TLS is always verified.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -75,6 +74,8 @@ class Receiver:
         secret: where what it knows us by is set.
         secrets: texts that no error may repeat, besides the address.
         action: what is attempted, as a verb phrase.
+        authority: where the certificate of its authority is set.
+        ca_file: that certificate, where it is not of those that the environment gives.
     """
 
     what: str
@@ -82,14 +83,16 @@ class Receiver:
     secret: str
     secrets: Collection[str] = ()
     action: str = "send to"
+    authority: str = "REQUESTS_CA_BUNDLE"
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A good answer: its status, 200 to 299, its content type as it was said, and the beginning of its body."""
+class Reply:
+    """Whatever was answered: the status, the headers, and the beginning of the body."""
 
     status: int
-    content_type: str
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -102,7 +105,7 @@ def send(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     limits: Limits = Limits(),
-) -> Answer:
+) -> Reply:
     """Ask once.
 
     Args:
@@ -112,23 +115,40 @@ def send(
         TransientError: if the network failed, or the receiver says that it may take it later.
         PermanentError: if the address, the secret or the certificate has to be changed first.
     """
+    reply = exchange(method, url, receiver=receiver, body=body, headers=headers, limits=limits)
+    if 200 <= reply.status < 300:
+        return reply
+    html = "html" in reply.headers.get("Content-Type", "")
+    raise refusal(
+        reply.status,
+        reply.headers.get("Retry-After", ""),
+        receiver=receiver,
+        subject=named(receiver, url),
+        now=now,
+        said="" if html else excerpt(reply.body, url, receiver.secrets),
+    )
+
+
+def exchange(
+    method: Literal["GET", "POST"],
+    url: str,
+    *,
+    receiver: Receiver,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    limits: Limits = Limits(),
+) -> Reply:
+    """Ask once, and take whatever status is answered.
+
+    Raises:
+        TransientError: if the network failed.
+        PermanentError: if the address or the certificate has to be changed first.
+    """
     with Deadline(limits.total) as deadline, _unlogged():
         try:
-            status, given, beginning = _exchange(method, url, body, headers or {}, limits, deadline)
+            return _exchange(method, url, body, headers or {}, limits, deadline, receiver.ca_file)
         except FAILURES as error:
             failure = _broken(error, url, receiver, in_time=not deadline.over)
-        else:
-            if 200 <= status < 300:
-                return Answer(status, given.get("Content-Type", ""), beginning)
-            said = "" if "html" in given.get("Content-Type", "") else excerpt(beginning, url, receiver.secrets)
-            failure = refusal(
-                status,
-                given.get("Retry-After", ""),
-                receiver=receiver,
-                subject=named(receiver, url),
-                now=now,
-                said=said,
-            )
     raise failure  # out of the handler: requests' exceptions hold the address, so none stays attached
 
 
@@ -244,9 +264,15 @@ class _NoLogin(AuthBase):
 
 
 def _exchange(
-    method: str, url: str, body: bytes | None, headers: Mapping[str, str], limits: Limits, deadline: Deadline
-) -> tuple[int, Mapping[str, str], bytes]:
-    """Status, headers and the body's beginning; once there is a status, a body that breaks off is no failure."""
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    limits: Limits,
+    deadline: Deadline,
+    ca_file: Path | None,
+) -> Reply:
+    """The reply; once there is a status, a body that breaks off is no failure."""
     user, password = requests.utils.get_auth_from_url(url)
     with _Session() as session:
         session.mount("http://", _Adapter(deadline))
@@ -259,6 +285,7 @@ def _exchange(
             auth=HTTPBasicAuth(user, password) if user or password else _NoLogin(),
             timeout=(limits.connect, limits.read),
             allow_redirects=False,
+            verify=True if ca_file is None else str(ca_file),
             stream=True,
         ) as response:
             beginning = bytearray()
@@ -267,7 +294,7 @@ def _exchange(
                     piece := response.raw.read1(limits.body - len(beginning), decode_content=False)
                 ):
                     beginning += piece
-            return response.status_code, response.headers, bytes(beginning)
+            return Reply(response.status_code, response.headers, bytes(beginning))
 
 
 def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) -> LumenError:
@@ -278,7 +305,7 @@ def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) ->
             subject=subject,
             cause="its certificate cannot be verified",
             error_class="configuration",
-            hint=f"correct {receiver.address}, renew the certificate, or give its authority in REQUESTS_CA_BUNDLE",
+            hint=f"correct {receiver.address}, renew the certificate, or give its authority in {receiver.authority}",
         )
     if isinstance(error, ValueError):  # requests' errors about an address are
         return PermanentError(

@@ -31,7 +31,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         with translated(), lumen.working_on(day):
             day_slice = lumen.inputs.cut(day)
             reading = lumen.inputs.read(day_slice)
-            domain.require_header(reading)
+            domain.require_header(reading, timestamp=lumen.settings.configuration.sources.telemetry.timestamp)
         signals = [column for column in reading.rows.columns if column != "ts"]
         return dg.MaterializeResult(
             metadata={

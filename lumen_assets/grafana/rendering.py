@@ -53,7 +53,7 @@ def render(server: GrafanaServer, panel: str, day: date, looks: GrafanaPictures,
         limits=Limits(read=looks.timeout_seconds, total=looks.timeout_seconds, body=LARGEST + 1),
     )
     subject = named(receiver, server.base)
-    problem = _problem(answer.content_type, answer.body, subject)
+    problem = _problem(answer.headers.get("Content-Type", ""), answer.body, subject)
     if problem is None:
         return answer.body
     if problem.retry_helps and time.monotonic() >= end:

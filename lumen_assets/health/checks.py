@@ -11,6 +11,7 @@ from lumen_assets.health import distribution, machine, proofs, telling
 from lumen_assets.health.clock import clock
 from lumen_assets.health.endpoint import metrics_endpoint
 from lumen_assets.health.findings import Check, Finding, look_at
+from lumen_assets.health.inputs import inputs
 from lumen_assets.health.proofs import Installation
 from lumen_assets.settings import Settings
 from lumen_assets.settings.alerts import Alerts
@@ -55,6 +56,7 @@ def health_checks(installation: Installation, *, ui: bool = False, underway: dat
         Check("LUMEN_HOME", lambda: machine.home(settings)),
         Check("disk", lambda: machine.disk(settings)),
         *_stored_secrets(settings),
+        Check("inputs", lambda: inputs(settings)),
         Check("archive key", lambda: proofs.archive_key(installation)),
         Check("clock", lambda: clock(settings, _now())),
         *_destinations(installation),
@@ -71,7 +73,7 @@ def doctor_checks(installation: Installation) -> list[Check]:
         Check("configuration", lambda: _configuration(settings)),
         *_stored_secrets(settings),
         Check("archive key", lambda: proofs.archive_key(installation)),
-        Check("inputs", lambda: machine.inputs(settings)),
+        Check("inputs", lambda: inputs(settings)),
         *endpoint,
         Check("LUMEN_HOME", lambda: machine.home(settings)),
         Check("disk", lambda: machine.disk(settings)),
