@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any, Final
 
-from lumen_assets.alerting.deadline import Deadline
 from lumen_assets.alerting.headers import bare
-from lumen_assets.alerting.http import excerpt
+from lumen_assets.deadline import Deadline
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.http import excerpt
 from lumen_assets.settings import MailServer
 
 IMPLICIT_TLS: Final = 465

@@ -15,9 +15,9 @@ from io import BytesIO
 from typing import Final
 from urllib.parse import urlencode
 
-from lumen_assets.alerting.http import Limits, Receiver, named, send
 from lumen_assets.days import KST, day_bounds
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.http import Limits, Receiver, named, send
 from lumen_assets.settings import GrafanaPictures, GrafanaServer
 
 LARGEST: Final = 20 << 20

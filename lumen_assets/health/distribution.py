@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from lumen_assets.alerting.headers import address
-from lumen_assets.alerting.http import send
 from lumen_assets.alerting.smtp import SmtpClient
 from lumen_assets.distribution.mail import SETTING
 from lumen_assets.grafana.rendering import receiver_of
 from lumen_assets.health.findings import Finding
+from lumen_assets.http import send
 from lumen_assets.settings import GrafanaServer, MailServer
 from lumen_assets.texts import counted
 

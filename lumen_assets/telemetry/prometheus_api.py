@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 from urllib.parse import urlencode
 
-from lumen_assets.alerting.http import Limits, Receiver, Reply, exchange, named, refusal
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.http import Limits, Receiver, Reply, exchange, named, refusal
 from lumen_assets.settings import PrometheusLogin
 from lumen_assets.texts import Masker, visible
 

@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from lumen_assets import __version__
-from lumen_assets.alerting.deadline import Deadline
+from lumen_assets.deadline import Deadline
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 
 LONGEST_WAIT: Final = 86_400.0
