@@ -25,6 +25,7 @@ DAYS = 3
 RATE_HZ = 0.1
 CANARIES: Mapping[str, str] = {
     "aws_credentials": "[default]\naws_access_key_id = AKIACANARY\naws_secret_access_key = canary-aws-key-canary\n",
+    "PROMETHEUS_TOKEN": "canary-prometheus-token-canary",
     "GDRIVE_TOKEN": "ya29.canary-drive-token-canary",
     "DROPBOX_TOKEN": "sl.canary-dropbox-token-canary",
     "LUMEN_ALERT_URL": "http://127.0.0.1:9/canary-alert-url-canary",
