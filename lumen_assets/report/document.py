@@ -107,10 +107,20 @@ class Points:
 
 @dataclass(frozen=True)
 class Figure:
-    """A signal's figure with its caption."""
+    """A figure with its caption.
 
+    Attributes:
+        kind: ``day`` shows one signal over the day.
+        signals: of the report, those that are shown.
+        file: its name as SVG.
+        caption: what stands below it; may be empty.
+        alternative: what it is, for who cannot see it.
+    """
+
+    kind: Literal["day"]
     report: DayReport
-    signal: SignalReport
+    signals: tuple[SignalReport, ...]
+    file: str
     caption: str
     alternative: str
 
@@ -145,3 +155,8 @@ class Document:
     def headings(self) -> tuple[Heading, ...]:
         """The sections' titles, in order."""
         return tuple(block for block in self.blocks if isinstance(block, Heading))
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """The figures, in order."""
+        return tuple(block for block in self.blocks if isinstance(block, Figure))

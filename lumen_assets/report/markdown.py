@@ -102,7 +102,7 @@ def _block(block: Block, figure_folder: str, anchors: dict[str, str], content: D
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Figure):
-        yield f"![{escaped(block.alternative)}]({quote(f'{figure_folder}/{block.signal.figure}')})"
+        yield f"![{escaped(block.alternative)}]({quote(f'{figure_folder}/{block.file}')})"
         yield ""
         yield f"*{escaped(block.caption)}*"
 

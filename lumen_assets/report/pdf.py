@@ -18,7 +18,7 @@ from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
 from lumen_assets.durable import replaced_file
 from lumen_assets.report.document import Document
-from lumen_assets.report.figures import GRID, QUIET
+from lumen_assets.report.drawing import GRID, QUIET
 from lumen_assets.report.fonts import Typeface, typeface
 from lumen_assets.report.model import DayReport, Language
 from lumen_assets.report.pdf_flow import SectionTitle, flowables

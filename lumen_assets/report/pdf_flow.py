@@ -31,7 +31,8 @@ from lumen_assets.report.document import (
     Table,
     Text,
 )
-from lumen_assets.report.figures import GRID, HEIGHT, INK, MEAN, QUIET, TARGET_EDGE, WIDTH, signal_drawing
+from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE, WIDTH
+from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.svg import number
 
@@ -230,10 +231,10 @@ class _Maker:
             yield self.figure(block)
 
     def figure(self, block: Figure) -> Flowable:
-        drawing = signal_drawing(block.report, block.signal, self.face)
+        drawing = figure_drawing(block, self.face)
         scale = self.width / WIDTH
         drawing.scale(scale, scale)
-        drawing.width, drawing.height = self.width, HEIGHT * scale
+        drawing.width, drawing.height = self.width, drawing.height * scale
         return KeepTogether([_Drawn(drawing), self.paragraph(block.caption, self.styles.caption)])
 
     def facts(self, block: Facts) -> Flowable:

@@ -199,7 +199,7 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure
     if signal.share_on_target is not None:
         caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
     alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
-    return Figure(report=report, signal=signal, caption=caption, alternative=alternative)
+    return Figure("day", report, (signal,), str(signal.figure), caption, alternative)
 
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:
