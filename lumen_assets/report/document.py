@@ -110,14 +110,15 @@ class Figure:
     """A figure with its caption.
 
     Attributes:
-        kind: ``day`` shows one signal over the day.
+        kind: ``day`` shows one signal over the day, ``distribution`` the values of several, ``calendar`` their shares
+            on target on the last days.
         signals: of the report, those that are shown.
         file: its name as SVG.
         caption: what stands below it; may be empty.
         alternative: what it is, for who cannot see it.
     """
 
-    kind: Literal["day"]
+    kind: Literal["day", "distribution", "calendar"]
     report: DayReport
     signals: tuple[SignalReport, ...]
     file: str

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumen_assets.durable import replace_bytes
+from lumen_assets.report.calendar_figure import calendar_drawing
 from lumen_assets.report.day_figure import signal_drawing
+from lumen_assets.report.distribution_figure import distribution_drawing
 from lumen_assets.report.document import Figure
 from lumen_assets.report.fonts import Typeface, typeface
 from lumen_assets.report.model import DayReport
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 def figure_drawing(figure: Figure, face: Typeface) -> Drawing:
     """The figure, ``WIDTH`` points wide."""
+    if figure.kind == "distribution":
+        return distribution_drawing(figure.report, figure.signals, face)
+    if figure.kind == "calendar":
+        return calendar_drawing(figure.report, figure.signals, face)
     (signal,) = figure.signals
     return signal_drawing(figure.report, signal, face)
 

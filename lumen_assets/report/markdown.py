@@ -103,8 +103,9 @@ def _block(block: Block, figure_folder: str, anchors: dict[str, str], content: D
         yield from _table(block)
     elif isinstance(block, Figure):
         yield f"![{escaped(block.alternative)}]({quote(f'{figure_folder}/{block.file}')})"
-        yield ""
-        yield f"*{escaped(block.caption)}*"
+        if block.caption:
+            yield ""
+            yield f"*{escaped(block.caption)}*"
 
 
 def _table(table: Table) -> Iterator[str]:

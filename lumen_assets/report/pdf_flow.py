@@ -235,7 +235,8 @@ class _Maker:
         scale = self.width / WIDTH
         drawing.scale(scale, scale)
         drawing.width, drawing.height = self.width, drawing.height * scale
-        return KeepTogether([_Drawn(drawing), self.paragraph(block.caption, self.styles.caption)])
+        caption = [self.paragraph(block.caption, self.styles.caption)] if block.caption else []
+        return KeepTogether([_Drawn(drawing), *caption])
 
     def facts(self, block: Facts) -> Flowable:
         cells: list[Any] = [

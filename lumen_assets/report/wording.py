@@ -27,6 +27,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "section_summary": ("한눈에 보기", "At a glance"),
     "section_distribution": ("신호별 분포", "Distribution of the signals"),
     "section_figures": ("하루의 흐름", "The day in figures"),
+    "section_calendar": ("지난 28일의 목표 내 비율", "On target, the last 28 days"),
     "section_gaps": ("기록 공백", "Gaps in the record"),
     "section_rules": ("규칙 변경과 효과", "Rule changes and their effects"),
     "section_quotes": ("인용문", "Quotes"),
@@ -107,6 +108,23 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "mean {mean} · min {minimum} · max {maximum}",
     ),
     "figure_caption_share": (" · 목표 내 비율 {share}", " · on target {share}"),
+    "distribution_legend": (
+        "막대는 값의 빈도, 연녹색 영역은 목표 범위, 짙은 막대는 목표를 벗어난 값, 굵은 세로선은 중앙값, "
+        "위쪽 가로선은 5%~95% 구간입니다. 양 끝의 숫자는 그림 밖에 있는 값의 수와 가장 먼 값입니다.",
+        "Bars: how often each value was, dark where off target; the green area is the target range, the thick line the "
+        "median, the line above from 5 % to 95 %. At the ends: how many values lie beyond, and the furthest.",
+    ),
+    "distribution_alternative": ("{day} 값의 분포: {labels}", "Distribution of values on {day}: {labels}"),
+    "calendar_legend": (
+        "칸의 숫자는 목표 안에 든 값의 비율(%, 소수점 이하 버림)이며, 낮을수록 짙습니다. 굵은 테두리가 이날이고, "
+        "빗금은 동결된 수치가 없거나 목표가 지금과 달랐던 날입니다.",
+        "The number is the share of values on target in percent, rounded down; the lower, the darker. The thick frame "
+        "is this day. Hatched: nothing was frozen, or the target was another one.",
+    ),
+    "calendar_alternative": (
+        "{day}까지 28일의 목표 내 비율: {labels}",
+        "Share on target in the 28 days to {day}: {labels}",
+    ),
     "figure_alternative": ("{day} {label} 그래프", "{label} on {day}"),
     "figure_target": ("목표 {target}", "target {target}"),
     "figure_hour": ("KST", "KST"),

@@ -125,13 +125,14 @@ def test_stale_figures_of_the_day_go_and_others_stay(tmp_path):
         (folder / name).write_text("x")
     write_figures(report_of(telemetry(DAY, frame([at("01:00:00")], {"phase_diff": [0.1]}))), folder)
     assert sorted(p.name for p in folder.iterdir()) == [
-        "grafana_2025-10-23.png", "report_2025-10-22_old.svg", "report_2025-10-23_phase_diff.svg",
+        "grafana_2025-10-23.png", "report_2025-10-22_old.svg",
+        "report_2025-10-23_-distribution-1.svg", "report_2025-10-23_phase_diff.svg",
     ]  # fmt: skip
 
 
 def test_column_names_that_are_no_file_names_stay_in_the_folder(tmp_path):
     paths = write_figures(report_of(hostile_day()), tmp_path / "assets")
-    assert len(paths) == 3
+    assert len(paths) == 4
     assert {p.parent for p in paths} == {tmp_path / "assets"}
     for path in paths:
         ET.fromstring(path.read_bytes())  # noqa: S314 - our own file
