@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
 from lumen_assets.report import formats
@@ -18,6 +18,7 @@ from lumen_assets.report.drawing import (
     QUIET,
     TARGET_EDGE,
     WIDTH,
+    area,
     blank_drawing,
     box,
     fitted,
@@ -29,9 +30,9 @@ from lumen_assets.report.model import DayReport, Distribution, Histogram, Signal
 from lumen_assets.report.wording import Wording
 
 if TYPE_CHECKING:
-    from reportlab.graphics.shapes import Drawing, Line, Rect, String
+    from reportlab.graphics.shapes import Drawing, Line, Polygon, Rect, String
 
-_Shapes = Iterator["Rect | Line | String"]
+_Shapes = Iterator["Rect | Line | Polygon | String"]
 
 _ROW: Final = 52.0
 _BARS: Final = 27.0
@@ -109,22 +110,24 @@ def _bounds(target: TargetRange, axis: Axis) -> tuple[float, float]:
 
 
 def _bars(histogram: Histogram, target: TargetRange | None, axis: Axis, bottom: float) -> _Shapes:
-    """A bar a bin, the tallest as high as there is room; what is off target is darker."""
+    """A bar a bin, the tallest as high as there is room; what is off target is darker. Bars of a kind are one area."""
     y, tallest, bins = bottom + _BELOW, max(histogram.counts), len(histogram.counts)
     first, last = _x(axis, histogram.low), _x(axis, histogram.high)
     if last - first < 2:  # one value, or nearly so: a bar that can be seen
         first, last = first - 1, last + 1
     good = [_x(axis, bound) for bound in _bounds(target, axis)] if target else [_LEFT, _LEFT + _PLOT_WIDTH]
+    bars = []
     for number, count in enumerate(histogram.counts):
-        if not count:
-            continue
         x1, x2 = (round(first + (last - first) * n / bins, 2) for n in (number, number + 1))
-        top = round(y + max(0.4, _BARS * count / tallest), 2)
+        top = round(y + max(0.4, _BARS * count / tallest), 2) if count else None
         cuts = sorted({x1, x2, *(x for x in good if x1 < x < x2)})
-        for start, end in pairwise(cuts):
-            on_target = good[0] <= (start + end) / 2 <= good[1]
+        bars += [(top and (good[0] <= (start + end) / 2 <= good[1]), top, start, end) for start, end in pairwise(cuts)]
+    for on_target, group in groupby(bars, key=lambda bar: bar[0]):
+        steps = [(x, top) for _, top, start, end in group for x in (start, end) if top]
+        if steps:
+            outline = [(steps[0][0], y), *steps, (steps[-1][0], y)]
             fill, edge = (ENVELOPE, ENVELOPE_EDGE) if on_target else (CHANGE, CHANGE)
-            yield box((start, y, end, top), fill, edge, 0.2)
+            yield area([number for point in outline for number in point], fill, edge, 0.2)
 
 
 def _ticks(axis: Axis, bottom: float, face: Typeface) -> _Shapes:

@@ -126,7 +126,15 @@ class Figure:
     alternative: str
 
 
-Block = Table | Facts | Heading | Subheading | Text | Notes | Points | Figure
+@dataclass(frozen=True)
+class Code:
+    """A QR code of ``content``, and beside it facts that say the same to people; drawn on paper only."""
+
+    content: str
+    facts: tuple[tuple[str, str], ...]
+
+
+Block = Table | Facts | Heading | Subheading | Text | Notes | Points | Figure | Code
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,8 @@ class Document:
         mark: what it is of, in a word, for the head of every page: ``2025-10-23``.
         subtitle: the same in words.
         subject: what it is about, in a few words, for a file's properties.
+        keywords: to find it by, for a file's properties.
+        contents_title: of the table of contents.
         banners: what stands above everything else.
         blocks: the sections.
     """
@@ -148,6 +158,7 @@ class Document:
     mark: str
     subtitle: str
     subject: str
+    keywords: tuple[str, ...]
     contents_title: str
     banners: tuple[Banner, ...]
     blocks: tuple[Block, ...]

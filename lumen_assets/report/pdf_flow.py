@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.renderPDF import GraphicsFlowable, _PDFRenderer
 from reportlab.graphics.shapes import Polygon, PolyLine
 from reportlab.lib.colors import HexColor
@@ -20,6 +21,7 @@ from lumen_assets.report.document import (
     Banner,
     Block,
     Cell,
+    Code,
     Document,
     Facts,
     Figure,
@@ -34,6 +36,7 @@ from lumen_assets.report.document import (
 from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE, WIDTH
 from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import Typeface
+from lumen_assets.report.pdf_contents import Contents
 from lumen_assets.report.svg import number
 
 BAD: Final = HexColor("#9a3412")
@@ -41,6 +44,8 @@ BANNER_FILL: Final = HexColor("#fff4d6")
 BANNER_EDGE: Final = HexColor("#b7791f")
 HEAD_FILL: Final = HexColor("#eef2f6")
 FACTS_A_ROW: Final = 4
+CODE: Final = 116.0
+"""Points of a code's side."""
 
 
 class SectionTitle(Paragraph):  # type: ignore[misc]  # reportlab has no types
@@ -96,6 +101,29 @@ class _Drawn(GraphicsFlowable):  # type: ignore[misc]  # reportlab has no types
         _Renderer().draw(self.drawing, self.canv, 0, 0)
 
 
+class _Square(Flowable):  # type: ignore[misc]  # reportlab has no types
+    """A QR code (ISO/IEC 18004), error correction M: it bears a fold or a coffee stain."""
+
+    def __init__(self, content: str, side: float) -> None:
+        super().__init__()
+        self.content, self.width, self.height = content, side, side
+
+    def draw(self) -> None:
+        """Draw it as one path, within the four modules of white that readers need."""
+        code = QrCodeWidget(self.content, barLevel="M").qr
+        code.make()
+        module = self.width / (len(code.modules) + 8)
+        path = self.canv.beginPath()
+        for line, row in enumerate(code.modules, 5):
+            end = 0
+            for dark, modules in groupby(row):
+                start, end = end, end + len(list(modules))
+                if dark:
+                    path.rect((start + 4) * module, self.height - line * module, (end - start) * module, module)
+        self.canv.setFillColor(INK)
+        self.canv.drawPath(path, stroke=0, fill=1)
+
+
 class Styles:
     """Paragraph styles in one typeface."""
 
@@ -107,14 +135,14 @@ class Styles:
         bold = face.bold
         self.title = style("title", 20, 26, fontName=bold)
         self.subtitle = style("subtitle", 10.5, 15, textColor=QUIET, spaceAfter=8)
-        self.contents = style("contents", 8, 13, textColor=MEAN, spaceBefore=2, spaceAfter=2)
+        self.contents = style("contents", 7.5, 11, textColor=QUIET, spaceBefore=4)
         self.banner = style("banner", 9.5, 14, fontName=bold)
         self.section = style("section", 13, 18, fontName=bold, textColor=MEAN, spaceBefore=16, spaceAfter=5)
         self.subsection = style("subsection", 9.5, 14, fontName=bold, spaceBefore=8, spaceAfter=3)
         self.body = style("body", 9, 14, spaceAfter=4)
         self.note = style("note", 8.2, 12, leftIndent=26, bulletIndent=4, spaceAfter=3)
         self.note.bulletFontName, self.note.bulletFontSize = bold, 8.2
-        point = {"leftIndent": 12, "bulletIndent": 2, "spaceAfter": 3}
+        point = {"leftIndent": 15, "bulletIndent": 2, "spaceAfter": 3}
         self.points = {
             "": style("point", 9.2, 14, **point),
             "bad": style("point-bad", 9.2, 14, fontName=bold, **point),
@@ -127,6 +155,7 @@ class Styles:
         self.caption = style("caption", 8, 11, textColor=QUIET, spaceAfter=10, leftIndent=46)
         self.fact_name = style("fact_name", 7.5, 11, textColor=QUIET)
         self.fact_value = style("fact_value", 9, 13, fontName=bold)
+        self.seal = style("seal", 8, 11.5, spaceAfter=3)
         self._cell = {
             (dense, tone, align): style(
                 f"cell-{dense}-{tone}-{align}",
@@ -153,7 +182,8 @@ def flowables(content: Document, face: Typeface, *, width: float) -> list[Flowab
         maker.paragraph(content.title, maker.styles.title),
         maker.paragraph(content.subtitle, maker.styles.subtitle),
         *(maker.banner(banner) for banner in content.banners),
-        maker.contents(content),
+        maker.paragraph(content.contents_title, maker.styles.contents),
+        Contents(content.headings, face, width),
     ]
     for block in content.blocks:
         story.extend(maker.block(block))
@@ -179,10 +209,6 @@ class _Maker:
         if style.name not in self._fragments:
             (self._fragments[style.name],) = Paragraph("text", style).frags
         return _Lines(None, style, frags=[self._fragments[style.name].clone(text=markup)])
-
-    def contents(self, content: Document) -> Flowable:
-        links = (f'<a href="#{heading.anchor}">{self.markup(heading.text)}</a>' for heading in content.headings)
-        return Paragraph(" &nbsp;·&nbsp; ".join(links), self.styles.contents)
 
     def point(self, point: Point) -> Flowable:
         text = self.markup(point.text)
@@ -223,12 +249,18 @@ class _Maker:
         elif isinstance(block, Notes):
             for number, text in block.items:
                 yield Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
-        elif isinstance(block, Facts):
-            yield self.facts(block)
-        elif isinstance(block, Table):
-            yield self.table(block)
-        elif isinstance(block, Figure):
-            yield self.figure(block)
+        else:
+            yield self.single(block)
+
+    def single(self, block: Facts | Table | Figure | Code) -> Flowable:
+        """The blocks that are one flowable."""
+        if isinstance(block, Facts):
+            return self.facts(block)
+        if isinstance(block, Table):
+            return self.table(block)
+        if isinstance(block, Figure):
+            return self.figure(block)
+        return self.code(block)
 
     def figure(self, block: Figure) -> Flowable:
         drawing = figure_drawing(block, self.face)
@@ -237,6 +269,19 @@ class _Maker:
         drawing.width, drawing.height = self.width, drawing.height * scale
         caption = [self.paragraph(block.caption, self.styles.caption)] if block.caption else []
         return KeepTogether([_Drawn(drawing), *caption])
+
+    def code(self, block: Code) -> Flowable:
+        """The code at the left, in the size that a telephone reads from paper, the facts beside it."""
+        facts = [
+            self.paragraph(text, style)
+            for fact in block.facts
+            for text, style in zip(fact, (self.styles.fact_name, self.styles.seal), strict=True)
+        ]
+        box = LongTable([[_Square(block.content, CODE), facts]], colWidths=[CODE + 8, self.width - CODE - 8])
+        box.setStyle(
+            TableStyle([self.cell_font, ("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (0, 0), 0)])
+        )
+        return box
 
     def facts(self, block: Facts) -> Flowable:
         cells: list[Any] = [

@@ -53,6 +53,7 @@ def document(report: DayReport) -> Document:
         mark=report.day.isoformat(),
         subtitle=formats.long_day(report.day, wording),
         subject=wording("subject", day=report.day.isoformat()),
+        keywords=(*wording("keywords").split(", "), report.day.isoformat(), *(s.label for s in report.figure_signals)),
         contents_title=wording("contents"),
         banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),

@@ -34,6 +34,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "section_risks": ("위험 기록", "Risks"),
     "section_inputs": ("입력 파일", "Inputs"),
     "section_provenance": ("출처와 설정", "Provenance and settings"),
+    "section_seal": ("원본과 대조하기", "Where this can be proven"),
     "section_method": ("계산 방법", "How the numbers are made"),
     # at a glance
     "verdict_all": (
@@ -272,6 +273,21 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Just after midnight the window before a change reaches into the day before; just before midnight the window "
         "after it ends at midnight.",
     ),
+    # the way to the archive
+    "seal_explained": (
+        "이 PDF는 그날의 아카이브에 들어가므로 아카이브의 매니페스트보다 먼저 만들어지고, 그래서 매니페스트의 "
+        "다이제스트를 적을 수 없습니다. 매니페스트는 모든 보관처의 아래 경로에 있습니다. 거기에 적힌 내용 다이제스트는 "
+        "아카이브 안 manifest-sha256.txt의 SHA-256이며, 그 목록에 {file}의 아래 SHA-256이 있습니다. "
+        "같은 파일이 이 PDF에도 첨부되어 있습니다.",
+        "This PDF is part of the day's archive: made before the archive's manifest, it cannot name the digest of that. "
+        "The manifest is at every destination under the path below. The content digest in it is the SHA-256 of "
+        "manifest-sha256.txt in the archive, which lists {file} with the SHA-256 below. The same file is attached "
+        "to this PDF.",
+    ),
+    "seal_manifest": ("매니페스트, 첫째 판", "Manifest of revision 1"),
+    "seal_revisions": ("매니페스트, 이후의 판 N", "Manifest of a later revision N"),
+    "seal_digest": ("{file}의 SHA-256", "SHA-256 of {file}"),
+    "seal_commands": ("확인과 복원", "To verify and to restore"),
     # numbers
     "seconds": ("{s}초", "{s} s"),
     "minutes": ("{m}분", "{m} min"),
@@ -279,7 +295,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "points": ("{value}%p", "{value} pp"),
     "between": ("{low}~{high}", "{low} to {high}"),
     # pages
-    "page": ("{page} / {pages}", "{page} / {pages}"),
+    "page": ("{page} / ", "{page} / "),  # and how many there are
+    "keywords": ("텔레메트리, 보고서, Lumen", "telemetry, report, Lumen"),
     "subject": ("{day} 하루 텔레메트리 보고서", "Daily telemetry report of {day}"),
 }
 

@@ -30,11 +30,14 @@ def of_values(values):
 
 
 def boxes(root, fill):
-    return [
-        {name: float(e.get(name)) for name in ("x", "y", "width", "height")}
-        for e in root.iter(f"{SVG}rect")
-        if e.get("fill") == fill
-    ]
+    """The bars that the areas of a colour are made of, those of no height left out."""
+    bars = []
+    for polygon in root.iter(f"{SVG}polygon"):
+        if polygon.get("fill") == fill:
+            (_, ground), *steps, _ = (tuple(map(float, pair.split(","))) for pair in polygon.get("points").split())
+            for (x1, top), (x2, _) in zip(steps[::2], steps[1::2], strict=True):
+                bars.append({"x": x1, "width": x2 - x1, "height": ground - top})
+    return bars
 
 
 def test_bars_are_as_high_as_values_are_many_and_dark_beyond_the_target(tmp_path):
