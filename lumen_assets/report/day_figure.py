@@ -179,16 +179,17 @@ def _heights(minutes: Sequence[int], values: Sequence[float | None], axis: Axis)
 def _changes(report: DayReport, face: Typeface) -> Iterator[Line | String]:
     """A line at each rule change, numbered above; changes too close for a number each share one: 4–6.
 
-    On a day of many changes lines would hide the curve: short ticks at the top stand for them.
+    On a day of many changes lines would hide the curve: short ticks above it stand for them.
     """
     top = _BOTTOM + _PLOT_HEIGHT
     places = [
         (effect.number, _x(effect.at.hour * 60 + effect.at.minute + effect.at.second / 60))
         for effect in report.rule_effects
     ]
-    bottom = _BOTTOM if len(places) <= LINES_AT_MOST else top - 4
-    for _, x in places:
-        yield line((x, bottom, x, top + 2), CHANGE, 0.6, dash=[1.5, 1.5] if bottom == _BOTTOM else None)
+    if len(places) <= LINES_AT_MOST:
+        yield from (line((x, _BOTTOM, x, top + 2), CHANGE, 0.6, dash=[1.5, 1.5]) for _, x in places)
+    else:
+        yield from (line((x, top, x, top + 3), CHANGE, 0.6) for _, x in places)
     for label in _change_labels(places, face):
         yield text(label.shown, x=label.x, y=top + 4, font=face.bold, size=6, color=CHANGE, anchor="middle")
 

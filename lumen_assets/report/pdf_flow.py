@@ -44,6 +44,12 @@ BANNER_FILL: Final = HexColor("#fff4d6")
 BANNER_EDGE: Final = HexColor("#b7791f")
 HEAD_FILL: Final = HexColor("#eef2f6")
 FACTS_A_ROW: Final = 4
+_ROWS: Final = 4
+"""Of a table that are never parted: its header, and three more."""
+
+_PAGE: Final = 700.0
+"""Points that are surely free on an empty page."""
+
 CODE: Final = 116.0
 """Points of a code's side."""
 
@@ -185,9 +191,39 @@ def flowables(content: Document, face: Typeface, *, width: float) -> list[Flowab
         maker.paragraph(content.contents_title, maker.styles.contents),
         Contents(content.headings, face, width),
     ]
+    opening: list[Flowable] = []
     for block in content.blocks:
-        story.extend(maker.block(block))
-    return story
+        made = list(maker.block(block))
+        if isinstance(block, Heading):
+            story += _with_room(opening, [], width)
+            opening = made
+        elif isinstance(block, Subheading) or (opening and isinstance(block, Text)):
+            opening += made
+        else:
+            story += _with_room(opening, made, width)
+            opening = []
+    return story + _with_room(opening, [], width)
+
+
+def _with_room(opening: list[Flowable], made: list[Flowable], width: float) -> list[Flowable]:
+    """Titles and first words with what they are about, on the next page if its beginning has no room on this one."""
+    room = sum(_height(flowable, width) for flowable in opening) + sum(_beginning(each, width) for each in made[:1])
+    return [CondPageBreak(min(room, _PAGE)), *opening, *made]
+
+
+def _beginning(flowable: Flowable, width: float) -> float:
+    """The height that should not be parted: of a table the first rows, of text some lines."""
+    height = _height(flowable, width)
+    if isinstance(flowable, LongTable):
+        rows = flowable._rowHeights
+        return float(min(sum(rows[:_ROWS] if flowable.repeatRows else rows), A4[1] / 2))
+    return height if isinstance(flowable, KeepTogether) else min(height, 40)
+
+
+def _height(flowable: Flowable, width: float) -> float:
+    if isinstance(flowable, KeepTogether):
+        return sum(_height(each, width) for each in flowable._content)
+    return float(flowable.wrap(width, 1e9)[1] + flowable.getSpaceBefore() + flowable.getSpaceAfter())
 
 
 class _Maker:
@@ -235,10 +271,8 @@ class _Maker:
     def block(self, block: Block) -> Iterator[Flowable]:
         styles = self.styles
         if isinstance(block, Heading):
-            yield CondPageBreak(110)
             yield SectionTitle(self.face.showable(block.text), styles.section, block.anchor)
         elif isinstance(block, Subheading):
-            yield CondPageBreak(70)
             yield self.paragraph(block.text, styles.subsection)
         elif isinstance(block, Text):
             yield self.paragraph(
