@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from lumen_assets import telemetry
 from lumen_assets.days import yesterday
-from lumen_assets.durable import remove_left_over
+from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
 from lumen_assets.errors import PermanentError
 from lumen_assets.report import load_report
 from lumen_assets.report.before import DayBefore, before_by_report, before_by_telemetry
-from lumen_assets.settings import Settings
-from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice
+from lumen_assets.settings import PrometheusTelemetry, Settings
+from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice, Prometheus
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
+from lumen_assets.telemetry.roots import DataRoot, WithFile
 
 SAMPLE_DAYS: Final = 3
 
@@ -27,23 +29,39 @@ _REMEMBERED: Final = 3
 still stands in front of the two."""
 
 
+_LOST: Final = 0.01
+"""Of the day: the share of it that a server may have less than what was frozen of it."""
+
+
 class DayInputs:
     """What the inputs hold of each day.
 
     Args:
         settings: where they are.
         locked: a lock by name, of all processes of this machine.
+        frozen_coverage: the coverage that a day's newest archive says it has; None for a day that is not frozen.
     """
 
-    def __init__(self, settings: Settings, locked: Callable[[str], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        locked: Callable[[str], AbstractContextManager[None]],
+        frozen_coverage: Callable[[date], float | None],
+    ) -> None:
         self._settings = settings
         self._locked = locked
+        self._frozen_coverage = frozen_coverage
         self._readings: dict[Hashable, DayTelemetry] = {}
         self._cut_from: dict[date, tuple[Hashable, Hashable]] = {}
         self._slices: dict[date, tuple[DaySlice, Hashable]] = {}
 
     def cut(self, day: date) -> DaySlice:
-        """Cut the day out of every input, anew."""
+        """Cut the day out of every input, anew.
+
+        Raises:
+            LumenError: if an input cannot be read; also if a server no longer has the day, or less than what was frozen
+                of it.
+        """
         found = self._cut(day, self._folder(day))
         self._slices = {day: (found, _marks(found))}
         return found
@@ -59,18 +77,18 @@ class DayInputs:
         """Remove the day's slice: once frozen, the archive has it, and the inputs can be cut again."""
         folder = self._folder(day)
         shutil.rmtree(folder, ignore_errors=True)
-        for path in (f"{folder}.json", f"{folder}.lumen.yaml"):
+        for path in (f"{folder}.json", f"{folder}.lumen.yaml", f"{folder}.grafana.json"):
             Path(path).unlink(missing_ok=True)
 
     def describe(self, day: date) -> tuple[InputSlice, ...]:
-        """What cutting the day now would give, written nowhere."""
+        """What cutting the day now would give, written nowhere. No server is asked: its telemetry is left out."""
         self._ensure_sample()
-        return telemetry.describe_day(self._settings.data_root, day, **self._sources)
+        return telemetry.describe_day(self._root, day, **{**self._sources, "telemetry_path": self._file})
 
     def read(self, day_slice: DaySlice) -> DayTelemetry:
         """What a day's slice holds. The last ``_REMEMBERED`` that were read are remembered by their digests."""
         key = _reading_key(day_slice.day, day_slice.inputs)
-        found = self._readings.pop(key, None) or telemetry.read_day(day_slice)
+        found = self._readings.pop(key, None) or telemetry.read_day(day_slice, timestamp=self._sources["timestamp"])
         self._readings[key] = found
         while len(self._readings) > _REMEMBERED:
             del self._readings[next(iter(self._readings))]
@@ -94,13 +112,16 @@ class DayInputs:
         return before_by_telemetry(self.read_day_before(day), configuration)
 
     def read_day_before(self, day: date) -> DayTelemetry:
-        """The telemetry of the day before ``day``, from the inputs, leaving nothing behind."""
+        """The telemetry of the day before ``day``, from the inputs, leaving nothing behind.
+
+        Without rows where a server no longer has that day.
+        """
         before = day - timedelta(days=1)
         if known := self._known_reading(before):
             return known
         self._settings.slices_folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=self._settings.slices_folder) as folder:
-            return self.read(self._cut(before, Path(folder) / before.isoformat()))
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._settings.slices_folder) as folder:
+            return self.read(self._cut(before, Path(folder) / before.isoformat(), required=False))
 
     def _known_reading(self, day: date) -> DayTelemetry | None:
         """What was read of a day, if its inputs are what they were then."""
@@ -111,35 +132,84 @@ class DayInputs:
             key = _reading_key(day, self.describe(day))
         return self._readings.get(key)
 
-    def _cut(self, day: date, folder: Path) -> DaySlice:
+    def _cut(self, day: date, folder: Path, *, required: bool = True) -> DaySlice:
         self._ensure_sample()
+        self._settings.slices_folder.mkdir(parents=True, exist_ok=True)
         remove_left_over(self._settings.slices_folder)
         mark = self._mark()
-        found = telemetry.cut_day(self._settings.data_root, day, folder, **self._sources)
+        with self._asked(day, required=required) as root:
+            found = telemetry.cut_day(root, day, folder, **self._sources)
         self._cut_from[day] = (mark, _reading_key(day, found.inputs))
         while len(self._cut_from) > _REMEMBERED:
             del self._cut_from[next(iter(self._cut_from))]
         return found
 
+    @contextmanager
+    def _asked(self, day: date, *, required: bool) -> Iterator[DataRoot]:
+        """The inputs, with what a server was asked for of the day."""
+        if self._prometheus is None:
+            yield self._root
+            return
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._settings.slices_folder) as folder:
+            file = Path(folder) / "telemetry.csv"
+            coverage = self._prometheus.write_day(day, file)
+            if required:
+                self._require_kept(self._prometheus, day, coverage)
+            yield WithFile(self._root, self._sources["telemetry_path"], file)
+
+    def _require_kept(self, server: Prometheus, day: date, coverage: float) -> None:
+        """Refuse a day that the server has forgotten: good rows are never replaced by fewer ones."""
+        frozen = self._frozen_coverage(day)
+        if frozen is not None and coverage < frozen - (_LOST if coverage else 0):
+            cause = f"it has {coverage:.1%} of the day now, and {frozen:.1%} of it is frozen, which stays as it is"
+        elif coverage == 0 and not server.was_there(day):
+            cause = "it has nothing of the day, not even of other targets (`up`): it forgot it, or did not run"
+        else:
+            return
+        raise PermanentError(
+            action="read telemetry from",
+            subject=f"{server.shown} for {day}",
+            cause=cause,
+            error_class="missing",
+            hint="see how long it keeps data (--storage.tsdb.retention.time), and docs/sources.md for what is possible",
+        )
+
+    @cached_property
+    def _root(self) -> DataRoot:
+        return telemetry.open_root(self._settings.data_root, self._settings.configuration.sources.links)
+
+    @cached_property
+    def _prometheus(self) -> Prometheus | None:
+        source = self._settings.configuration.sources.telemetry
+        return Prometheus(source, self._settings.prometheus) if isinstance(source, PrometheusTelemetry) else None
+
     def _mark(self) -> Hashable:
-        sources = self._settings.configuration.sources
-        names = input_names(self._settings.data_root, sources.telemetry.path, sources.extra)
-        return inputs_mark(self._settings.data_root, names)
+        names = input_names(self._root, self._file, self._settings.configuration.sources.extra)
+        return inputs_mark(self._root, names)
+
+    @property
+    def _file(self) -> str | None:
+        """The telemetry where it is a file, and None where a server has it."""
+        return self._sources["telemetry_path"] if self._prometheus is None else None
 
     @property
     def _sources(self) -> dict[str, Any]:
         sources = self._settings.configuration.sources
-        return {"telemetry_path": sources.telemetry.path, "extra": sources.extra, "links": sources.links}
+        return {
+            "telemetry_path": sources.telemetry.path,
+            "extra": sources.extra,
+            "timestamp": sources.telemetry.timestamp,
+        }
 
     def _folder(self, day: date) -> Path:
         return self._settings.slices_folder / day.isoformat()
 
     def _ensure_sample(self) -> None:
-        sources = self._settings.configuration.sources
-        if self._settings.sample:
+        sources, root = self._settings.configuration.sources, self._settings.data_root
+        if self._settings.sample and isinstance(root, Path):
             with self._locked("sample"):
                 telemetry.ensure_sample(
-                    self._settings.data_root,
+                    root,
                     last_day=yesterday(),
                     days=SAMPLE_DAYS,
                     rate_hz=sources.telemetry.rate_hz,

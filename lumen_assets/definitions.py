@@ -9,7 +9,9 @@ from lumen_assets.defs.archive import archive_asset
 from lumen_assets.defs.attestation import attestation_asset
 from lumen_assets.defs.catch_up import catch_up_sensor, heal_sensor
 from lumen_assets.defs.checks import copies_check, freshness
+from lumen_assets.defs.distribution import distribution_asset
 from lumen_assets.defs.drill import drill_age_check, drill_asset, drill_job, drill_schedule
+from lumen_assets.defs.grafana import grafana_asset
 from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
 from lumen_assets.defs.late_data import late_data_check, late_data_job, late_data_schedule
@@ -53,11 +55,13 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             telemetry_asset(partitions),
-            report_asset(partitions),
+            grafana_asset(partitions),
+            report_asset(partitions, pictures=workspace.settings.grafana is not None),
             report_pdf_asset(partitions),
             archive_asset(partitions),
             *(replica_asset(partitions, name, kind, dry_run=dry_run) for name, kind in destinations.items()),
             *(verification_asset(partitions, name, kind) for name, kind in destinations.items()),
+            distribution_asset(partitions),
             drill_asset(),
             period_asset("week", configuration),
             period_asset("month", configuration),

@@ -15,6 +15,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from lumen_assets.settings.sources import PROMETHEUS_SLICE
 from lumen_assets.state import StateDatabase
 from lumen_assets.telemetry import InputSlice
 
@@ -53,8 +54,12 @@ class FrozenFrom:
 
 
 def inputs_of(inputs: Iterable[InputSlice]) -> dict[str, str]:
-    """SHA-256 by name of what is cut by day; files that are frozen as a whole change on every day."""
-    return {item.name: item.sha256 if item.present else "" for item in inputs if item.by_day}
+    """SHA-256 by name of what is cut by day; files that are frozen as a whole change on every day.
+
+    Without what a Prometheus was asked for: it is not asked again, as it forgets.
+    """
+    compared = (item for item in inputs if item.by_day and item.name != PROMETHEUS_SLICE)
+    return {item.name: item.sha256 if item.present else "" for item in compared}
 
 
 def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

@@ -27,9 +27,12 @@ from lumen_assets.alerting.messages import Channel
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
+from lumen_assets.archive.layout import revisions_named
 from lumen_assets.archive.snapshot import frozen_report
 from lumen_assets.day_inputs import DayInputs
+from lumen_assets.day_pictures import DayPictures
 from lumen_assets.days import day_of, days_between, yesterday
+from lumen_assets.distribution import Delivery, DeliveryLedger, distribute
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
 from lumen_assets.late_data import FrozenInputs, days_to_look_at, inputs_of
 from lumen_assets.replication import Store
@@ -40,7 +43,7 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.report.model import PastDay
-from lumen_assets.report.numbers import NumbersLedger, history_kept
+from lumen_assets.report.numbers import NumbersLedger, frozen_coverage, history_kept
 from lumen_assets.settings import Settings
 from lumen_assets.state import postgres_url
 from lumen_assets.telemetry import InputSlice
@@ -83,7 +86,8 @@ class Workspace:
         self._manifests: dict[tuple[date, int], Manifest] = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._cleaner = Cleaner(())
-        self.inputs = DayInputs(settings, self.locked)
+        self.inputs = DayInputs(settings, self.locked, self._frozen_coverage)
+        self.pictures = DayPictures(settings, self.newest_known, lambda: self.keyring)
         self._key_fits = False
 
     @property
@@ -236,6 +240,22 @@ class Workspace:
         """The verdicts so far."""
         return VerdictLedger(self._state("verification/verdicts.sqlite"))
 
+    @cached_property
+    def deliveries(self) -> DeliveryLedger:
+        """What became of reports on their way to people and folders."""
+        return DeliveryLedger(self._state("distribution/deliveries.sqlite"))
+
+    def distribute(self, day: date, *, mails: bool, again: bool) -> Sequence[Delivery]:
+        """Give the report of the day's newest revision to all who are to have it; see ``distribution.distribute``.
+
+        Raises:
+            LumenError: of the archive or the ledger.
+        """
+        settings, scratch = self.settings, self.settings.home / "distribution"
+        stores = self.stores if settings.configuration.distribution.folder else {}
+        frozen, ledger = self.frozen_day(day), self.deliveries
+        return distribute(frozen, self.keyring, settings, stores, ledger, scratch, mails=mails, again=again)
+
     def _state(self, file: str) -> Path | sa.URL:
         """Where something is remembered: a file under ``LUMEN_HOME``, or ``LUMEN_STATE_URL`` for several machines."""
         url = self.settings.state_url
@@ -280,6 +300,19 @@ class Workspace:
                 hint=f"`lumen daily --day {day}` makes it",
             )
         return frozen
+
+    def newest_known(self, day: date) -> FrozenDay | None:
+        """The newest revision of the day, as ``frozen_day``; None where nothing here knows of one: no place is asked.
+
+        Raises:
+            LumenError: if what lies here cannot be used.
+        """
+        here = revisions_named(self.settings.archive_folder, day)
+        if not here and not self.ledger.proven(day) and day not in self.ledger.seen():
+            return None
+        if not self.has_newest(day):
+            self.bring_newest(day)
+        return archive.newest(self.settings.archive_folder, day, self.keyring)
 
     def has_newest(self, day: date) -> bool:
         """Whether the day is frozen here, and no other machine is known to have frozen a newer revision."""
@@ -388,6 +421,15 @@ class Workspace:
             return None
         another = held.archive.sha256 != manifest.archive.sha256
         return another and held.content.digest == manifest.content.digest
+
+    def _frozen_coverage(self, day: date) -> float | None:
+        """What the newest revision of a day, here or brought here, says of its coverage; None if there is none."""
+        if self.settings.archive_key is None and not self.key_file.exists():
+            return None
+        if not self.has_newest(day):
+            self.bring_newest(day)
+        frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+        return None if frozen is None else frozen_coverage(frozen_report(frozen, self.keyring))
 
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:

@@ -193,3 +193,21 @@ def test_a_bad_line_of_a_ledger_is_counted_and_left_out(bare: Installation, name
     (item,) = [item for item in report["inputs"] if item["name"] == name]
     assert sum(item["rejected"].values()) == 1, item
     assert item["rows"] == 0
+
+
+def test_any_csv_gets_a_report_whatever_its_first_column_is_called(bare: Installation) -> None:
+    settings = bare.root / "lumen.yaml"
+    signals = "signals: {boiler_c: {label: {ko: 보일러, en: boiler}, unit: °C, target: {min: 60, max: 80}}}\n"
+    settings.write_text(settings.read_text().replace("rate_hz: 1", "rate_hz: 1, timestamp: Time") + signals)
+    rows = [row(second, f"{60 + second % 21},pump,{second}") for second in range(100)]
+    write(bare, "\n".join(["time,boiler_c,what,ts", *rows[:50], "time,boiler_c,what,ts", *rows[50:], ""]))
+    report, text = report_only(bare)
+    assert [(signal["name"], signal["values"]["count"]) for signal in report["signals"]] == [
+        ("boiler_c", 100),
+        ("ts_2", 100),
+    ]
+    assert (report["signals"][0]["share_on_target"], "보일러" in text) == (1.0, True)
+    assert telemetry_input(report)["rejected"] == {"repeated_header": 1}
+    write(bare, f"ts,a\n{row(0, '1')}\n")
+    failed = run(bare, "--until", "report", exit_code=1)
+    assert "no header line whose first column is Time" in failed["failures"]["telemetry"]

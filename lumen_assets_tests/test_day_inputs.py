@@ -16,6 +16,7 @@ from lumen_assets.report import DayReport, build_report, write_report
 from lumen_assets.report.before import DayBefore, before_by_telemetry
 from lumen_assets.telemetry import DaySlice, DayTelemetry
 from lumen_assets.telemetry.lines import SETTLED
+from lumen_assets.telemetry.roots import DataRoot
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
@@ -42,11 +43,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     told: list[str] = []
     real_read, real_describe = telemetry.read_day, telemetry.describe_day
 
-    def read_day(cut: DaySlice) -> DayTelemetry:
+    def read_day(cut: DaySlice, **options) -> DayTelemetry:
         told.append(f"read {cut.day}")
-        return real_read(cut)
+        return real_read(cut, **options)
 
-    def describe_day(root: Path, day, **options):
+    def describe_day(root: DataRoot, day, **options):
         told.append(f"described {day}")
         return real_describe(root, day, **options)
 

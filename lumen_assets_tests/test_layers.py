@@ -11,6 +11,7 @@ import lumen_assets
 
 ROOT = Path(lumen_assets.__file__).parent
 DOMAIN = ["telemetry", "report", "archive", "replication", "verification", "alerting", "health", "retention"]
+DOMAIN += ["grafana", "distribution"]
 MODULES = sorted(path for package in DOMAIN for path in (ROOT / package).rglob("*.py"))
 
 

@@ -5,9 +5,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from lumen_assets.errors import SettingsError
-from lumen_assets.settings import Configuration, LocalDestination, default_configuration_text, load_settings
+from lumen_assets.settings import (
+    Configuration,
+    CsvTelemetry,
+    LocalDestination,
+    default_configuration_text,
+    load_settings,
+)
+
+PROMETHEUS = "{type: prometheus, url: 'http://h', queries: {a: b}"
+"""Settings of a Prometheus, without the closing brace."""
 
 
 def write(folder: Path, text: str) -> Path:
@@ -69,11 +79,26 @@ def test_lumen_config_wins_over_the_working_folder(tmp_path: Path) -> None:
         ("timezone: Europe/Berlin", "timezone: input should be 'Asia/Seoul'"),
         ("destinations: {}", "destinations: at least one destination"),
         ("destinations: {archive: {type: local, path: x}}", "the local archive has this name"),
-        ("destinations: {c: {type: s3, bucket: abc, endpoint_url: ''}}", "must be http://HOST"),
+        ("destinations: {c: {type: s3, bucket: abc, endpoint_url: ''}}", "destinations.c.endpoint_url: must be http"),
         ("destinations: {c: {type: s3, bucket: abc, endpoint_url: 'http://u:canary@h'}}", "without a user or password"),
         ("destinations: {A-B: {type: local, path: x}}", "a name is made of a-z, 0-9 and _"),
         ("destinations: {a: {type: ftp, path: x}, b: {type: local, path: y}}", "destinations.a.type"),
         ("sources: {telemetry: {path: ../x.csv}}", "sources.telemetry.path: must be a path under LUMEN_DATA_ROOT"),
+        ("sources: {telemetry: {type: kafka}}", "sources.telemetry.type: there is no such type"),
+        ("sources: {telemetry: {type: prometheus}}", "sources.telemetry.url: is needed"),
+        (f"sources: {{telemetry: {PROMETHEUS}, path: x}}}}", "sources.telemetry.path: there is no such setting"),
+        (f"sources: {{telemetry: {PROMETHEUS}, step: 15}}}}", "sources.telemetry.step: input should be a valid string"),
+        (f"sources: {{telemetry: {PROMETHEUS}, step: 2h}}}}", "sources.telemetry.step: must be a duration from 100ms"),
+        (f"sources: {{telemetry: {PROMETHEUS}, ca_file: none.pem}}}}", "sources.telemetry.ca_file: none.pem is not"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h:x', queries: {a: b}}}", "url: must be http://HOST"),
+        (
+            "sources: {telemetry: {type: prometheus, url: 'http://u:canary@h', queries: {a: b}}}",
+            "sources.telemetry.url: must be without a user or password",
+        ),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {}}}", "queries: at least one is needed"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {'a,b': c}}}", "'a,b': a signal's name"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {ts: c}}}", "'ts': a signal's name"),
+        ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {a: ' '}}}", "a: there is no expression"),
         ("signals: {x: {label: {ko: 엑스, en: x}, target: {}}}", "signals.x.target: needs min, max or both"),
         ("signals: {x: {label: {ko: 엑스, en: x}, target: {min: 2, max: 1}}}", "min must be below max"),
         ("start_date: soon", "start_date: "),
@@ -263,3 +288,118 @@ def test_content_configuration_keeps_the_order_of_signals_and_is_a_configuration
     again = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
     assert list(again.configuration.signals) == ["b", "a"]
     assert again.content_configuration == frozen
+
+
+GRAFANA = {
+    "GRAFANA_BASE": "https://g.example/grafana/",
+    "GRAFANA_TOKEN": "canary-tok",
+    "GRAFANA_DASHBOARD_UID": "aB_1-x",
+}
+
+
+def test_grafana(tmp_path: Path) -> None:
+    grafana = load_settings({**GRAFANA, "GRAFANA_PANEL_IDS": "2, panel-4"}, tmp_path).grafana
+    assert grafana is not None
+    assert (grafana.base, grafana.uid, grafana.slug) == ("https://g.example/grafana", "aB_1-x", "aB_1-x")
+    assert grafana.panels == ("2", "panel-4")
+    assert "canary" not in repr(grafana)
+    assert load_settings(GRAFANA, tmp_path).grafana.panels == ()  # type: ignore[union-attr]
+    without = {name: value for name, value in GRAFANA.items() if name != "GRAFANA_BASE"}
+    settings = load_settings(without, tmp_path)
+    assert settings.grafana is None
+    assert "canary-tok" in {secret.get_secret_value() for secret in settings.secrets}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"GRAFANA_BASE": "grafana.example"}, "GRAFANA_BASE: it is not an address"),
+        ({"GRAFANA_BASE": "https://u:canary@g.example"}, "GRAFANA_BASE: it must be without user, password"),
+        ({"GRAFANA_BASE": "https://g.example/d/x?orgId=1"}, "GRAFANA_BASE: it must be without user, password"),
+        ({"GRAFANA_TOKEN": ""}, "GRAFANA_TOKEN: is needed where GRAFANA_BASE is set"),
+        ({"GRAFANA_DASHBOARD_UID": ""}, "GRAFANA_DASHBOARD_UID: is needed where GRAFANA_BASE is set"),
+        ({"GRAFANA_DASHBOARD_UID": "a/../b"}, "GRAFANA_DASHBOARD_UID: may have letters, digits"),
+        ({"GRAFANA_DASHBOARD_SLUG": "a?b"}, "GRAFANA_DASHBOARD_SLUG: may have letters, digits"),
+        ({"GRAFANA_PANEL_IDS": "2&x=1"}, "GRAFANA_PANEL_IDS: may have letters, digits"),
+        ({"GRAFANA_PANEL_IDS": "2 2"}, "GRAFANA_PANEL_IDS: a panel stands there twice"),
+    ],
+)
+def test_a_wrong_grafana_stops_at_start(tmp_path: Path, more: dict[str, str], message: str) -> None:
+    found = problems({**GRAFANA, **more}, tmp_path)
+    assert any(problem.startswith(message) for problem in found)
+    assert "canary" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{folder: /reports}", "distribution.folder: must be a relative path"),
+        ("{folder: a/../b}", "distribution.folder: must be a relative path"),
+        ("{folder: .tmp-x}", "distribution.folder: must be a relative path"),
+        ("{folder: ''}", "distribution.folder: must be a relative path"),
+        ("{folder: 2026-03-09/x}", "distribution.folder: must not begin with a day"),
+        ("{mail: {to: [me@example.org, ME@example.org]}}", "distribution.mail.to: an address stands there twice"),
+        ("{mail: {to: [me@example.org]}}", "SMTP_HOST: distribution.mail.to has addresses but no server is set"),
+    ],
+)
+def test_a_wrong_distribution_stops_at_start(tmp_path: Path, text: str, message: str) -> None:
+    (problem,) = problems({}, write(tmp_path, f"distribution: {text}"))
+    assert problem.startswith(message)
+
+
+def test_distribution_and_looks_of_pictures_shape_no_content(tmp_path: Path) -> None:
+    plain = load_settings({}, tmp_path).content_configuration
+    write(tmp_path, "distribution: {folder: reports/of/days}\nreport: {grafana: {width: 800}}")
+    settings = load_settings({}, tmp_path)
+    assert settings.configuration.distribution.folder == "reports/of/days"
+    assert settings.content_configuration == plain
+
+
+def test_telemetry_from_a_server_needs_no_data_root_and_is_frozen_as_the_file_that_it_becomes(tmp_path: Path) -> None:
+    write(tmp_path, f"sources: {{s3: {{region: r}}, telemetry: {PROMETHEUS}, step: 1m}}}}")
+    settings = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
+    assert (settings.sample, settings.data_root) == (False, Path("/a/inputs"))
+    frozen = settings.content_configuration
+    write(tmp_path, frozen)
+    again = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
+    assert again.content_configuration == frozen
+    assert again.configuration.sources.telemetry == CsvTelemetry(path="logs/prometheus.csv", rate_hz=1 / 60)
+    assert "http" not in frozen
+    assert "region" not in frozen
+
+
+def test_what_was_frozen_before_a_setting_was_there_stays_the_same(tmp_path: Path) -> None:
+    settings = load_settings({"LUMEN_HOME": "/a"}, tmp_path)
+    telemetry = yaml.safe_load(settings.content_configuration)["sources"]
+    assert telemetry.keys() == {"telemetry", "extra"}
+    assert telemetry["telemetry"].keys() == {"type", "path", "rate_hz", "min_coverage"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"PROMETHEUS_USER": "u"}, "PROMETHEUS_PASSWORD: is needed where PROMETHEUS_USER is set"),
+        ({"PROMETHEUS_PASSWORD": "canary"}, "PROMETHEUS_USER: is needed where PROMETHEUS_PASSWORD is set"),
+        (
+            {"PROMETHEUS_TOKEN": "canary", "PROMETHEUS_USER": "u", "PROMETHEUS_PASSWORD": "canary"},
+            "PROMETHEUS_TOKEN: is set, and PROMETHEUS_USER too",
+        ),
+    ],
+)
+def test_half_a_login_or_two_are_named(tmp_path: Path, given: dict[str, str], expected: str) -> None:
+    write(tmp_path, f"sources: {{telemetry: {PROMETHEUS}}}}}")
+    [problem] = problems(given, tmp_path)
+    assert problem.startswith(expected)
+    assert "canary" not in problem
+
+
+def test_a_login_is_sent_as_it_should_be_and_known_as_a_secret(tmp_path: Path) -> None:
+    write(tmp_path, f"sources: {{telemetry: {PROMETHEUS}}}}}")
+    (tmp_path / "token").write_text("canary-5ecre7\n")
+    by_token = load_settings({"PROMETHEUS_TOKEN_FILE": str(tmp_path / "token")}, tmp_path)
+    assert by_token.prometheus.header == {"Authorization": "Bearer canary-5ecre7"}
+    assert SecretStr("canary-5ecre7") in by_token.secrets
+    by_password = load_settings({"PROMETHEUS_USER": "Aladdin", "PROMETHEUS_PASSWORD": "open sesame"}, tmp_path)
+    assert by_password.prometheus.header == {"Authorization": "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}  # RFC 2617
+    assert load_settings({}, tmp_path).prometheus.header == {}
+    assert "sesame" not in repr(by_password)

@@ -64,8 +64,9 @@ def page() -> str:
 def _section(title: str, prefix: str, section: type[Section], words: str = "") -> Iterator[str]:
     """A heading, the section's own words, a table of its settings, then the sections in it."""
     yield f"\n## {title}\n\n{' '.join((section.__doc__ or '').split())}{words}\n"
-    simple = {name: field for name, field in section.model_fields.items() if not list(_inner(field.annotation))}
-    nested = {name: field for name, field in section.model_fields.items() if name not in simple}
+    fields = dict(sorted(section.model_fields.items(), key=lambda item: (item[0] != "type", not item[1].is_required())))
+    simple = {name: field for name, field in fields.items() if not list(_inner(field.annotation))}
+    nested = {name: field for name, field in fields.items() if name not in simple}
     if simple:
         yield "\n| setting | value | default | meaning |\n|---|---|---|---|\n"
     for name, field in simple.items():
@@ -112,6 +113,8 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         annotation, metadata = arguments[0], [*metadata, *arguments[1:]]
     if origin in (Union, types.UnionType):
         return "; or ".join("none" if item is type(None) else _kind(item, metadata) for item in arguments)
+    if origin is dict:
+        return f"{_kind(arguments[1], [])} by name"
     if origin is tuple:
         return f"list of {_kind(arguments[0], [])}"
     if any(getattr(item, "pattern", None) == TIME_OF_DAY for item in metadata):

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from lumen_assets.alerting.events import Severity, State
-from lumen_assets.alerting.http import Limits, Receiver, send
 from lumen_assets.alerting.messages import Message
 from lumen_assets.errors import PermanentError
+from lumen_assets.http import Limits, Receiver, send
 
 SERVICE: Final = "lumen"
 

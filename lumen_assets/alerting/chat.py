@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from lumen_assets.alerting import chat_sender
 from lumen_assets.alerting.events import State
-from lumen_assets.alerting.http import Receiver, refusal
 from lumen_assets.alerting.messages import Message
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.http import Receiver, refusal
 
 LONGEST_TEXT: Final = 8000
 """Characters of a message; services that take less get less."""

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lumen_assets.alerting.http import Limits, Receiver, named, send
 from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.http import Limits, Receiver, named, send
 
 WAITS: Final = (0.0, 1.0, 3.0)
 """Seconds before each try."""

@@ -17,8 +17,8 @@ from typing import Any, Final
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from lumen_assets.alerting.http import Limits, Receiver, send
 from lumen_assets.alerting.messages import Message
+from lumen_assets.http import Limits, Receiver, send
 
 TYPE: Final = "lumen.alert"
 

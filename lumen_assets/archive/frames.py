@@ -21,7 +21,7 @@ _DECOMPRESSING: Final = 2
 """Threads; each is about as fast as the one that hashes what they give."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """Where a frame lies. Frames follow one another without gaps in both streams.
 

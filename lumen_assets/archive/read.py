@@ -11,7 +11,7 @@ from lumen_assets.archive import bag
 from lumen_assets.archive.frames import FrameReader, decompressing_threads
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import Collisions, path_problem
-from lumen_assets.archive.stage import Stage
+from lumen_assets.archive.stage import Stage, keep_freed_memory
 from lumen_assets.archive.stream import DecryptingReader, Progress, ReadableStream, fail
 from lumen_assets.archive.tail import Place, TailIndex, check_tail
 from lumen_assets.archive.tar import Member, padding, read_member
@@ -103,6 +103,7 @@ def unpack(
     """As ``verify_stream``, handing every member to ``unpacking`` on the way."""
     source = _Watched(stream, progress) if progress else stream
     plain = DecryptingReader(source, key, associated_data, name)
+    keep_freed_memory()
     with decompressing_threads() as decompressing, Stage[None](1, limit=3) as hashing:
         frames = FrameReader(plain, decompressing, name)
         reader = _BagReader(frames, unpacking, hashing, name)

@@ -13,7 +13,8 @@ from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.manifest import associated_data
 from lumen_assets.archive.ranged import FileRange, extract_paths
 from lumen_assets.errors import PermanentError
-from lumen_assets.report.model import DayReport
+from lumen_assets.report.model import DayReport, Picture
+from lumen_assets.report.writing import FIGURES, picture_bytes
 from lumen_assets.telemetry.model import DaySlice
 
 REPORTS: Final = "controls/reports"
@@ -27,6 +28,7 @@ def snapshot_payload(
     inputs: Sequence[str],
     reports_folder: Path,
     configuration: Path,
+    pictures: Sequence[Picture] = (),
 ) -> Mapping[str, Path]:
     """Where each file of the day's snapshot lies now, by its path in the archive's payload.
 
@@ -35,9 +37,11 @@ def snapshot_payload(
         inputs: the names of the inputs that are present.
         reports_folder: holds the day's report, PDF and figures.
         configuration: the effective configuration as a file.
+        pictures: those that the report names; they lie with the figures.
 
     Raises:
-        PermanentError: if the report or the PDF is not there, or an input has the name of a file of the day's own.
+        PermanentError: if the report, the PDF or a picture is not there, or an input has the name of a file of the
+            day's own.
     """
     payload: dict[str, Path] = {}
     report = f"report_{day.isoformat()}"
@@ -55,8 +59,11 @@ def snapshot_payload(
     pdf, model = (reports_folder / f"{report}{suffix}" for suffix in (".pdf", ".json"))
     if pdf.stat().st_mtime_ns < model.stat().st_mtime_ns:
         raise _materialize_first(day, "the PDF is older than the report")
-    for figure in sorted((reports_folder / "assets").glob(f"{report}_*")):
-        payload[f"{REPORTS}/assets/{figure.name}"] = figure
+    for figure in sorted((reports_folder / FIGURES).glob(f"{report}_*")):
+        payload[f"{REPORTS}/{FIGURES}/{figure.name}"] = figure
+    for picture in pictures:
+        picture_bytes(reports_folder / FIGURES, picture)  # raises where it is not the report's
+        payload[f"{REPORTS}/{FIGURES}/{picture.file}"] = reports_folder / FIGURES / picture.file
     payload[CONFIGURATION] = configuration
     taken = sorted(payload.keys() & set(inputs))
     if taken:

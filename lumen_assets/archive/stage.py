@@ -29,7 +29,6 @@ class Stage(Generic[_Result]):
     """
 
     def __init__(self, threads: int, *, limit: int) -> None:
-        _keep_freed_memory()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="archive")
         self._calls: deque[Future[_Result]] = deque()
         self._limit = limit
@@ -70,10 +69,10 @@ class Stage(Generic[_Result]):
         self._pool.shutdown(cancel_futures=True)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep what is freed of a size like ours, not give it back and be given it anew every time.
 
     GNU's raises its thresholds to the largest block that was freed (mallopt(3), "dynamic mmap threshold"); that saves
-    every seventh second of processor in reading an archive. Elsewhere it does nothing.
+    every seventh second of processor in reading an archive, and little in making one. Elsewhere it does nothing.
     """
     bytearray(_KEPT)

@@ -77,7 +77,7 @@ def tail_bytes(index: TailIndex, offset: int) -> bytes:
             error_class="input",
             hint="make several archives",
         )
-    packed = zstandard.ZstdCompressor(level=9, write_checksum=True, write_content_size=True).compress(plain)
+    packed = zstandard.ZstdCompressor(level=1, write_checksum=True, write_content_size=True).compress(plain)
     footer = FOOTER.pack(offset, len(packed), len(plain), _MARK)
     return _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size) + packed + footer
 

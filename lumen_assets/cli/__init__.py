@@ -37,6 +37,7 @@ def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
         "restore": "restore",
         "retention": "retention",
         "retry": "retry",
+        "send": "send",
         "status": "status",
         "ui": "ui",
         "verify": "verify",

@@ -117,6 +117,7 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
     made = outcome.materialized
     attestation = made.get("attestation")
     archive = made.get("archive")
+    distribution = made.get("distribution")
     return {
         "ok": outcome.ok,
         "day": outcome.day.isoformat(),
@@ -129,6 +130,7 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
         },
         "replicas": _replicas(outcome, settings),
         "attestation": attestation and {key: attestation[key] for key in ("good", "required", "destinations", "ok")},
+        "distribution": distribution and {key: distribution[key] for key in ("revision", "sent", "to")},
         "dry_run": settings.configuration.dry_run,
         "withheld": outcome.withheld,
         "failures": outcome.failures,
@@ -166,6 +168,8 @@ def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
         found = made["attestation"]
         colour = "green" if found["ok"] else "red"
         line("attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)")
+    if "distribution" in made:
+        line("report sent", f"r{made['distribution']['revision']} to {made['distribution']['to']}")
     for channel, what in outcome.told.items():
         line(f"alerts {channel}", what)
     for asset, cause in outcome.failures.items():

@@ -14,7 +14,7 @@ from rich.table import Table
 from lumen_assets.cli.running import DAY, json_option, print_json
 from lumen_assets.cli.serving import ADDRESS, serve_page
 from lumen_assets.days import yesterday
-from lumen_assets.settings import load_settings
+from lumen_assets.settings import CsvTelemetry, load_settings
 
 EXPORTER: Final = "127.0.0.1:9108"
 """Where the gateway's exporter of a Lumen installation usually listens."""
@@ -48,15 +48,17 @@ def demo(
     """
     from lumen_assets.telemetry.exporter import exporter_page
     from lumen_assets.telemetry.model import SAMPLE_MARK
-    from lumen_assets.telemetry.sample import write_sample  # polars takes a while, and --help needs none
+    from lumen_assets.telemetry.sample import DEFAULT_PATH, write_sample  # polars takes a while, and --help needs none
 
     settings = load_settings(inputs_exist=False)
     source = settings.configuration.sources.telemetry
-    root = (folder or settings.data_root).absolute()
+    path = source.path if isinstance(source, CsvTelemetry) else DEFAULT_PATH
+    place = folder or settings.data_root
+    if not isinstance(place, Path):
+        raise click.UsageError("sample data is written to folders: give one with --to")
+    root = place.absolute()
     last_day = last_day or yesterday()
-    written = write_sample(
-        root, last_day=last_day, days=days, rate_hz=rate or source.rate_hz, telemetry_path=source.path
-    )
+    written = write_sample(root, last_day=last_day, days=days, rate_hz=rate or source.rate_hz, telemetry_path=path)
     files = {path.relative_to(root).as_posix(): path.stat().st_size for path in sorted(root.rglob("*.*"))}
     if as_json:
         print_json(
@@ -65,7 +67,7 @@ def demo(
     else:
         _print(root, written, files, SAMPLE_MARK)
     if exporter:
-        serve_page(exporter, lambda: exporter_page(root, source.path), f"exporter of {SAMPLE_MARK}")
+        serve_page(exporter, lambda: exporter_page(root, path), f"exporter of {SAMPLE_MARK}")
 
 
 def _print(root: Path, written: Sequence[date], files: Mapping[str, int], mark: str) -> None:

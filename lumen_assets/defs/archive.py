@@ -49,6 +49,7 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
                     inputs=[item.name for item in day_slice.inputs if item.present],
                     reports_folder=settings.reports_folder,
                     configuration=configuration,
+                    pictures=report.grafana.pictures,
                 ),
                 day=day,
                 archive_folder=settings.archive_folder,

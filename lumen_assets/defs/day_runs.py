@@ -74,12 +74,12 @@ class DayRunner:
             until: the last of ``STEPS`` to run; None: all, and the attestation.
         """
         settings = self._workspace.settings
-        started = datetime.now(UTC)
+        started, frozen = datetime.now(UTC), (settings.archive_folder / day.isoformat()).exists()
         self.runs = {}
         events = self._run_job("daily", day, _selection(settings, until) if until else None)
         attests = until is None and not settings.configuration.dry_run  # which has no replicas to count
         if attests and not came_to_attestation(events):
-            if (settings.archive_folder / day.isoformat()).exists():
+            if frozen or "archive" in _made_and_failed(events)[0]:
                 events += self._run_job("attest", day)
             else:
                 self._workspace.ping(day, "fail")  # there is nothing to attest, and that is a failure already
@@ -88,7 +88,25 @@ class DayRunner:
         materialized, failures = _made_and_failed(events)
         return Outcome(day, self.runs, materialized, failures, verdicts, withheld=withheld_in(events))
 
-    def _run_job(self, job_name: str, day: date, selection: list[dg.AssetKey] | None = None) -> list[dg.DagsterEvent]:
+    def send(self, day: date, *, again: bool) -> Outcome:
+        """Distribute the report of a frozen day alone, however long ago that was, as a person asked for it.
+
+        Args:
+            day: the KST day.
+            again: whether mails that are in doubt are sent once more.
+        """
+        self.runs = {}
+        config = {"ops": {"distribution": {"config": {"old_days": True, "again": again}}}}
+        events = self._run_job("daily", day, [dg.AssetKey("distribution")], config)
+        return Outcome(day, self.runs, *_made_and_failed(events), {}, withheld=withheld_in(events))
+
+    def _run_job(
+        self,
+        job_name: str,
+        day: date,
+        selection: list[dg.AssetKey] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> list[dg.DagsterEvent]:
         run_id = self.runs[job_name] = make_new_run_id()
         if self._listener is not None:
             self._instance.add_event_listener(run_id, self._listener)
@@ -99,7 +117,7 @@ class DayRunner:
             raise_on_error=False,
             tags=self._tags,
             asset_selection=selection,
-            run_config=self._run_config,
+            run_config={**self._run_config, **(config or {})},
         )
         return list(result.all_events)
 
@@ -107,7 +125,7 @@ class DayRunner:
 def _selection(settings: Settings, until: str) -> list[dg.AssetKey]:
     destinations = list(settings.configuration.destinations)
     keys = {
-        "report": [dg.AssetKey("telemetry"), dg.AssetKey("report")],
+        "report": [dg.AssetKey(name) for name in ("telemetry", "grafana_snapshot", "report")],
         "pdf": [dg.AssetKey("report_pdf")],
         "freeze": [dg.AssetKey("archive")],
         "upload": [dg.AssetKey(["replica", name]) for name in destinations],

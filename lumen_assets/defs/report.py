@@ -13,8 +13,14 @@ from lumen_assets.defs.partitions import partition_day
 from lumen_assets.workspace import Workspace
 
 
-def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """The day's report."""
+def report_asset(partitions: dg.PartitionsDefinition[str], *, pictures: bool) -> dg.AssetsDefinition:
+    """The day's report.
+
+    Args:
+        partitions: the days.
+        pictures: whether it has to wait for Grafana's. It must not where Grafana is not configured: there
+            ``grafana_snapshot`` makes nothing, and Dagster skips whatever depends on that.
+    """
 
     @dg.asset(
         partitions_def=partitions,
@@ -22,7 +28,7 @@ def report_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         kinds={"markdown"},
         owners=["team:operators"],
         retry_policy=RETRIES,
-        deps=["telemetry"],
+        deps=["telemetry", *(["grafana_snapshot"] if pictures else [])],
         check_specs=[COVERAGE],
     )
     def report(
@@ -103,6 +109,7 @@ def _make_report(lumen: Workspace, day: date) -> tuple[domain.DayReport, domain.
         lumen.inputs.day_before(day),
         lumen.settings.configuration,
         lumen.history(day, day_slice.inputs),
+        lumen.pictures.at_hand(day),
     )
     return model, domain.write_report(model, lumen.settings.reports_folder)
 

@@ -17,6 +17,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         group_name="telemetry",
         kinds={"csv", "polars"},
         owners=["team:operators"],
+        op_tags={"dagster/priority": "1"},  # a run begins with it, as it tells the dead man's switch
         retry_policy=RETRIES,
     )
     def telemetry(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
@@ -30,7 +31,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         with translated(), lumen.working_on(day):
             day_slice = lumen.inputs.cut(day)
             reading = lumen.inputs.read(day_slice)
-            domain.require_header(reading)
+            domain.require_header(reading, timestamp=lumen.settings.configuration.sources.telemetry.timestamp)
         signals = [column for column in reading.rows.columns if column != "ts"]
         return dg.MaterializeResult(
             metadata={

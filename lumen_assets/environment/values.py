@@ -37,6 +37,16 @@ def address_problem(address: str) -> str | None:
     return None if "://" in address else "it is not an address: it must begin with a scheme and ://"
 
 
+def base_problem(address: str) -> str | None:
+    """For an address that is no secret and that paths are put behind."""
+    if not _is_http(address):
+        return "it is not an address of the form https://HOST"
+    parts = urlsplit(address)
+    if parts.username is not None or parts.query or parts.fragment:
+        return "it must be without user, password and anything behind a ? or #"
+    return None
+
+
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)

@@ -18,11 +18,14 @@ from lumen_assets.errors import SettingsError
 
 ENVIRONMENT: Final = {
     "LUMEN_CONFIG": "path of lumen.yaml (default: lumen.yaml in the working folder, else the shipped defaults)",
-    "LUMEN_DATA_ROOT": "folder with the inputs (default: sample data under LUMEN_HOME)",
+    "LUMEN_DATA_ROOT": "folder with the inputs, or s3://BUCKET/PREFIX (default: sample data under LUMEN_HOME)",
     "LUMEN_HOME": "folder for the outputs (default: lumen in the XDG data folder)",
     "DAGSTER_HOME": "folder of the Dagster instance (default: dagster in LUMEN_HOME)",
     "LUMEN_STATE_URL": "a Postgres that several machines share what they remember in (default: files in LUMEN_HOME)",
     "LUMEN_REDIS_URL": "the Redis through which Celery's workers get their runs (default: none: there are no workers)",
+    "PROMETHEUS_TOKEN": "telemetry from a Prometheus: a bearer token",
+    "PROMETHEUS_USER": "telemetry from a Prometheus: the user, for basic authentication",
+    "PROMETHEUS_PASSWORD": "telemetry from a Prometheus: its password",
     "GDRIVE_TOKEN": "Google Drive: an access token, or a service-account or refresh-token JSON",
     "DROPBOX_TOKEN": "Dropbox: an access token, or a JSON with refresh_token, app_key and app_secret",
     "LUMEN_ARCHIVE_KEY": "32 bytes in base64; several, with commas, are a keyring: the first makes new archives",
@@ -33,6 +36,11 @@ ENVIRONMENT: Final = {
     "SMTP_USER": "mail: the user; unset: no login",
     "SMTP_PASS": "mail: the password",
     "SMTP_FROM": "mail: the sender (default: SMTP_USER)",
+    "GRAFANA_BASE": "Grafana: its address, for pictures in the report (default: none are asked for)",
+    "GRAFANA_TOKEN": "Grafana: a service account's token that may view the dashboard",
+    "GRAFANA_DASHBOARD_UID": "Grafana: the dashboard, the part of its address behind /d/",
+    "GRAFANA_DASHBOARD_SLUG": "Grafana: the part behind that, which Grafana does not read (default: the uid)",
+    "GRAFANA_PANEL_IDS": "Grafana: the panels, with commas (default: the whole dashboard as one picture)",
     "LUMEN_METRICS_URL": "health check: an endpoint with metrics in the Prometheus format",
     "LUMEN_REPORT_MD": "health check: a file or folder that must exist and be fresh",
 }
@@ -43,11 +51,14 @@ SECRETS: Final = frozenset(
         "LUMEN_ARCHIVE_KEY",
         "LUMEN_STATE_URL",
         "LUMEN_REDIS_URL",
+        "PROMETHEUS_TOKEN",
+        "PROMETHEUS_PASSWORD",
         "GDRIVE_TOKEN",
         "DROPBOX_TOKEN",
         "LUMEN_ALERT_URL",
         "LUMEN_ALERT_SECRET",
         "SMTP_PASS",
+        "GRAFANA_TOKEN",
     }
 )
 """Those of them that hold a secret. An address is one where it has a password, or whoever has it may post."""

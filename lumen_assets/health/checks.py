@@ -7,10 +7,11 @@ from typing import Final
 
 from lumen_assets.environment import StoredSecret
 from lumen_assets.errors import LumenError, SettingsError
-from lumen_assets.health import machine, proofs, telling
+from lumen_assets.health import distribution, machine, proofs, telling
 from lumen_assets.health.clock import clock
 from lumen_assets.health.endpoint import metrics_endpoint
 from lumen_assets.health.findings import Check, Finding, look_at
+from lumen_assets.health.inputs import inputs
 from lumen_assets.health.proofs import Installation
 from lumen_assets.settings import Settings
 from lumen_assets.settings.alerts import Alerts
@@ -55,6 +56,7 @@ def health_checks(installation: Installation, *, ui: bool = False, underway: dat
         Check("LUMEN_HOME", lambda: machine.home(settings)),
         Check("disk", lambda: machine.disk(settings)),
         *_stored_secrets(settings),
+        Check("inputs", lambda: inputs(settings)),
         Check("archive key", lambda: proofs.archive_key(installation)),
         Check("clock", lambda: clock(settings, _now())),
         *_destinations(installation),
@@ -71,7 +73,7 @@ def doctor_checks(installation: Installation) -> list[Check]:
         Check("configuration", lambda: _configuration(settings)),
         *_stored_secrets(settings),
         Check("archive key", lambda: proofs.archive_key(installation)),
-        Check("inputs", lambda: machine.inputs(settings)),
+        Check("inputs", lambda: inputs(settings)),
         *endpoint,
         Check("LUMEN_HOME", lambda: machine.home(settings)),
         Check("disk", lambda: machine.disk(settings)),
@@ -80,6 +82,7 @@ def doctor_checks(installation: Installation) -> list[Check]:
         Check("state", lambda: proofs.state(installation)),
         *_destinations(installation),
         Check("alerts", lambda: telling.channels(settings)),
+        *_of_the_report(settings),
     ]
 
 
@@ -97,6 +100,17 @@ def _destinations(installation: Installation) -> list[Check]:
         return Check(f"destination {name}", lambda: proofs.destination(installation, name))
 
     return [check(name) for name in installation.settings.configuration.destinations]
+
+
+def _of_the_report(settings: Settings) -> list[Check]:
+    """Grafana and mail, where the report is to have the one and to go by the other."""
+    server, smtp, to = settings.grafana, settings.smtp, settings.configuration.distribution.mail.to
+    checks = []
+    if server is not None:
+        checks.append(Check("Grafana", lambda: distribution.grafana(server, _now())))
+    if smtp is not None and to:
+        checks.append(Check("report mail", lambda: distribution.mail(smtp, to)))
+    return checks
 
 
 def _stored_secrets(settings: Settings) -> list[Check]:

@@ -1,13 +1,11 @@
-"""What the machine must have: inputs, a folder to write to, room, a font, a port that answers."""
+"""What the machine must have: a folder to write to, room, a font, a port that answers."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,24 +17,6 @@ LEAST_FREE: Final = 1 << 30
 """Bytes that each disk in use should have free: some ten days of 5 Hz telemetry with their copies."""
 
 FreeBytes = Callable[[Path], int]
-
-
-def inputs(settings: Settings) -> Finding:
-    """Whether the telemetry file is there and may be read."""
-    path = settings.data_root / settings.configuration.sources.telemetry.path
-    if settings.sample:
-        return Finding("inputs", ok=True, detail=f"LUMEN_DATA_ROOT is not set: sample data under {settings.data_root}")
-    if not path.is_file():
-        return Finding(
-            "inputs",
-            ok=False,
-            detail=f"there is no {path}",
-            fix="correct LUMEN_DATA_ROOT or sources.telemetry.path",
-        )
-    if not os.access(path, os.R_OK):
-        return Finding("inputs", ok=False, detail=f"{path} may not be read", fix="give this user read access")
-    size, changed = path.stat().st_size, datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return Finding("inputs", ok=True, detail=f"{path}: {size:,} bytes, last written {changed:%Y-%m-%d %H:%M} UTC")
 
 
 def home(settings: Settings) -> Finding:

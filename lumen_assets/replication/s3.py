@@ -41,7 +41,7 @@ from lumen_assets.replication.store import (
     checked_key,
     other_content,
 )
-from lumen_assets.settings import S3Destination
+from lumen_assets.settings import S3Connection, S3Destination
 
 _log = logging.getLogger(__name__)
 
@@ -383,25 +383,29 @@ class _NoBytes:
         return b""
 
 
-def new_client(destination: S3Destination) -> Any:
-    """A boto3 client for a destination, without retries of its own: ``RetryingStore`` makes and logs them."""
+def new_client(connection: S3Connection, *, attempts: int = 1) -> Any:
+    """A boto3 client.
+
+    Args:
+        attempts: of its own at each request: one where others make them and log them, as ``RetryingStore`` does.
+    """
     import boto3  # slow to import
     from botocore.config import Config
 
     client = boto3.session.Session().client(
         "s3",
-        region_name=destination.region,
-        endpoint_url=destination.endpoint_url,
+        region_name=connection.region,
+        endpoint_url=connection.endpoint_url,
         config=Config(
             connect_timeout=10,
             read_timeout=60,
             tcp_keepalive=True,
-            retries={"total_max_attempts": 1, "mode": "standard"},
+            retries={"total_max_attempts": attempts, "mode": "standard"},
             signature_version="s3v4",
             request_checksum_calculation="when_required",  # ours are given, and they are of whole objects
             response_checksum_validation="when_required",  # who reads compares with the manifest
             s3={
-                "addressing_style": "path" if destination.path_style else "auto",
+                "addressing_style": "path" if connection.path_style else "auto",
                 "payload_signing_enabled": True,
             },
         ),

@@ -36,10 +36,10 @@ _PERMANENT: Final[dict[str, tuple[str, str]]] = {
         ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"),
         ("quota", "free room there or raise the quota"),
     ),
-    **dict.fromkeys(("NoSuchBucket", "InvalidBucketName"), ("configuration", "correct the destination's bucket")),
+    **dict.fromkeys(("NoSuchBucket", "InvalidBucketName"), ("configuration", "correct the name of the bucket")),
     **dict.fromkeys(
         ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
-        ("configuration", "set the destination's region to the bucket's"),
+        ("configuration", "set the region to the bucket's"),
     ),
     "InvalidStorageClass": ("configuration", "correct the destination's storage_class"),
     "InvalidObjectState": ("configuration", "its storage class needs a restore request before it can be read"),
@@ -129,7 +129,7 @@ def s3_error(error: Exception, action: str, subject: str) -> LumenError:
             subject=subject,
             cause=cause,
             error_class="configuration",
-            hint="correct the destination's settings",
+            hint="correct its region and endpoint_url",
         )
     raise error
 

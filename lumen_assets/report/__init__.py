@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from lumen_assets.report.model import DayReport
+from lumen_assets.report.model import DayReport, Grafana
 
 if TYPE_CHECKING:
     from lumen_assets.report.build import build_report
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DayReport",
+    "Grafana",
     "WrittenReport",
     "build_report",
     "findings_text",

@@ -58,11 +58,16 @@ def before_by_telemetry(telemetry: DayTelemetry, configuration: Configuration) -
 def before_by_report(
     report: DayReport, inputs: Iterable[InputSlice], configuration: Configuration, rows: Callable[[], pl.DataFrame]
 ) -> DayBefore | None:
-    """The same, from its report; None if that was made of other telemetry or targets, or the day has no rows."""
+    """The same, from its report; None if that was made of other telemetry or targets, or the day has no rows.
+
+    Args:
+        inputs: what the inputs hold of the day; without the telemetry where a server has it, which is not asked again.
+    """
     made_of = {item.sha256 for item in report.inputs if item.role == "telemetry" and item.present}
     there_now = {item.sha256 for item in inputs if item.role == "telemetry" and item.present}
     targets = {visible(name): target_of(name, configuration) for name in configuration.signals}
-    same = made_of == there_now and all(signal.target == targets.get(signal.name) for signal in report.signals)
+    same = made_of == there_now or not there_now
+    same = same and all(signal.target == targets.get(signal.name) for signal in report.signals)
     levels = {
         signal.name: Level(signal.values.mean if signal.values else None, signal.share_on_target)
         for signal in report.signals

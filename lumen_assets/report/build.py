@@ -12,7 +12,18 @@ from lumen_assets.report.before import DayBefore, before_by_telemetry
 from lumen_assets.report.effects import rule_effects
 from lumen_assets.report.findings import find
 from lumen_assets.report.gaps import recording
-from lumen_assets.report.model import DayReport, Input, PastDay, Quotes, RejectedLine, Risks, ShownQuote, ShownRisk
+from lumen_assets.report.model import (
+    NO_PICTURES,
+    DayReport,
+    Grafana,
+    Input,
+    PastDay,
+    Quotes,
+    RejectedLine,
+    Risks,
+    ShownQuote,
+    ShownRisk,
+)
 from lumen_assets.report.plain_text import visible
 from lumen_assets.report.robust import ENOUGH_DAYS
 from lumen_assets.report.statistics import signal_reports
@@ -30,6 +41,7 @@ def build_report(
     previous: DayBefore | DayTelemetry | None,
     configuration: Configuration,
     history: Sequence[PastDay] = (),
+    grafana: Grafana = NO_PICTURES,
 ) -> DayReport:
     """The report of a day; equal arguments give equal reports.
 
@@ -38,6 +50,7 @@ def build_report(
         previous: the day before, for changes; None if there is nothing of it.
         configuration: language, title, signals and expected rate.
         history: earlier days, oldest first, that the day is compared with; fewer than ``ENOUGH_DAYS`` are left out.
+        grafana: the day's pictures.
     """
     before = before_by_telemetry(previous, configuration) if isinstance(previous, DayTelemetry) else previous
     report = DayReport(
@@ -55,6 +68,7 @@ def build_report(
         inputs=tuple(_input(reading) for reading in today.inputs),
         history=tuple(history) if len(history) >= ENOUGH_DAYS else (),
         findings=(),
+        grafana=grafana,
     )
     return replace(report, findings=find(report, min_coverage=configuration.sources.telemetry.min_coverage))
 

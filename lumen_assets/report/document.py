@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lumen_assets.report.model import DayReport, Language, SignalReport
+from lumen_assets.report.model import DayReport, Language, Picture, SignalReport
 
 Tone = Literal["", "good", "bad", "quiet", "strong"]
 
@@ -134,7 +134,16 @@ class Code:
     facts: tuple[tuple[str, str], ...]
 
 
-Block = Table | Facts | Heading | Subheading | Text | Notes | Points | Figure | Code
+@dataclass(frozen=True)
+class Photo:
+    """A picture that was made elsewhere, with its caption."""
+
+    picture: Picture
+    caption: str
+    alternative: str
+
+
+Block = Table | Facts | Heading | Subheading | Text | Notes | Points | Figure | Photo | Code
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ _SAID_MORE_IN: Final = {
     "no_column": "inputs",
     "all_null": "inputs",
     "rejected": "inputs",
+    "pictures": "grafana",
     "critical_risks": "risks",
     "risks": "risks",
     "gaps": "gaps",

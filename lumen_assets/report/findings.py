@@ -30,6 +30,7 @@ KINDS: Final = (
     "effects_differ",
     "effects_without_change",
     "rejected",
+    "pictures",
     "changed",
     "improved",
     "nothing",
@@ -88,6 +89,9 @@ class _Finders:
         if report.rejected_count:
             numbers = {"count": report.rejected_count}
             yield 0, self.finding("rejected", numbers, count=formats.count(report.rejected_count))
+        if report.grafana.missing:
+            missing, asked = report.grafana.missing, report.grafana.asked
+            yield 0, self.finding("pictures", {"missing": missing, "asked": asked}, missing=missing, asked=asked)
         if not recording.rows:
             yield 0, self.finding("empty", {})
             return
@@ -243,18 +247,22 @@ def findings_text(report: DayReport, shown: int = 12) -> str:
     """The findings as plain text, for the body of a mail: title, day, a line a finding, what it was compared with."""
     wording = Wording(report.language)
     banner = [wording("banner_sample"), ""] if report.sample else []
-    left_out = left_out_text(report, shown, wording)
     lines = [
         report.title,
         formats.long_day(report.day, wording),
         "",
         *banner,
-        *(f"- {finding.text}" for finding in report.findings[:shown]),
-        *([left_out] if left_out else []),
+        *(f"- {sentence}" for sentence in sentences(report, shown)),
         "",
         basis_text(report, wording),
     ]
     return "\n".join(lines) + "\n"
+
+
+def sentences(report: DayReport, shown: int = 12) -> list[str]:
+    """The weightiest findings, and that there are more where there are."""
+    left_out = left_out_text(report, shown, Wording(report.language))
+    return [*(finding.text for finding in report.findings[:shown]), *([left_out] if left_out else [])]
 
 
 def left_out_text(report: DayReport, shown: int, wording: Wording) -> str | None:

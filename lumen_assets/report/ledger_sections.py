@@ -253,6 +253,9 @@ def _settings(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
     yield wording("setting_rate"), rate
     previous = report.previous_day.isoformat() if report.previous_day else wording("none_short")
     yield wording("setting_previous"), previous
+    grafana = report.grafana
+    counted = wording("grafana_count", count=len(grafana.pictures), asked=grafana.asked)
+    yield wording("setting_grafana"), counted if grafana.asked else wording("grafana_none")
     for signal in report.signals:
         if signal.configured:
             target = formats.target(signal.target, signal.unit, wording) if signal.target else wording("no_target")

@@ -16,6 +16,7 @@ from lumen_assets.report.document import (
     Figure,
     Heading,
     Notes,
+    Photo,
     Point,
     Points,
     Subheading,
@@ -102,10 +103,16 @@ def _block(block: Block, figure_folder: str, anchors: dict[str, str], content: D
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Figure):
-        yield f"![{escaped(block.alternative)}]({quote(f'{figure_folder}/{block.file}')})"
-        if block.caption:
-            yield ""
-            yield f"*{escaped(block.caption)}*"
+        yield from _image(block.alternative, f"{figure_folder}/{block.file}", block.caption)
+    elif isinstance(block, Photo):
+        yield from _image(block.alternative, f"{figure_folder}/{block.picture.file}", block.caption)
+
+
+def _image(alternative: str, path: str, caption: str) -> Iterator[str]:
+    yield f"![{escaped(alternative)}]({quote(path)})"
+    if caption:
+        yield ""
+        yield f"*{escaped(caption)}*"
 
 
 def _table(table: Table) -> Iterator[str]:

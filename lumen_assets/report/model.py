@@ -273,6 +273,44 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of the day from Grafana.
+
+    Attributes:
+        file: its name among the figures.
+        panel: the panel's id; empty for the whole dashboard.
+        width, height: pixels.
+    """
+
+    file: str
+    panel: str
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Grafana:
+    """What Grafana gave for the report.
+
+    Attributes:
+        asked: pictures that it was asked for; 0 where it is not configured.
+        pictures: those that there are, in the order of the panels.
+    """
+
+    asked: int = 0
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """Pictures that it did not give."""
+        return self.asked - len(self.pictures)
+
+
+NO_PICTURES: Final = Grafana()
+
+
+@dataclass(frozen=True)
 class PastLevel:
     """How a signal was on an earlier day; ``share_on_target`` is of the target that was configured then."""
 
@@ -332,6 +370,7 @@ class DayReport:
     inputs: tuple[Input, ...]
     history: tuple[PastDay, ...]
     findings: tuple[Finding, ...]
+    grafana: Grafana = NO_PICTURES
 
     @property
     def rejected_count(self) -> int:

@@ -163,6 +163,11 @@ def history_kept(frozen_report: str, inputs: Iterable[InputSlice]) -> tuple[Past
     return history
 
 
+def frozen_coverage(frozen_report: str) -> float:
+    """The share of the expected rows that a frozen report, its JSON, says that its day has."""
+    return float(json.loads(frozen_report)["recording"]["coverage"])
+
+
 @cache
 def _adapter(kept: Any) -> Any:
     """Pydantic's codec, slow to build."""

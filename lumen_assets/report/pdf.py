@@ -29,6 +29,7 @@ from lumen_assets.report.pdf_flow import SectionTitle, flowables
 from lumen_assets.report.seal_section import seal_section
 from lumen_assets.report.sections import document
 from lumen_assets.report.wording import Wording
+from lumen_assets.report.writing import FIGURES
 
 MARGIN: Final = 16 * mm
 _HEAD: Final = 13 * mm
@@ -56,12 +57,12 @@ def write_pdf(report: DayReport, path: Path, font: Path | None = None) -> None:
     """Write the report as a PDF, whole or not at all.
 
     Args:
-        report: the day; nothing else is read.
+        report: the day; nothing else is read but the pictures that it names, from ``assets`` beside the PDF.
         path: of the PDF; an older one is replaced.
         font: a TrueType font with Korean glyphs instead of the one that ships.
 
     Raises:
-        PermanentError: ``configuration``, if the font cannot be used.
+        PermanentError: ``configuration``, if the font cannot be used; ``input``, if a picture is not the report's.
     """
     content, numbers = document(report), report.to_json()
     sealed = replace(content, blocks=(*content.blocks, *seal_section(report, numbers)))
@@ -72,15 +73,15 @@ def write_document(content: Document, path: Path, font: Path | None = None, *, a
     """The same of any document, with its numbers attached."""
     face = typeface(font)
     with _building:
-        made = _pdf_bytes(content, face, attachment)
+        made = _pdf_bytes(content, face, path.parent / FIGURES, attachment)
     with replaced_file(path) as file:
         file.write(made)
 
 
-def _pdf_bytes(content: Document, face: Typeface, attachment: Attachment) -> bytes:
+def _pdf_bytes(content: Document, face: Typeface, pictures: Path, attachment: Attachment) -> bytes:
     target = BytesIO()
     template = _Template(target, content, face)
-    story: list[Flowable] = flowables(content, face, width=template.body_width)
+    story: list[Flowable] = flowables(content, face, pictures, room=template.room)
     template.build(story, canvasmaker=_completed_canvas(template.pages, face, attachment))
     return target.getvalue()
 
@@ -109,12 +110,11 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
             displayDocTitle=1,
         )
         width, height = A4
-        self.body_width = width - 2 * MARGIN
+        self.room = width - 2 * MARGIN, height - _BODY_TOP - _BODY_BOTTOM
         frame = Frame(
             MARGIN,
             _BODY_BOTTOM,
-            self.body_width,
-            height - _BODY_TOP - _BODY_BOTTOM,
+            *self.room,
             leftPadding=0,
             rightPadding=0,
             topPadding=0,
@@ -132,7 +132,7 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
         canvas.setFont(self._face.regular, 8)
         y = height - _HEAD
         title, day = self._header
-        canvas.drawString(MARGIN, y, shortened(title, canvas, self._face.regular, 8, self.body_width - 80))
+        canvas.drawString(MARGIN, y, shortened(title, canvas, self._face.regular, 8, self.room[0] - 80))
         canvas.drawRightString(width - MARGIN, y, day)
         _rule(canvas, GRID, y - 4)
         canvas.restoreState()

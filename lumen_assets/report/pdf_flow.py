@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import groupby, pairwise
+from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -14,7 +16,7 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.pathobject import PDFPathObject
-from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, LongTable, Paragraph, TableStyle
+from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, LongTable, Paragraph, TableStyle
 from reportlab.platypus.paraparser import ParaFrag
 
 from lumen_assets.report.document import (
@@ -27,6 +29,7 @@ from lumen_assets.report.document import (
     Figure,
     Heading,
     Notes,
+    Photo,
     Point,
     Points,
     Subheading,
@@ -38,6 +41,7 @@ from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.pdf_contents import Contents
 from lumen_assets.report.svg import number
+from lumen_assets.report.writing import picture_bytes
 
 BAD: Final = HexColor("#9a3412")
 BANNER_FILL: Final = HexColor("#fff4d6")
@@ -46,9 +50,6 @@ HEAD_FILL: Final = HexColor("#eef2f6")
 FACTS_A_ROW: Final = 4
 _ROWS: Final = 4
 """Of a table that are never parted: its header, and three more."""
-
-_PAGE: Final = 700.0
-"""Points that are surely free on an empty page."""
 
 CODE: Final = 116.0
 """Points of a code's side."""
@@ -181,34 +182,43 @@ class Styles:
         return self._cell[dense, tone, align]
 
 
-def flowables(content: Document, face: Typeface, *, width: float) -> list[Flowable]:
-    """Everything between the running header and the page number, in order."""
-    maker = _Maker(content, face, Styles(face), width)
+def flowables(content: Document, face: Typeface, pictures: Path, *, room: tuple[float, float]) -> list[Flowable]:
+    """Everything between the running header and the page number, in order.
+
+    Args:
+        pictures: the folder of those from Grafana.
+        room: width and height of a page's body, in points.
+
+    Raises:
+        PermanentError: ``input``, if a picture is not the one that the report names.
+    """
+    maker = _Maker(content, face, Styles(face), pictures, room)
     story: list[Flowable] = [
         maker.paragraph(content.title, maker.styles.title),
         maker.paragraph(content.subtitle, maker.styles.subtitle),
         *(maker.banner(banner) for banner in content.banners),
         maker.paragraph(content.contents_title, maker.styles.contents),
-        Contents(content.headings, face, width),
+        Contents(content.headings, face, room[0]),
     ]
     opening: list[Flowable] = []
     for block in content.blocks:
         made = list(maker.block(block))
         if isinstance(block, Heading):
-            story += _with_room(opening, [], width)
+            story += _with_room(opening, [], room)
             opening = made
         elif isinstance(block, Subheading) or (opening and isinstance(block, Text)):
             opening += made
         else:
-            story += _with_room(opening, made, width)
+            story += _with_room(opening, made, room)
             opening = []
-    return story + _with_room(opening, [], width)
+    return story + _with_room(opening, [], room)
 
 
-def _with_room(opening: list[Flowable], made: list[Flowable], width: float) -> list[Flowable]:
+def _with_room(opening: list[Flowable], made: list[Flowable], room: tuple[float, float]) -> list[Flowable]:
     """Titles and first words with what they are about, on the next page if its beginning has no room on this one."""
-    room = sum(_height(flowable, width) for flowable in opening) + sum(_beginning(each, width) for each in made[:1])
-    return [CondPageBreak(min(room, _PAGE)), *opening, *made]
+    width, most = room
+    needed = sum(_height(flowable, width) for flowable in opening) + sum(_beginning(each, width) for each in made[:1])
+    return [CondPageBreak(min(needed, most)), *opening, *made]
 
 
 def _beginning(flowable: Flowable, width: float) -> float:
@@ -227,8 +237,11 @@ def _height(flowable: Flowable, width: float) -> float:
 
 
 class _Maker:
-    def __init__(self, content: Document, face: Typeface, styles: Styles, width: float) -> None:
-        self.face, self.styles, self.width = face, styles, width
+    def __init__(
+        self, content: Document, face: Typeface, styles: Styles, pictures: Path, room: tuple[float, float]
+    ) -> None:
+        self.face, self.styles, self.pictures = face, styles, pictures
+        self.width, self.height = room
         self.anchors = {heading.anchor for heading in content.headings}
         self._fragments: dict[str, ParaFrag] = {}
         self.cell_font = ("FONTNAME", (0, 0), (-1, -1), face.regular)  # else tables name Helvetica, not embedded
@@ -286,7 +299,7 @@ class _Maker:
         else:
             yield self.single(block)
 
-    def single(self, block: Facts | Table | Figure | Code) -> Flowable:
+    def single(self, block: Facts | Table | Figure | Photo | Code) -> Flowable:
         """The blocks that are one flowable."""
         if isinstance(block, Facts):
             return self.facts(block)
@@ -294,6 +307,8 @@ class _Maker:
             return self.table(block)
         if isinstance(block, Figure):
             return self.figure(block)
+        if isinstance(block, Photo):
+            return self.photo(block)
         return self.code(block)
 
     def figure(self, block: Figure) -> Flowable:
@@ -316,6 +331,14 @@ class _Maker:
             TableStyle([self.cell_font, ("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (0, 0), 0)])
         )
         return box
+
+    def photo(self, block: Photo) -> Flowable:
+        """As wide as the page, and never higher than most of it: the caption stays below."""
+        picture = block.picture
+        scale = min(self.width / picture.width, 0.85 * self.height / picture.height)
+        png = picture_bytes(self.pictures, picture)
+        image = Image(BytesIO(png), picture.width * scale, picture.height * scale, hAlign="LEFT")
+        return KeepTogether([image, self.paragraph(block.caption, self.styles.caption)])
 
     def facts(self, block: Facts) -> Flowable:
         cells: list[Any] = [

@@ -13,6 +13,7 @@ from lumen_assets.report.document import (
     Document,
     Facts,
     Heading,
+    Photo,
     Table,
     Text,
 )
@@ -37,6 +38,7 @@ def document(report: DayReport) -> Document:
         findings_section,
         _summary,
         figures_section,
+        _grafana,
         _distribution,
         calendar_section,
         _gaps,
@@ -177,6 +179,19 @@ def _distribution_row(signal: SignalReport) -> tuple[Cell, ...]:
         Cell(formats.share(signal.coverage)),
         *(Cell(formats.number(value)) for value in shown),
     )
+
+
+def _grafana(report: DayReport, wording: Wording) -> Iterator[Block]:
+    """Where Grafana was asked for pictures: those that there are, and that others are missing."""
+    grafana, day = report.grafana, report.day.isoformat()
+    if not grafana.asked:
+        return
+    yield Heading(wording("section_grafana"), "grafana")
+    for picture in grafana.pictures:
+        what = wording("grafana_panel", panel=picture.panel) if picture.panel else wording("grafana_dashboard")
+        yield Photo(picture, wording("grafana_caption", what=what, day=day), f"Grafana {what} {day}")
+    if grafana.missing:
+        yield Text(wording("finding_pictures", missing=grafana.missing, asked=grafana.asked))
 
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:

@@ -129,6 +129,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "figure_alternative": ("{day} {label} 그래프", "{label} on {day}"),
     "figure_target": ("목표 {target}", "target {target}"),
     "figure_hour": ("KST", "KST"),
+    # pictures from Grafana
+    "section_grafana": ("Grafana 화면", "From Grafana"),
+    "grafana_panel": ("패널 {panel}", "panel {panel}"),
+    "grafana_dashboard": ("대시보드", "dashboard"),
+    "grafana_caption": (
+        "Grafana {what}, {day} 하루(KST). Grafana가 그린 그림이며 이 보고서의 수치와는 따로 계산된 것입니다.",
+        "Grafana's {what} over {day}, KST. Drawn by Grafana, from its own data: not from the numbers of this report.",
+    ),
+    "finding_pictures": (
+        "Grafana 그림 {asked}개 가운데 {missing}개를 받지 못했습니다.",
+        "Pictures that Grafana did not give: {missing} of {asked}.",
+    ),
     # gaps
     "gaps_none": (
         "{threshold}보다 긴 공백은 없었습니다.",
@@ -240,6 +252,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "setting_gateway": ("게이트웨이 상태", "Gateway status"),
     "setting_rate": ("기대 기록 빈도", "Expected rate"),
     "setting_previous": ("비교한 전날", "Compared with"),
+    "setting_grafana": ("Grafana 그림", "Pictures from Grafana"),
+    "grafana_count": ("{asked}개 중 {count}개", "{count} of {asked}"),
+    "grafana_none": ("없음 (설정하지 않음)", "none (not configured)"),
     "setting_target": ("목표: {label}", "Target of {label}"),
     "rate_value": ("초당 {rate}행", "{rate} rows a second"),
     "good_up": ("{target} (높을수록 좋음)", "{target} (higher is better)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Final
 from lumen_assets.durable import replace_bytes
 from lumen_assets.errors import PermanentError
 from lumen_assets.report.markdown import render_document, render_markdown
-from lumen_assets.report.model import DayReport
+from lumen_assets.report.model import DayReport, Picture
 from lumen_assets.report.period_sections import period_document
 from lumen_assets.report.periods import PeriodReport
 
@@ -93,6 +94,22 @@ def load_report(reports_folder: Path, day: date) -> DayReport:
         raise _unreadable(path, "it does not exist") from error
     except ValueError as error:
         raise _unreadable(path, "it is not a report of this version") from error
+
+
+def picture_bytes(folder: Path, picture: Picture) -> bytes:
+    """A picture that a report names, from the folder of its figures.
+
+    Raises:
+        PermanentError: ``input``, if it is not there, or another one is.
+    """
+    path = folder / picture.file
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise _unreadable(path, "it does not exist") from error
+    if hashlib.sha256(content).hexdigest() != picture.sha256:
+        raise _unreadable(path, "it is another picture than the report was made with")
+    return content
 
 
 def _unreadable(path: Path, cause: str) -> PermanentError:

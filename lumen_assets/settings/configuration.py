@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lumen_assets.settings.alerts import TIME_OF_DAY, Alerts
 from lumen_assets.settings.destinations import Destination, default_destinations
+from lumen_assets.settings.distribution import Distribution
 from lumen_assets.settings.retention import Retention
 from lumen_assets.settings.section import Section
-
-
-def _relative(path: str) -> str:
-    pure = PurePosixPath(path)
-    if not path or pure.is_absolute() or ".." in pure.parts:
-        raise ValueError("must be a path under LUMEN_DATA_ROOT, without '..'")
-    return path
-
-
-RelativePath = Annotated[str, AfterValidator(_relative)]
+from lumen_assets.settings.sources import CsvTelemetry, InputBucket, RelativePath, Telemetry
 
 
 class Schedule(Section):
@@ -41,29 +33,19 @@ class Schedule(Section):
         return self
 
 
-class CsvTelemetry(Section):
-    """Telemetry from an append-only CSV file."""
-
-    type: Literal["csv"] = "csv"
-    path: RelativePath = Field("logs/metrics.csv", description="path under LUMEN_DATA_ROOT")
-    rate_hz: float = Field(5, gt=0, le=1000, description="rows a second that are expected")
-    min_coverage: float = Field(
-        0.9, ge=0, le=1, description="share of the expected rows below which the day's check warns"
-    )
-
-
 class Sources(Section):
     """What a day is made of."""
 
-    telemetry: CsvTelemetry = CsvTelemetry()
+    s3: InputBucket = InputBucket()
+    telemetry: Telemetry = CsvTelemetry()
     extra: tuple[RelativePath, ...] = Field(
         ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
         description="further inputs to freeze, as glob patterns; by day where they have timestamps",
     )
     links: Literal["follow", "refuse"] = Field(
         "follow",
-        description="inputs that are symbolic links: read, and said in the report, or an error. What a pattern finds "
-        "and leads out of LUMEN_DATA_ROOT is not taken either way",
+        description="inputs that are symbolic links: read, and said in the report, or an error. What leads out of "
+        "LUMEN_DATA_ROOT is an error either way, or not taken where a pattern finds it",
     )
 
 
@@ -110,12 +92,21 @@ def _default_signals() -> dict[str, Signal]:
     }
 
 
+class GrafanaPictures(Section):
+    """How Grafana draws its pictures. Where it is and what it draws: GRAFANA_BASE and the others."""
+
+    width: int = Field(1000, ge=100, le=4000, description="width of a picture, in pixels")
+    height: int = Field(500, ge=100, le=4000, description="height of a picture, in pixels")
+    timeout_seconds: float = Field(60, gt=0, le=600, description="how long Grafana may take for a picture")
+
+
 class Report(Section):
     """The report's language and looks."""
 
     language: Literal["ko", "en"] = Field("ko", description="language that it is written in")
     title: str = Field("Lumen Resonance Report", min_length=1, description="title of the report")
     font: Path | None = Field(None, description="TrueType font with Korean glyphs, instead of the one that ships")
+    grafana: GrafanaPictures = GrafanaPictures()
 
 
 class Archive(Section):
@@ -181,6 +172,7 @@ class Configuration(Section):
     catch_up: CatchUp = CatchUp()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    distribution: Distribution = Distribution()
     dry_run: bool = Field(
         False, description="reports are made and archives frozen; nothing is uploaded, sent to people or removed"
     )

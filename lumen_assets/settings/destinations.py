@@ -34,12 +34,9 @@ class S3Lock(Section):
     days: int = Field(ge=1, description="days that nobody can delete or replace the object")
 
 
-class S3Destination(Section):
-    """A bucket on Amazon S3 or any S3-compatible service. Credentials: the standard chain."""
+class S3Connection(Section):
+    """How Amazon S3 or an S3-compatible service is reached. Credentials: the standard chain."""
 
-    type: Literal["s3"]
-    bucket: str = Field(min_length=3, description="bucket")
-    prefix: str = Field("", description="put before every key, with a / between")
     region: str | None = Field(None, description="region; default: the standard chain's")
     endpoint_url: str | None = Field(None, description="endpoint of an S3-compatible service")
 
@@ -53,6 +50,14 @@ class S3Destination(Section):
         return url
 
     path_style: bool = Field(False, description="bucket in the path instead of the host name")
+
+
+class S3Destination(S3Connection):
+    """A bucket on Amazon S3 or any S3-compatible service. Credentials: the standard chain."""
+
+    type: Literal["s3"]
+    bucket: str = Field(min_length=3, description="bucket")
+    prefix: str = Field("", description="put before every key, with a / between")
     storage_class: str | None = Field(None, description="storage class, as S3 names it")
     sse: S3Encryption | None = Field(None, description="encryption at rest")
     lock: S3Lock | None = Field(None, description="Object Lock retention")

@@ -25,25 +25,10 @@ from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.settings.alerts import Alerts
 from lumen_assets.settings.configuration import Configuration
 from lumen_assets.settings.destinations import LocalDestination
+from lumen_assets.settings.inputs import PrometheusLogin, S3Folder, data_root, prometheus_login
 from lumen_assets.settings.parts import with_parts
-
-
-class MailServer(BaseModel):
-    """The server that takes our mail.
-
-    Attributes:
-        port: 465 is TLS from the start; on any other one STARTTLS is asked for, and nothing is sent without it unless
-            the server is this machine.
-        user: None: no login.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    host: str
-    port: int
-    user: str | None
-    password: SecretStr | None
-    sender: str
+from lumen_assets.settings.servers import GrafanaServer, MailServer, grafana_server, mail_server
+from lumen_assets.settings.sources import PrometheusTelemetry
 
 
 class Settings(BaseModel):
@@ -53,8 +38,10 @@ class Settings(BaseModel):
         configuration: what ``lumen.yaml`` says.
         configuration_file: where it was found; None for the defaults that ship.
         home: ``LUMEN_HOME``, absolute.
-        data_root: ``LUMEN_DATA_ROOT``, absolute; the sample data's folder if it is not set.
+        data_root: ``LUMEN_DATA_ROOT``, absolute; if it is not set the sample data's folder, or with telemetry from a
+            Prometheus a folder that need not be there.
         sample: whether ``data_root`` is the sample data's folder.
+        prometheus: what the Prometheus of ``sources.telemetry`` knows us by.
         dagster_home: the instance's folder, absolute.
         archive_key: ``LUMEN_ARCHIVE_KEY`` as given; None if it is not set.
         state_url: ``LUMEN_STATE_URL``, the Postgres that several machines share; None if it is not set.
@@ -63,6 +50,7 @@ class Settings(BaseModel):
         alert_url: ``LUMEN_ALERT_URL``; None if it is not set.
         alert_secret: ``LUMEN_ALERT_SECRET`` as given; None if it is not set.
         smtp: the mail server; None if ``SMTP_HOST`` is not set.
+        grafana: what draws pictures for the report; None if ``GRAFANA_BASE`` is not set.
         apprise_urls: the addresses of ``alerts.apprise``, in its order.
         alertmanager_url: the address of ``alerts.alertmanager``.
         dead_man_url: the address of ``alerts.dead_man_url``.
@@ -76,8 +64,9 @@ class Settings(BaseModel):
     configuration: Configuration
     configuration_file: Path | None
     home: Path
-    data_root: Path
+    data_root: Path | S3Folder
     sample: bool
+    prometheus: PrometheusLogin = PrometheusLogin()
     dagster_home: Path
     archive_key: SecretStr | None
     state_url: SecretStr | None = None
@@ -86,6 +75,7 @@ class Settings(BaseModel):
     alert_url: SecretStr | None = None
     alert_secret: SecretStr | None = None
     smtp: MailServer | None = None
+    grafana: GrafanaServer | None = None
     apprise_urls: tuple[SecretStr, ...] = ()
     alertmanager_url: SecretStr | None = None
     dead_man_url: SecretStr | None = None
@@ -116,15 +106,23 @@ class Settings(BaseModel):
     def content_configuration(self) -> str:
         """The settings that shape a day's content, as YAML: what is frozen with it.
 
-        Left out is what does not change it: when it runs, where replicas go, how they are checked, whether inputs may
-        be links. So a new destination makes no new revision of old days, and no path of a machine gets into an archive.
-        Signals keep their order, the report's: so a day can be made again from what is in its archive.
+        Left out is what does not change it: when it runs, where replicas go, how they are checked, how inputs are
+        reached. So a new destination makes no new revision of old days, and no path of a machine gets into an archive.
+        Signals keep their order, the report's: so a day can be made again from what is in its archive. There telemetry
+        from a Prometheus is a CSV file, which says in its comments what was asked.
         """
         content = self.configuration.model_dump(
             mode="json",
-            include={"timezone": True, "sources": True, "signals": True, "report": {"language": True, "title": True}},
-            exclude={"sources": {"links"}},
+            include={
+                "timezone": True,
+                "sources": {"telemetry", "extra"},
+                "signals": True,
+                "report": {"language", "title"},
+            },
         )
+        telemetry = self.configuration.sources.telemetry
+        if isinstance(telemetry, PrometheusTelemetry):
+            content["sources"]["telemetry"] = telemetry.as_csv().model_dump(mode="json")
         return yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
 
     @property
@@ -174,6 +172,8 @@ def _find_configuration(chosen: str | None, working_folder: Path, problems: list
 def _problem(error: Any) -> str:
     """One line of a validation error: the setting, what is wrong, the fix. Values are not repeated."""
     location = [str(part) for part in error["loc"]]
+    if location[:1] == ["destinations"] or location[:2] == ["sources", "telemetry"]:
+        del location[2:3]  # which of its types it is
     where = ".".join(location) or "lumen.yaml"
     if error["type"] == "extra_forbidden":
         return f"{where}: there is no such setting: remove it or correct its spelling"
@@ -224,7 +224,9 @@ def _existing_parent(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
-def _machine_problems(configuration: Configuration, home: Path, data_root: Path, working_folder: Path) -> list[str]:
+def _machine_problems(
+    configuration: Configuration, home: Path, inputs: Path | S3Folder, working_folder: Path
+) -> list[str]:
     """What is wrong with settings on this machine: paths that hide each other, a font that is not there."""
     problems = []
     if configuration.start_date > datetime.now(UTC).date():
@@ -232,7 +234,9 @@ def _machine_problems(configuration: Configuration, home: Path, data_root: Path,
     font = configuration.report.font
     if font and not (working_folder / font.expanduser()).is_file():
         problems.append(f"report.font: {font} is not a file: give the path of a TrueType font, or remove it")
-    taken = {"the archive": home / "archive", "the reports": home / "controls", "the inputs": data_root}
+    taken = {"the archive": home / "archive", "the reports": home / "controls"}
+    if isinstance(inputs, Path):
+        taken["the inputs"] = inputs
     for name, destination in configuration.destinations.items():
         if not isinstance(destination, LocalDestination):
             continue
@@ -283,24 +287,6 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> dict[str, Secre
     return {name: secret for name, secret in given.items() if secret is not None}
 
 
-def _mail_server(
-    alerts: Alerts, values: Mapping[str, str | None], password: SecretStr | None, problems: list[str]
-) -> MailServer | None:
-    host = values["SMTP_HOST"]
-    if host is None:
-        if alerts.mail.to:
-            problems.append("SMTP_HOST: alerts.mail.to has addresses but no server is set: set it, or empty the list")
-        return None
-    port, sender = values["SMTP_PORT"] or "587", values["SMTP_FROM"] or values["SMTP_USER"]
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        problems.append("SMTP_PORT: must be a port, 1 to 65535")
-        return None
-    if sender is None or "@" not in sender:
-        problems.append("SMTP_FROM: must be the sender's address, as SMTP_USER is none")
-        return None
-    return MailServer(host=host, port=int(port), user=values["SMTP_USER"], password=password, sender=sender)
-
-
 def default_configuration_text() -> str:
     """The commented ``lumen.yaml`` that ships; ``lumen`` runs on it where there is no other."""
     return files("lumen_assets").joinpath("lumen.yaml").read_text(encoding="utf-8")
@@ -335,18 +321,20 @@ def load_settings(
 
     user_data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".local" / "share")
     home = working_folder / Path(values["LUMEN_HOME"] or Path(user_data) / "lumen").expanduser()
-    root = values["LUMEN_DATA_ROOT"]
-    data_root = working_folder / Path(root).expanduser() if root else home / "sample"
-    if root and inputs_exist and not data_root.is_dir():
-        problems.append(
-            f"LUMEN_DATA_ROOT: {data_root} is not a folder: create it, correct the path, or unset it for sample data"
-        )
     if not _existing_parent(home).is_dir():
         problems.append(f"LUMEN_HOME: {home} is not, and cannot be, a folder: choose another")
+    given, sources = values["LUMEN_DATA_ROOT"], (configuration or Configuration()).sources
+    inputs = data_root(given, sources, home, working_folder, problems)
+    if given and inputs_exist and isinstance(inputs, Path) and not inputs.is_dir():
+        problems.append(
+            f"LUMEN_DATA_ROOT: {inputs} is not a folder: create it, correct the path, or unset it for sample data"
+        )
+    prometheus = prometheus_login(sources, values, secrets, working_folder, problems)
     if configuration is not None:
-        problems.extend(_machine_problems(configuration, home, data_root, working_folder))
+        problems.extend(_machine_problems(configuration, home, inputs, working_folder))
         addresses = _addresses(configuration.alerts, environ, problems)
-        smtp = _mail_server(configuration.alerts, values, secrets.get("SMTP_PASS"), problems)
+        smtp = mail_server(configuration, values, secrets.get("SMTP_PASS"), problems)
+        grafana = grafana_server(values, secrets.get("GRAFANA_TOKEN"), problems)
     if problems or configuration is None:
         raise SettingsError(
             subject=f"the settings ({path or 'shipped lumen.yaml'} and the environment)", problems=problems
@@ -357,8 +345,9 @@ def load_settings(
         configuration=configuration,
         configuration_file=path,
         home=home,
-        data_root=data_root,
-        sample=root is None,
+        data_root=inputs,
+        sample=given is None and sources.telemetry.type == "csv",
+        prometheus=prometheus,
         dagster_home=working_folder / Path(values["DAGSTER_HOME"] or home / "dagster").expanduser(),
         archive_key=secrets.get("LUMEN_ARCHIVE_KEY"),
         state_url=secrets.get("LUMEN_STATE_URL"),
@@ -367,6 +356,7 @@ def load_settings(
         alert_url=secrets.get("LUMEN_ALERT_URL"),
         alert_secret=secrets.get("LUMEN_ALERT_SECRET"),
         smtp=smtp,
+        grafana=grafana,
         apprise_urls=tuple(addresses[name] for name in alerts.apprise),
         alertmanager_url=addresses.get(alerts.alertmanager or ""),
         dead_man_url=addresses.get(alerts.dead_man_url or ""),

@@ -14,7 +14,9 @@ from lumen_assets.telemetry.model import (
     Risk,
     RuleChange,
 )
+from lumen_assets.telemetry.prometheus import Prometheus
 from lumen_assets.telemetry.reading import read_day, require_header
+from lumen_assets.telemetry.roots import open_root
 from lumen_assets.telemetry.sample import ensure_sample, write_sample
 from lumen_assets.telemetry.slices import load_slice
 
@@ -25,6 +27,7 @@ __all__ = [
     "DayTelemetry",
     "InputReading",
     "InputSlice",
+    "Prometheus",
     "Quote",
     "RecordedEffect",
     "Rejected",
@@ -34,6 +37,7 @@ __all__ = [
     "describe_day",
     "ensure_sample",
     "load_slice",
+    "open_root",
     "read_day",
     "require_header",
     "write_sample",

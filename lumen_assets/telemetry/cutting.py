@@ -12,15 +12,13 @@ so that reading can report them.
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
 
 from lumen_assets.days import day_bounds
 from lumen_assets.durable import temporary_beside
@@ -37,6 +35,7 @@ from lumen_assets.telemetry.preamble import (
     first_line_start,
     json_line_instant,
 )
+from lumen_assets.telemetry.roots import WHERE_SET, DataRoot
 from lumen_assets.telemetry.slices import load_slice, remove_tree, save_description, swap_folders
 
 UNDATED_LIMIT: Final = 1 << 20
@@ -44,7 +43,6 @@ _COPIED: Final = 1 << 20
 _BEFORE_EVERYTHING: Final = datetime(2, 1, 1, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
 
-Links = Literal["follow", "refuse"]
 MakeBisection = Callable[[Source, int, LineInstant], Bisection]
 
 
@@ -63,12 +61,16 @@ class Dating:
     line_instant: LineInstant
 
 
-def dating(source: Source, name: str, role: str) -> Dating | None:
-    """How the lines of a file are dated; None if it is one to take whole."""
+def dating(source: Source, name: str, role: str, timestamp: str = "ts") -> Dating | None:
+    """How the lines of a file are dated; None if it is one to take whole.
+
+    Args:
+        timestamp: the name of the telemetry's first column.
+    """
     if name.endswith(".jsonl"):
         return Dating(b"", first_line_start(source), json_line_instant)
     if role == "telemetry" or name.endswith(".csv"):
-        preamble = csv_preamble(source)
+        preamble = csv_preamble(source, (timestamp,)) if role == "telemetry" else csv_preamble(source)
         if preamble.header or role == "telemetry":
             front = source.read(preamble.start, preamble.end - preamble.start)
             return Dating(front, preamble.end, csv_line_instant)
@@ -182,65 +184,43 @@ def _last_line_start(source: Source, start: int, limit: int) -> int:
     return limit if cut < 0 else start + cut + 1
 
 
-def _open(path: Path, name: str, role: str) -> int | None:
-    """A descriptor of a regular file; None if an input that may be absent is.
-
-    Raises:
-        PermanentError: if the telemetry is absent or anything is there that cannot be read.
-    """
-    cause = ""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe would block otherwise
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return descriptor
-        os.close(descriptor)
-        cause = "it is not a regular file"
-    except (FileNotFoundError, NotADirectoryError):
-        if role != "telemetry":
-            return None
-        cause = "there is no such file"
-    except OSError as error:
-        cause = error.strerror or type(error).__name__
-    hint = (
-        "Check LUMEN_DATA_ROOT and sources.telemetry.path"
-        if role == "telemetry"
-        else f"Make it readable, or take {name} out of sources.extra"
-    )
-    raise PermanentError(action="read", subject=str(path), cause=cause, error_class="input", hint=hint)
-
-
 def _cut_input(
-    root: Path, name: str, role: str, day: date, *, folder: Path | None, links: Links, make_bisection: MakeBisection
+    root: DataRoot,
+    name: str,
+    role: str,
+    day: date,
+    *,
+    timestamp: str,
+    folder: Path | None,
+    make_bisection: MakeBisection,
 ) -> InputSlice:
     """Cut one input into ``folder``; without one nothing is written, and the description is the same."""
-    link = os.path.realpath(root / name) != str(Path(os.path.realpath(root)) / name)
-    if link and links == "refuse":
-        raise PermanentError(
-            action="read",
-            subject=str(root / name),
-            cause="it is a symbolic link, or lies behind one",
-            error_class="input",
-            hint="Put the file itself there, or set sources.links to follow",
-        )
-    descriptor = _open(root / name, name, role)
-    if descriptor is None:
-        return InputSlice(role, name, False, 0, (0, 0), 0, hashlib.sha256().hexdigest())
-    try:
-        source = Source(descriptor)
-        how = dating(source, name, role)
-        with _new_file(folder / name) if folder else nullcontext() as file:
-            output = Output(file)
-            if how is None:
-                section = (0, source.size)
-                _copy(source, 0, source.size, output)
-            else:
-                section = cut_lines(source, how, day, output, make_bisection)
-    except OSError as error:
-        cause = error.strerror or type(error).__name__
-        raise PermanentError(action="cut", subject=str(root / name), cause=cause, error_class="input") from error
-    finally:
-        os.close(descriptor)
-    return InputSlice(role, name, True, source.size, section, output.size, output.sha256(), how is not None, link)
+    with root.open(name) as source:
+        if source is None:
+            if role == "telemetry":
+                raise PermanentError(
+                    action="read",
+                    subject=root.place(name),
+                    cause="there is no such file",
+                    error_class="input",
+                    hint=WHERE_SET,
+                )
+            return InputSlice(role, name, False, 0, (0, 0), 0, hashlib.sha256().hexdigest())
+        try:
+            how = dating(source, name, role, timestamp)
+            with _new_file(folder / name) if folder else nullcontext() as file:
+                output = Output(file)
+                if how is None:
+                    section = (0, source.size)
+                    _copy(source, 0, source.size, output)
+                else:
+                    section = cut_lines(source, how, day, output, make_bisection)
+        except OSError as error:
+            cause = error.strerror or type(error).__name__
+            raise PermanentError(action="cut", subject=root.place(name), cause=cause, error_class="input") from error
+    return InputSlice(
+        role, name, True, source.size, section, output.size, output.sha256(), how is not None, source.link
+    )
 
 
 def _new_file(path: Path) -> BinaryIO:
@@ -249,26 +229,26 @@ def _new_file(path: Path) -> BinaryIO:
 
 
 def describe_day(
-    data_root: Path, day: date, *, telemetry_path: str, extra: Sequence[str], links: Links = "follow"
+    root: DataRoot, day: date, *, telemetry_path: str | None, extra: Sequence[str], timestamp: str = "ts"
 ) -> tuple[InputSlice, ...]:
     """What ``cut_day`` would cut, with its digests, written nowhere: whether a day is still what it was.
 
-    Args, Raises: as for ``cut_day``.
+    Args, Raises: as for ``cut_day``; without ``telemetry_path`` the telemetry is left out.
     """
     return tuple(
-        _cut_input(data_root, name, role, day, folder=None, links=links, make_bisection=Bisection)
-        for name, role in input_names(data_root, telemetry_path, extra).items()
+        _cut_input(root, name, role, day, timestamp=timestamp, folder=None, make_bisection=Bisection)
+        for name, role in input_names(root, telemetry_path, extra).items()
     )
 
 
 def cut_day(
-    data_root: Path,
+    root: DataRoot,
     day: date,
     folder: Path,
     *,
     telemetry_path: str,
     extra: Sequence[str],
-    links: Links = "follow",
+    timestamp: str = "ts",
     make_bisection: MakeBisection = Bisection,
 ) -> DaySlice:
     """Cut ``day`` out of every input into ``folder``, replacing an earlier cut of it.
@@ -277,25 +257,26 @@ def cut_day(
     ``<folder>.json`` beside it; unchanged inputs give the same bytes, and then nothing is touched.
 
     Args:
-        data_root: where the inputs are.
+        root: where the inputs are.
         day: the KST day.
-        folder: where the slices go, each under its path under ``data_root``.
-        telemetry_path: the telemetry file, under ``data_root``; must exist.
-        extra: further inputs, as glob patterns under ``data_root``.
-        links: whether inputs that are symbolic links are read, or refused.
+        folder: where the slices go, each under its path under ``root``.
+        telemetry_path: the telemetry file, under ``root``; must exist.
+        extra: further inputs, as glob patterns under ``root``.
+        timestamp: the name of the telemetry's first column.
         make_bisection: for tests with small blocks.
 
     Raises:
         PermanentError: ``error_class="input"``, if the telemetry is missing or an input cannot be read.
+        TransientError: if the service that has the inputs does not answer.
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(folder)
     temporary.mkdir()
     try:
-        names = input_names(data_root, telemetry_path, extra)
+        names = input_names(root, telemetry_path, extra)
         inputs = tuple(
-            _cut_input(data_root, name, role, day, folder=temporary, links=links, make_bisection=make_bisection)
+            _cut_input(root, name, role, day, timestamp=timestamp, folder=temporary, make_bisection=make_bisection)
             for name, role in names.items()
         )
         cut = DaySlice(day, folder, inputs)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Hashable, Iterator
+from typing import Final, NamedTuple, Protocol
 
 MAX_LINE: Final = 1 << 20
 """Bytes; a longer line is dirt: no writer of ours comes near, and memory has to stay bounded."""
@@ -39,26 +39,57 @@ def unchanged_mark(status: os.stat_result) -> tuple[int, ...] | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-class Source:
-    """An open file, as long as it was when it was opened; what is appended later is not seen.
+class Ranged(Protocol):
+    """What is read by ranges and does not change meanwhile: an open file, an object in a bucket."""
 
-    Args:
-        descriptor: an open file descriptor; the caller closes it.
-        max_line, chunk: bytes; smaller only in tests.
-    """
+    @property
+    def size(self) -> int:
+        """Bytes."""
 
-    def __init__(self, descriptor: int, *, max_line: int = MAX_LINE, chunk: int = 1 << 18) -> None:
+    @property
+    def mark(self) -> Hashable | None:
+        """What the content is known by as long as it is the same; None where that cannot be told."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``offset``, which is before the end; fewer only at the end."""
+
+
+class _File:
+    """An open file, as long as it was when it was opened."""
+
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         status = os.fstat(descriptor)
         self.size = status.st_size
         self.mark = unchanged_mark(status)
+
+    def read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._descriptor, length, offset)
+
+
+class Source:
+    """The lines of something, as long as it was when it was opened; what is appended later is not seen.
+
+    Args:
+        content: an open file descriptor, which the caller closes, or what is read by ranges.
+        link: whether it was opened through a symbolic link.
+        max_line, chunk: bytes; smaller only in tests.
+    """
+
+    def __init__(
+        self, content: int | Ranged, *, link: bool = False, max_line: int = MAX_LINE, chunk: int = 1 << 18
+    ) -> None:
+        self._content: Ranged = _File(content) if isinstance(content, int) else content
+        self.size = self._content.size
+        self.mark = self._content.mark
+        self.link = link
         self.max_line = max_line
         self.chunk = chunk
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``; fewer only at the end."""
         length = min(length, self.size - offset)
-        return os.pread(self._descriptor, length, offset) if length > 0 else b""
+        return self._content.read(offset, length) if length > 0 else b""
 
     def lines(self, start: int, end: int | None = None, *, chunk: int | None = None) -> Iterator[Line]:
         """The lines of ``[start, end)``, which must both be line starts or the file's end."""

@@ -251,12 +251,12 @@ def column_names(header: tuple[str, ...]) -> tuple[list[str], int]:
     return names, changed
 
 
-def read_metrics(path: Path, day: date, *, block: int = BLOCK) -> MetricsReading:
-    """Read a slice of the telemetry CSV."""
+def read_metrics(path: Path, day: date, *, timestamp: str = "ts", block: int = BLOCK) -> MetricsReading:
+    """Read a slice of the telemetry CSV, whose first column is called ``timestamp``."""
     rejections = Rejections()
     with path.open("rb") as file:
         source = Source(file.fileno())
-        front = csv_preamble(source)
+        front = csv_preamble(source, (timestamp,))
         line = source.read(0, front.end).count(b"\n") + 1
         if front.header is None:
             reading = _without_header(source, front.end, line, rejections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -60,17 +60,21 @@ def split_cells(text: str) -> list[str]:
     return rows[0] if rows else [""]
 
 
-def header_cells(content: bytes) -> tuple[str, ...] | None:
-    """The column names of a header line, None if the line is not one: its first cell is ``ts`` or ``rule_ts``."""
+def header_cells(content: bytes, first: Collection[str] = TIMESTAMP_COLUMNS) -> tuple[str, ...] | None:
+    """The column names of a header line, None if the line is not one: its first cell is one of ``first``."""
     try:
         cells = tuple(cell.strip() for cell in split_cells(content.decode("utf-8").removeprefix("\ufeff").rstrip("\r")))
     except (UnicodeDecodeError, csv.Error):
         return None
-    return cells if cells[0].lower() in TIMESTAMP_COLUMNS else None
+    return cells if cells[0].lower() in {name.lower() for name in first} else None
 
 
-def csv_preamble(source: Source) -> Preamble:
-    """Find comments and header; a file whose first other line is not a header has none."""
+def csv_preamble(source: Source, first: Collection[str] = TIMESTAMP_COLUMNS) -> Preamble:
+    """Find comments and header; a file whose first other line is not a header has none.
+
+    Args:
+        first: what the first column, which holds the timestamps, may be called; upper and lower case are the same.
+    """
     start = end = first_line_start(source)
     comments = []
     header = None
@@ -81,7 +85,7 @@ def csv_preamble(source: Source) -> Preamble:
         if content.lstrip().startswith(b"#"):
             comments.append(content.decode("utf-8", "replace").rstrip("\r"))
         elif content.strip():
-            header = header_cells(content)
+            header = header_cells(content, first)
             end = line.end if header else end
             break
         end = line.end

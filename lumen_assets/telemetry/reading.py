@@ -119,17 +119,20 @@ class _Inputs:
         return tuple(self._readings[name] for name in sorted(self._readings))
 
 
-def read_day(cut: DaySlice) -> DayTelemetry:
+def read_day(cut: DaySlice, *, timestamp: str = "ts") -> DayTelemetry:
     """Read everything that a day's slice holds, from the slice alone.
 
     So the same comes out of a slice that was restored from an archive.
+
+    Args:
+        timestamp: the name of the telemetry's first column.
     """
     inputs = _Inputs(cut)
     ledgers: dict[str, tuple[Any, ...]] = {}
     metrics: MetricsReading | None = None
     if found := inputs.path("telemetry"):
         item, path = found
-        metrics = read_metrics(path, cut.day)
+        metrics = read_metrics(path, cut.day, timestamp=timestamp)
         sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
         inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample)
     for role, read in _LEDGERS.items():
@@ -157,8 +160,11 @@ def read_day(cut: DaySlice) -> DayTelemetry:
     )
 
 
-def require_header(telemetry: DayTelemetry) -> None:
-    """Refuse telemetry whose lines nobody can name: without a header with ``ts`` every day would look empty.
+def require_header(telemetry: DayTelemetry, *, timestamp: str = "ts") -> None:
+    """Refuse telemetry whose lines nobody can name: without a header every day would look empty.
+
+    Args:
+        timestamp: the name that its first column must have.
 
     Raises:
         PermanentError: if the telemetry file has lines and no such header.
@@ -168,7 +174,7 @@ def require_header(telemetry: DayTelemetry) -> None:
             raise PermanentError(
                 action="read",
                 subject=item.name,
-                cause="it has no header line whose first column is ts",
+                cause=f"it has no header line whose first column is {timestamp}",
                 error_class="input",
-                hint="put the header back, or correct sources.telemetry.path",
+                hint="put the header back, or correct sources.telemetry: its path, or its timestamp",
             )

@@ -21,6 +21,8 @@ class MailServer:
     Attributes:
         refuse: recipient → what is answered to it.
         on_data: what is answered to a mail's content; default: 250.
+        busy: how many mails' contents are answered with 451 first.
+        dies_at: where the connection is lost: at ``RCPT``, or at the ``answer`` to a mail that was taken.
         password: the right one.
         logins: every user and password that was tried.
         in_the_clear: whether anything about a mail came without TLS.
@@ -32,6 +34,8 @@ class MailServer:
         self.refuse: dict[str, str] = {}
         self.on_data = "250 OK"
         self.on_sender = ""
+        self.busy = 0
+        self.dies_at = ""
         self.password = "right"  # noqa: S105 - nobody's
         self.logins: list[tuple[str, str]] = []
         self.login_answer: str | None = None
@@ -79,17 +83,24 @@ class MailServer:
         return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        if self.dies_at == "RCPT":
+            server.transport.abort()
         if address in self.refuse:
             return self.refuse[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if self.busy:
+            self.busy -= 1
+            return "451 4.3.0 later"
         if self.on_data.startswith("2"):
             parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
             assert isinstance(parsed, EmailMessage)
             self.mails.append(parsed)
             self.recipients.append(list(envelope.rcpt_tos))
+        if self.dies_at == "answer":
+            server.transport.abort()
         return self.on_data
 
 

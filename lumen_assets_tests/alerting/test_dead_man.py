@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from lumen_assets.alerting.dead_man import LIMITS, WAITS, ping
-from lumen_assets.alerting.http import Limits
+from lumen_assets.http import Limits
 from lumen_assets_tests.alerting.receiver import Received, Say
 
 RUN = "0b9cf1b6-0d5f-4d3b-9b40-3f6b1c4d9d10"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lumen_assets.alerting.http import LONGEST_WAIT, Limits, Receiver, origin, seconds_to_wait, send
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.http import LONGEST_WAIT, Limits, Receiver, origin, seconds_to_wait, send
 from lumen_assets_tests.alerting.receiver import NOW, Say, Server, server
 
 CANARY = "canary-7f3a9d"

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from lumen_assets.alerting import mail
+from lumen_assets.alerting import smtp
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.alerting.events import State
-from lumen_assets.alerting.mail import MailChannel, is_this_machine, mail_of
+from lumen_assets.alerting.mail import MailChannel, mail_of
+from lumen_assets.alerting.smtp import is_this_machine
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 from lumen_assets.settings import MailServer as Where
 from lumen_assets_tests.alerting import mail_server
@@ -102,7 +103,7 @@ def test_events_go_through_the_outbox_and_tls_to_people(starttls, tmp_path):
 
 def test_by_tls_from_the_start(authority, trusted, tmp_path, monkeypatch):
     with mail_server.mail_server(implicit=authority.server_context("localhost")) as server:
-        monkeypatch.setattr(mail, "IMPLICIT_TLS", server.port)
+        monkeypatch.setattr(smtp, "IMPLICIT_TLS", server.port)
         channel(server, tmp_path).send(message(), NOW)
         assert len(server.mails) == 1
 
@@ -115,7 +116,7 @@ def test_a_wrong_certificate_is_refused(authority, tmp_path, monkeypatch, name, 
     context = authority.server_context(name)
     with mail_server.mail_server(**({"implicit": context} if implicit else {"tls_context": context})) as server:
         if implicit:
-            monkeypatch.setattr(mail, "IMPLICIT_TLS", server.port)
+            monkeypatch.setattr(smtp, "IMPLICIT_TLS", server.port)
         with pytest.raises(PermanentError, match="certificate cannot be verified"):
             channel(server, tmp_path).send(message(), NOW)
         assert not server.mails
@@ -265,7 +266,7 @@ def dripping(head: bytes) -> Iterator[int]:
 def test_a_server_that_drips_ends_at_the_total_bound(tmp_path, monkeypatch, head, implicit):
     with dripping(head) as port:
         if implicit:
-            monkeypatch.setattr(mail, "IMPLICIT_TLS", port)
+            monkeypatch.setattr(smtp, "IMPLICIT_TLS", port)
         where = Where(host="localhost", port=port, user=None, password=None, sender="lumen@example.org")
         with pytest.raises(TransientError) as caught:
             MailChannel(where, TO, tmp_path, total=0.5).send(message(), NOW)

@@ -84,6 +84,7 @@ def test_all_is_well(installation: Installation) -> None:
         "report",
         "LUMEN_HOME",
         "disk",
+        "inputs",
         "archive key",
         "clock",
         "destination here",

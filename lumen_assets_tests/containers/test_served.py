@@ -30,6 +30,7 @@ CANARIES: Mapping[str, str] = {
     "LUMEN_ALERT_URL": "http://127.0.0.1:9/canary-alert-url-canary",
     "LUMEN_ALERT_SECRET": "canary-alert-secret-canary",
     "SMTP_PASS": "canary-mail-password-canary",
+    "GRAFANA_TOKEN": "glsa_canary-grafana-token-canary",
 }
 STATUSES = """
 query ($key: AssetKeyInput!) {

@@ -26,10 +26,22 @@ def drawn() -> tuple[set[str], set[tuple[str, str]]]:
 
 
 def test_the_picture_is_the_asset_graph_of_the_settings_that_ship(tmp_path: Path) -> None:
-    workspace = Workspace(load_settings({"LUMEN_HOME": str(tmp_path)}, tmp_path))
-    graph = build_defs(workspace).resolve_asset_graph()
+    def graph_and_edges(**grafana: str) -> tuple[dg.AssetGraph, set[tuple[str, str]]]:
+        workspace = Workspace(load_settings({"LUMEN_HOME": str(tmp_path), **grafana}, tmp_path))
+        graph = build_defs(workspace).resolve_asset_graph()
+        return graph, {
+            (parent.to_user_string(), key.to_user_string())
+            for key in graph.get_all_asset_keys()
+            for parent in graph.get(key).parent_keys
+        }
+
+    graph, edges = graph_and_edges(
+        GRAFANA_BASE="https://grafana.example.org",
+        GRAFANA_TOKEN="nobody-s",  # noqa: S106 - nobody's
+        GRAFANA_DASHBOARD_UID="abc",
+    )
     keys = graph.get_all_asset_keys()
-    edges = {(parent.to_user_string(), key.to_user_string()) for key in keys for parent in graph.get(key).parent_keys}
     assert drawn() == ({key.to_user_string() for key in keys}, edges)
+    assert graph_and_edges()[1] == edges - {("grafana_snapshot", "report")}
     daily = {key for key in keys if isinstance(graph.get(key).partitions_def, dg.TimeWindowPartitionsDefinition)}
     assert keys - daily == {dg.AssetKey("drill")}

@@ -58,6 +58,7 @@ INLINE_ELSEWHERE = {
     "lumen gauges --serve": "it stays until it is stopped, and needs an address; see lumen_assets_tests/health",
     "lumen demo --exporter": "it stays until it is stopped; see lumen_assets_tests/telemetry/test_exporter.py",
     "lumen alerts --close KIND:SOURCE": "it needs an incident that is open; see lumen_assets_tests/alerting",
+    "lumen send": "it needs somebody to send to; see lumen_assets_tests/defs/test_distribution.py",
 }
 
 PROGRAM = re.compile(

@@ -8,12 +8,17 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
 
-from lumen_assets.report import DayReport, build_report, write_pdf
+from lumen_assets.report import DayReport, build_report
+from lumen_assets.report.pdf import write_document
+from lumen_assets.report.pdf_attachment import Attachment
+from lumen_assets.report.seal_section import seal_section
+from lumen_assets.report.sections import document
 from lumen_assets_tests.report.scenes import (
     broken_day,
     configuration,
@@ -25,6 +30,7 @@ from lumen_assets_tests.report.scenes import (
 )
 
 REFERENCES: Final = Path(__file__).with_name("reference_pages")
+NUMBERS: Final = "{}\n"
 _DPI: Final = 40
 _COLUMNS: Final = 4
 _ENDS: Final = 4
@@ -49,6 +55,13 @@ KINDS: Final[dict[str, Callable[[], DayReport]]] = {
 }
 
 
+def write_pages(report: DayReport, path: Path) -> None:
+    """The PDF, with one digest for all: else whatever is new in the JSON would make other pages, by its code."""
+    content = document(report)
+    sealed = replace(content, blocks=(*content.blocks, *seal_section(report, NUMBERS)))
+    write_document(sealed, path, attachment=Attachment("report.json", NUMBERS))
+
+
 def sheet(pdf: Path) -> Image.Image:
     """A PDF's first and last pages side by side."""
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +83,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind, report in KINDS.items():
             path = Path(folder) / f"{kind}.pdf"
-            write_pdf(report(), path)
+            write_pages(report(), path)
             sheet(path).quantize(_COLOURS).save(REFERENCES / f"{kind}.png", optimize=True)
 
 

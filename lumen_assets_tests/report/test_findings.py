@@ -179,7 +179,7 @@ def test_the_body_of_a_mail():
     found = build_report(today, before, configuration("en", rate_hz=0.1))
     text = findings_text(found, shown=2)
     assert text.splitlines()[:2] == ["Lumen Resonance Report", "Thursday, 23 October 2025, KST"]
-    assert text.count("\n- ") == 2
+    assert text.count("\n- ") == 3, "and how many more there are"
     assert f"Further ones, in the JSON: {len(found.findings) - 2}." in text
     assert "SAMPLE" in findings_text(report(empty_day(), language="en"))
 

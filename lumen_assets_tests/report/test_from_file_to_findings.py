@@ -18,6 +18,7 @@ from lumen_assets.report.model import PastDay
 from lumen_assets.report.numbers import numbers_of
 from lumen_assets.report.robust import ENOUGH_DAYS
 from lumen_assets.telemetry import cut_day, read_day
+from lumen_assets.telemetry.roots import FolderRoot
 from lumen_assets_tests.report.scenes import DAY, at, configuration
 
 CELL = st.one_of(
@@ -40,7 +41,7 @@ def reports(root: Path, days: Cells) -> list[DayReport]:
     history: list[PastDay] = []
     made = []
     for day in _days():
-        sliced = cut_day(root, day, root / "slices" / str(day), telemetry_path="metrics.csv", extra=())
+        sliced = cut_day(FolderRoot(root), day, root / "slices" / str(day), telemetry_path="metrics.csv", extra=())
         made.append(build_report(read_day(sliced), None, settings_, tuple(history)))
         history.append(numbers_of(made[-1]).past)
     return made

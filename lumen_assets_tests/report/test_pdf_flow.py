@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
@@ -34,7 +35,7 @@ def drawn(*flowables: Flowable, width: float = 200) -> bytes:
 
 
 def maker() -> _Maker:
-    return _Maker(document(REPORT), FACE, STYLES, 500)
+    return _Maker(document(REPORT), FACE, STYLES, Path(), (500, 700))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,6 @@ GAPS = telemetry(DAY, frame([at(f"0{i}:00:00") for i in range(1, 6)], {"phase_di
 @pytest.mark.parametrize("report", [REPORT, build_report(GAPS, None, configuration())], ids=["whole", "gaps"])
 def test_a_figure_is_drawn_as_reportlab_draws_it(report):
     for figure in document(report).figures:
-        shown = _Maker(document(report), FACE, STYLES, 504).figure(figure)._content[0]
+        shown = _Maker(document(report), FACE, STYLES, Path(), (504, 700)).figure(figure)._content[0]
         reference = renderPDF.GraphicsFlowable(figure_drawing(figure, FACE))
         assert drawn(shown, width=504) == drawn(reference, width=504)

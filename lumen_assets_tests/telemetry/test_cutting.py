@@ -15,6 +15,7 @@ from lumen_assets.telemetry import cut_day, describe_day, load_slice, read_day
 from lumen_assets.telemetry.bisecting import ZONE
 from lumen_assets.telemetry.cutting import UNDATED_LIMIT, Output, cut_lines, dating
 from lumen_assets.telemetry.lines import MAX_LINE, Source
+from lumen_assets.telemetry.roots import FolderRoot
 
 DAY = date(2025, 11, 21)
 METRICS = "logs/metrics.csv"
@@ -32,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def cut(root: Path, day: date = DAY, extra=EXTRA, telemetry_path: str = METRICS):
-    return cut_day(root, day, root.parent / "slices" / str(day), telemetry_path=telemetry_path, extra=extra)
+    return cut_day(FolderRoot(root), day, root.parent / "slices" / str(day), telemetry_path=telemetry_path, extra=extra)
 
 
 def test_links_are_followed_and_said_or_refused(root):
@@ -45,13 +46,28 @@ def test_links_are_followed_and_said_or_refused(root):
     notes = {item.name: item.notes for item in read_day(taken).inputs}
     assert notes["controls/link.jsonl"] == {"link": 1}
     assert "link" not in notes[METRICS]
+    refusing, sources = FolderRoot(root, links="refuse"), {"telemetry_path": METRICS, "extra": ("controls/*.jsonl",)}
     for function in (partial(cut_day, folder=root.parent / "other"), describe_day):
         with pytest.raises(PermanentError, match=r"controls/link.jsonl: it is a symbolic link, or lies behind one"):
-            function(root, DAY, telemetry_path=METRICS, extra=("controls/*.jsonl",), links="refuse")
+            function(refusing, DAY, **sources)
     (root / "controls/link.jsonl").unlink()
-    assert cut_day(
-        root, DAY, root.parent / "other", telemetry_path=METRICS, extra=("controls/*.jsonl",), links="refuse"
-    ).inputs
+    assert cut_day(refusing, DAY, root.parent / "other", **sources).inputs
+
+
+@pytest.mark.parametrize("links", ["follow", "refuse"])
+@pytest.mark.parametrize("name", [METRICS, "controls/named.jsonl", "behind/named.jsonl"])
+def test_a_path_that_a_link_leads_out_of_the_data_root_is_refused(root, tmp_path, links, name):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (root / METRICS).rename(outside / "named.jsonl")
+    (root / METRICS).write_bytes(b"ts,a\n")
+    (root / "behind").symlink_to(outside)
+    if not name.startswith("behind"):
+        (root / name).unlink(missing_ok=True)
+        (root / name).symlink_to(outside / "named.jsonl")
+    with pytest.raises(PermanentError, match=rf"{name}: a symbolic link leads out of LUMEN_DATA_ROOT") as caught:
+        describe_day(FolderRoot(root, links), DAY, telemetry_path=METRICS, extra=(name,))
+    assert caught.value.error_class == "input"
 
 
 def sliced(root: Path, content: bytes, day: date = DAY) -> bytes:
@@ -119,6 +135,13 @@ def test_links_out_of_the_data_root_and_temporary_files_are_not_taken(root, tmp_
     (root / "controls/inside.jsonl").symlink_to(root / "controls/real.jsonl")
     names = {item.name for item in cut(root).inputs if item.present}
     assert names == {METRICS, "controls/real.jsonl", "controls/inside.jsonl"}
+
+
+def test_links_in_a_circle_are_a_permanent_error(root):
+    (root / "controls/a.jsonl").symlink_to("b.jsonl")
+    (root / "controls/b.jsonl").symlink_to("a.jsonl")
+    with pytest.raises(PermanentError, match=r"controls/a\.jsonl: Too many levels of symbolic links"):
+        cut(root, extra=("controls/a.jsonl",))
 
 
 @pytest.mark.parametrize("telemetry_path", ["logs/none.csv", "logs", METRICS + "/x"])

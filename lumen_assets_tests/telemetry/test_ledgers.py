@@ -12,6 +12,7 @@ from lumen_assets.telemetry import DayTelemetry, cut_day, read_day
 from lumen_assets.telemetry.ledgers import read_effects, read_quotes, read_risks, read_rule_changes
 from lumen_assets.telemetry.lines import MAX_LINE
 from lumen_assets.telemetry.reading import read_gateway
+from lumen_assets.telemetry.roots import FolderRoot
 
 DAY = date(2025, 11, 21)
 TS = "2025-11-21T09:00:00+09:00"
@@ -145,9 +146,8 @@ def test_gateway(tmp_path, content, status, notes):
 
 def read_root(root: Path) -> DayTelemetry:
     (root / "logs").mkdir(exist_ok=True)
-    cut = cut_day(
-        root, DAY, root / "slices" / "x", telemetry_path="logs/metrics.csv", extra=["*.yaml", "controls/*.jsonl"]
-    )
+    extra = ["*.yaml", "controls/*.jsonl"]
+    cut = cut_day(FolderRoot(root), DAY, root / "slices" / "x", telemetry_path="logs/metrics.csv", extra=extra)
     return read_day(cut)
 
 

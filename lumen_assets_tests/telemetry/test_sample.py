@@ -12,6 +12,7 @@ import pytest
 from lumen_assets.errors import PermanentError
 from lumen_assets.telemetry import DayTelemetry, cut_day, ensure_sample, read_day, write_sample
 from lumen_assets.telemetry.model import SAMPLE_MARK
+from lumen_assets.telemetry.roots import FolderRoot
 from lumen_assets.telemetry.sample import is_sample_file
 from lumen_assets.telemetry.sample_plan import plan_day
 
@@ -33,7 +34,9 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def read(root: Path, day: date) -> DayTelemetry:
-    return read_day(cut_day(root, day, root.parent / f"{day}", telemetry_path="logs/metrics.csv", extra=EXTRA))
+    return read_day(
+        cut_day(FolderRoot(root), day, root.parent / f"{day}", telemetry_path="logs/metrics.csv", extra=EXTRA)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from lumen_assets.definitions import build_defs
 from lumen_assets_tests.installation import Installation
 from lumen_assets_tests.ports import free_ports
 from lumen_assets_tests.waiting import until
@@ -20,10 +21,15 @@ from lumen_assets_tests.waiting import until
 
 @dataclass(frozen=True)
 class Ui:
-    """A running ``lumen ui``."""
+    """A running ``lumen ui``.
+
+    Attributes:
+        assets: how many it has when its code location is loaded.
+    """
 
     installation: Installation
     url: str
+    assets: int
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """The data of the answer."""
@@ -46,7 +52,8 @@ def running_ui(installation: Installation, environment: Mapping[str, str]) -> It
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    started = Ui(installation, f"http://127.0.0.1:{port}")
+    assets = build_defs(installation.workspace).resolve_asset_graph().get_all_asset_keys()
+    started = Ui(installation, f"http://127.0.0.1:{port}", len(assets))
     try:
         until(lambda: loaded(started), f"the code location to load; see {log}")
         yield started
@@ -61,6 +68,6 @@ def running_ui(installation: Installation, environment: Mapping[str, str]) -> It
 
 def loaded(ui: Ui) -> bool:
     try:
-        return len(ui.graphql("{ assetNodes { id } }")["assetNodes"]) == 12
+        return len(ui.graphql("{ assetNodes { id } }")["assetNodes"]) == ui.assets
     except requests.RequestException:
         return False

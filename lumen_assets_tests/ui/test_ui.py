@@ -16,7 +16,7 @@ from lumen_assets_tests.ui.running import Ui, running_ui
 from lumen_assets_tests.waiting import until
 
 TOKENS = {"GDRIVE_TOKEN": "ya29.canary-drive-token-canary", "DROPBOX_TOKEN": "sl.canary-dropbox-token-canary"}
-ASSETS = ["archive", "attestation", "here", "report", "report_pdf", "telemetry", "there"]
+ASSETS = ["archive", "attestation", "grafana_snapshot", "here", "report", "report_pdf", "telemetry", "there"]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) 
     keep(page, "graph")
     page.get_by_role("button", name="Materialize all").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Launch runs to materialize 12 assets")).to_be_visible()
+    expect(dialog.get_by_text(f"Launch runs to materialize {ui.assets} assets")).to_be_visible()
     dialog.get_by_text("Latest", exact=True).click()
     keep(page, "launch")
     dialog.get_by_role("button", name="Launch backfill").click()  # weeks and months have other partitions

@@ -70,7 +70,7 @@ def alert_sensors(watched: Sequence[str]) -> list[dg.SensorDefinition]:
 
         def write_gauges() -> None:
             gauges = lumen.settings.home / "metrics" / "lumen.prom"
-            gauges.parent.mkdir(exist_ok=True)
+            gauges.parent.mkdir(parents=True, exist_ok=True)
             write_textfile(gauges, exposition(vitals(lumen, outbox=outbox)))
 
         all_of_them(

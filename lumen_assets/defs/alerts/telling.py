@@ -16,6 +16,8 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import yesterday
 from lumen_assets.defs.alerts.instance import backfills_failed, not_ticking, runs_stuck
 from lumen_assets.defs.alerts.runs import events_of_run
+from lumen_assets.distribution import targets
+from lumen_assets.distribution.telling import TOLD_FOR, doubtful, undelivered
 from lumen_assets.looking import look_at_days, look_at_replicas
 from lumen_assets.workspace import Workspace
 
@@ -40,6 +42,7 @@ def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox) -> 
         partial(look_at_replicas, workspace, outbox, now),
         partial(_look_at_inputs, workspace, outbox, now),
         partial(_look_at_drills, workspace, outbox, now),
+        partial(_look_at_deliveries, workspace, outbox, now),
         partial(_look_at_tokens, workspace, outbox, now),
         partial(_look_at_runs, workspace, instance, outbox, now),
     )
@@ -80,6 +83,13 @@ def _look_at_drills(workspace: Workspace, outbox: Outbox, now: datetime) -> None
     overdue = timedelta(days=configuration.drill.overdue_days)
     standing = ledger.standing(configuration.start_date, yesterday(now))
     outbox.reconcile(Kind.DRILL, survey.drills(ledger.drills(), standing, first, overdue, now), now)
+
+
+def _look_at_deliveries(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
+    lately = workspace.deliveries.since(now - TOLD_FOR)
+    to = targets(workspace.settings.configuration)
+    outbox.reconcile(Kind.REPORT_NOT_DELIVERED, undelivered(lately, to), now)
+    outbox.record(doubtful(lately, now), now)
 
 
 def _look_at_tokens(workspace: Workspace, outbox: Outbox, now: datetime) -> None:

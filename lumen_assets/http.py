@@ -1,7 +1,7 @@
-"""The one place for HTTP that goes out with alerts: bounded in time and size, no redirects, no secret let out.
+"""The one place for HTTP that goes out: bounded in time and size, no redirects, no secret let out.
 
 Proxies and certificate authorities are those of the environment (``HTTPS_PROXY``, ``NO_PROXY``,
-``REQUESTS_CA_BUNDLE``). TLS is always verified.
+``REQUESTS_CA_BUNDLE``), unless the receiver has an authority of its own. TLS is always verified.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -24,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from lumen_assets import __version__
-from lumen_assets.alerting.deadline import Deadline
+from lumen_assets.deadline import Deadline
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 
 LONGEST_WAIT: Final = 86_400.0
@@ -72,19 +73,26 @@ class Receiver:
         address: where its address is set: the name of a variable or setting.
         secret: where what it knows us by is set.
         secrets: texts that no error may repeat, besides the address.
+        action: what is attempted, as a verb phrase.
+        authority: where the certificate of its authority is set.
+        ca_file: that certificate, where it is not of those that the environment gives.
     """
 
     what: str
     address: str
     secret: str
     secrets: Collection[str] = ()
+    action: str = "send to"
+    authority: str = "REQUESTS_CA_BUNDLE"
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A good answer: its status, 200 to 299, and the beginning of its body."""
+class Reply:
+    """Whatever was answered: the status, the headers, and the beginning of the body."""
 
     status: int
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -97,7 +105,7 @@ def send(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     limits: Limits = Limits(),
-) -> Answer:
+) -> Reply:
     """Ask once.
 
     Args:
@@ -107,23 +115,40 @@ def send(
         TransientError: if the network failed, or the receiver says that it may take it later.
         PermanentError: if the address, the secret or the certificate has to be changed first.
     """
+    reply = exchange(method, url, receiver=receiver, body=body, headers=headers, limits=limits)
+    if 200 <= reply.status < 300:
+        return reply
+    html = "html" in reply.headers.get("Content-Type", "")
+    raise refusal(
+        reply.status,
+        reply.headers.get("Retry-After", ""),
+        receiver=receiver,
+        subject=named(receiver, url),
+        now=now,
+        said="" if html else excerpt(reply.body, url, receiver.secrets),
+    )
+
+
+def exchange(
+    method: Literal["GET", "POST"],
+    url: str,
+    *,
+    receiver: Receiver,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    limits: Limits = Limits(),
+) -> Reply:
+    """Ask once, and take whatever status is answered.
+
+    Raises:
+        TransientError: if the network failed.
+        PermanentError: if the address or the certificate has to be changed first.
+    """
     with Deadline(limits.total) as deadline, _unlogged():
         try:
-            status, given, beginning = _exchange(method, url, body, headers or {}, limits, deadline)
+            return _exchange(method, url, body, headers or {}, limits, deadline, receiver.ca_file)
         except FAILURES as error:
             failure = _broken(error, url, receiver, in_time=not deadline.over)
-        else:
-            if 200 <= status < 300:
-                return Answer(status, beginning)
-            said = "" if "html" in given.get("Content-Type", "") else excerpt(beginning, url, receiver.secrets)
-            failure = refusal(
-                status,
-                given.get("Retry-After", ""),
-                receiver=receiver,
-                subject=named(receiver, url),
-                now=now,
-                said=said,
-            )
     raise failure  # out of the handler: requests' exceptions hold the address, so none stays attached
 
 
@@ -134,7 +159,7 @@ def refusal(
     cause = f"HTTP {status}" + (f": {said}" if said else "")
     if status in _TRANSIENT or status >= 500:
         return TransientError(
-            action="send to",
+            action=receiver.action,
             subject=subject,
             cause=cause,
             error_class=_TRANSIENT.get(status, "provider"),
@@ -150,7 +175,7 @@ def refusal(
         hint = f"correct {receiver.address}: there is nothing at that address"
     elif status == 407:
         hint = "give the proxy's user and password in HTTPS_PROXY"
-    return PermanentError(action="send to", subject=subject, cause=cause, error_class=error_class, hint=hint)
+    return PermanentError(action=receiver.action, subject=subject, cause=cause, error_class=error_class, hint=hint)
 
 
 def seconds_to_wait(value: str, now: datetime) -> float | None:
@@ -239,9 +264,15 @@ class _NoLogin(AuthBase):
 
 
 def _exchange(
-    method: str, url: str, body: bytes | None, headers: Mapping[str, str], limits: Limits, deadline: Deadline
-) -> tuple[int, Mapping[str, str], bytes]:
-    """Status, headers and the body's beginning; once there is a status, a body that breaks off is no failure."""
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    limits: Limits,
+    deadline: Deadline,
+    ca_file: Path | None,
+) -> Reply:
+    """The reply; once there is a status, a body that breaks off is no failure."""
     user, password = requests.utils.get_auth_from_url(url)
     with _Session() as session:
         session.mount("http://", _Adapter(deadline))
@@ -254,30 +285,31 @@ def _exchange(
             auth=HTTPBasicAuth(user, password) if user or password else _NoLogin(),
             timeout=(limits.connect, limits.read),
             allow_redirects=False,
+            verify=True if ca_file is None else str(ca_file),
             stream=True,
         ) as response:
-            beginning = b""
+            beginning = bytearray()
             with contextlib.suppress(*FAILURES):
                 while len(beginning) < limits.body and (
                     piece := response.raw.read1(limits.body - len(beginning), decode_content=False)
                 ):
                     beginning += piece
-            return response.status_code, response.headers, beginning
+            return Reply(response.status_code, response.headers, bytes(beginning))
 
 
 def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) -> LumenError:
     subject = named(receiver, url)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return PermanentError(
-            action="send to",
+            action=receiver.action,
             subject=subject,
             cause="its certificate cannot be verified",
             error_class="configuration",
-            hint=f"correct {receiver.address}, renew the certificate, or give its authority in REQUESTS_CA_BUNDLE",
+            hint=f"correct {receiver.address}, renew the certificate, or give its authority in {receiver.authority}",
         )
     if isinstance(error, ValueError):  # requests' errors about an address are
         return PermanentError(
-            action="send to",
+            action=receiver.action,
             subject=subject,
             cause="its address is not one that can be used",
             error_class="configuration",
@@ -299,7 +331,7 @@ def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) ->
                 cause = "no connection"
             case _:
                 cause = f"the connection broke ({type(error).__name__})"
-    return TransientError(action="send to", subject=subject, cause=cause, error_class="network")
+    return TransientError(action=receiver.action, subject=subject, cause=cause, error_class="network")
 
 
 class _Unlogged(logging.Filter):

@@ -1,0 +1,3 @@
+from lumen_assets_tests.replication.seaweedfs import seaweedfs
+
+__all__ = ["seaweedfs"]
