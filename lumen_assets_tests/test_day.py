@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import bagit
+import pypdf
 import pytest
 import tink
 import zstandard
@@ -118,6 +121,21 @@ def test_restore_gives_back_the_files_and_a_valid_bag(installation: Installation
     assert bagit.Bag(str(to / "here")).validate()
     check = subprocess.run(["sha256sum", "--check", "--quiet", "manifest-sha256.txt"], cwd=to / "here", check=False)
     assert check.returncode == 0
+
+
+def test_the_last_page_of_a_pdf_leads_to_the_manifest_and_to_the_numbers(
+    installation: Installation, tmp_path: Path
+) -> None:
+    reports = installation.home / "controls" / "reports"
+    last = pypdf.PdfReader(reports / f"report_{DAY}.pdf").pages[-1].extract_text()
+    path = re.search(r"[\d-]+/snapshot\.manifest\.json", last)
+    *_, digest = re.findall(r"\b[0-9a-f]{64}\b", last)
+    assert path
+    manifest = json.loads((installation.home / "copies" / "here" / path[0]).read_text())
+    installation.json("restore", str(DAY), "--to", tmp_path / "restored")
+    listed = (tmp_path / "restored" / "manifest-sha256.txt").read_bytes()
+    assert hashlib.sha256(listed).hexdigest() == manifest["content"]["digest"]
+    assert f"{digest}  data/controls/reports/report_{DAY}.json" in listed.decode().splitlines()
 
 
 def test_a_single_file_restores(installation: Installation, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Makes the pictures under docs/images: ``python -m tools.screenshots``.
 
-A real ``lumen ui`` over days that ``lumen backfill`` made of sample data, in Debian's Chromium; and the first page of a
-report's PDF.
+A real ``lumen ui`` over days that ``lumen backfill`` made of sample data, in Debian's Chromium; and the first two pages
+of a report's PDF.
 """
 
 from __future__ import annotations
@@ -42,11 +42,16 @@ def main() -> None:
         settings.write_text(re.sub("^start_date: .*", f"start_date: {first}", settings.read_text()))
         installation.json("backfill", "--from", first, "--to", str(last), "--workers", "2")
         report = installation.home / "controls" / "reports" / f"report_{last}.pdf"
-        command = ["pdftoppm", "-png", "-r", "100", "-f", "1", "-l", "1", "-singlefile", str(report)]
-        _keep("report", subprocess.run(command, capture_output=True, check=True).stdout)  # noqa: S603 - its words are ours
+        _page("report", report, "1")
+        _page("figures", report, "2")
         with running_ui(installation, {}) as ui, open_page() as page:
             _graph(page, ui)
             _day(page, ui)
+
+
+def _page(name: str, report: Path, number: str) -> None:
+    command = ["pdftoppm", "-png", "-r", "100", "-f", number, "-l", number, "-singlefile", str(report)]
+    _keep(name, subprocess.run(command, capture_output=True, check=True).stdout)  # noqa: S603 - its words are ours
 
 
 def _graph(page: Page, ui: Ui) -> None:

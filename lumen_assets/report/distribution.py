@@ -8,17 +8,21 @@ a power of two first, so that nothing overflows or vanishes.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lumen_assets.report.model import Curve, Distribution, TargetRange
+from lumen_assets.report.model import Curve, Distribution, Histogram, TargetRange
 
 Values = NDArray[np.float64]
 
 _LANES: Final = 2048
 """Partial sums side by side; as much as the processor's nearest cache holds."""
+
+BINS: Final = 64
+"""Of a histogram."""
 
 _SAFE: Final = 1e100
 """Squares and sums of a day's values between its inverse and it stay far from the ends of floats, 1e-308 and 1e308."""
@@ -108,17 +112,29 @@ def distribution(values: Values) -> Distribution | None:
     squares = (scaled - mean) ** 2
     variance = sum_of(squares, float(squares.max())) / values.size
     ordered = _scaled(ordered, scale)
-    p5, p50, p95 = (percentile(ordered, percent) * scale for percent in (5, 50, 95))
+    p5, p50, p95 = (percentile(ordered, percent) for percent in (5, 50, 95))
     return Distribution(
         count=int(values.size),
         mean=mean * scale,
         std=math.sqrt(variance) * scale,
         minimum=low,
-        p5=p5,
-        p50=p50,
-        p95=p95,
+        p5=p5 * scale,
+        p50=p50 * scale,
+        p95=p95 * scale,
         maximum=high,
+        histogram=_histogram(ordered, p5, p95, scale),
     )
+
+
+def _histogram(ordered: Values, p5: float, p95: float, scale: float) -> Histogram:
+    """Of values in order; all but ``scale``, which the ends are to be multiplied by, are scaled."""
+    first, last, spread = float(ordered[0]), float(ordered[-1]), p95 - p5
+    low, high = (max(first, p5 - spread), min(last, p95 + spread)) if spread else (first, last)
+    inner = [low + (high - low) * number / BINS for number in range(1, BINS)] if high > low else []
+    below, above = np.searchsorted(ordered, low), np.searchsorted(ordered, high, side="right")
+    cuts = [int(below), *np.searchsorted(ordered, inner).tolist(), int(above)]
+    counts = tuple(end - start for start, end in pairwise(cuts))
+    return Histogram(low * scale, high * scale, counts, below=cuts[0], above=ordered.size - cuts[-1])
 
 
 def share_on_target(values: Values, target: TargetRange | None) -> float | None:

@@ -107,12 +107,31 @@ class Points:
 
 @dataclass(frozen=True)
 class Figure:
-    """A signal's figure with its caption."""
+    """A figure with its caption.
 
+    Attributes:
+        kind: ``day`` shows one signal over the day, ``distribution`` the values of several, ``calendar`` their shares
+            on target on the last days.
+        signals: of the report, those that are shown.
+        file: its name as SVG.
+        caption: what stands below it; may be empty.
+        alternative: what it is, for who cannot see it.
+    """
+
+    kind: Literal["day", "distribution", "calendar"]
     report: DayReport
-    signal: SignalReport
+    signals: tuple[SignalReport, ...]
+    file: str
     caption: str
     alternative: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """A QR code of ``content``, and beside it facts that say the same to people; drawn on paper only."""
+
+    content: str
+    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -124,7 +143,7 @@ class Photo:
     alternative: str
 
 
-Block = Table | Facts | Heading | Subheading | Text | Notes | Points | Figure | Photo
+Block = Table | Facts | Heading | Subheading | Text | Notes | Points | Figure | Photo | Code
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,8 @@ class Document:
         mark: what it is of, in a word, for the head of every page: ``2025-10-23``.
         subtitle: the same in words.
         subject: what it is about, in a few words, for a file's properties.
+        keywords: to find it by, for a file's properties.
+        contents_title: of the table of contents.
         banners: what stands above everything else.
         blocks: the sections.
     """
@@ -146,6 +167,7 @@ class Document:
     mark: str
     subtitle: str
     subject: str
+    keywords: tuple[str, ...]
     contents_title: str
     banners: tuple[Banner, ...]
     blocks: tuple[Block, ...]
@@ -154,3 +176,8 @@ class Document:
     def headings(self) -> tuple[Heading, ...]:
         """The sections' titles, in order."""
         return tuple(block for block in self.blocks if isinstance(block, Heading))
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """The figures, in order."""
+        return tuple(block for block in self.blocks if isinstance(block, Figure))

@@ -103,15 +103,16 @@ def _block(block: Block, figure_folder: str, anchors: dict[str, str], content: D
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Figure):
-        yield from _image(block.alternative, f"{figure_folder}/{block.signal.figure}", block.caption)
+        yield from _image(block.alternative, f"{figure_folder}/{block.file}", block.caption)
     elif isinstance(block, Photo):
         yield from _image(block.alternative, f"{figure_folder}/{block.picture.file}", block.caption)
 
 
 def _image(alternative: str, path: str, caption: str) -> Iterator[str]:
     yield f"![{escaped(alternative)}]({quote(path)})"
-    yield ""
-    yield f"*{escaped(caption)}*"
+    if caption:
+        yield ""
+        yield f"*{escaped(caption)}*"
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Final, Literal
 
 MINUTES: Final = 1440
 """Bins of a curve: the minutes of a KST day, from 00:00."""
+
+HISTORY: Final = timedelta(days=28)
+"""A day is compared with the days of four weeks before it, so that every weekday weighs the same."""
 
 Language = Literal["ko", "en"]
 
@@ -41,6 +44,24 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """How often a signal had which values.
+
+    Attributes:
+        low, high: ends of what is counted in bins: the 5th and 95th percentile and as far again on either side, within
+            the extremes; so that a single odd value does not make all others one bin.
+        counts: of values in bins of equal width from ``low`` to ``high``; a bin has its lower end, the last one both.
+        below, above: values beyond.
+    """
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    below: int
+    above: int
+
+
+@dataclass(frozen=True)
 class Distribution:
     """A signal's values of a day.
 
@@ -51,6 +72,7 @@ class Distribution:
         minimum, maximum: the extremes.
         p5, p50, p95: percentiles, linear between order statistics: position ``(count - 1) * p`` counted from 0
             (Hyndman and Fan 1996, type 7; numpy's and Excel's default).
+        histogram: of the same values.
     """
 
     count: int
@@ -61,6 +83,7 @@ class Distribution:
     p50: float
     p95: float
     maximum: float
+    histogram: Histogram
 
 
 @dataclass(frozen=True)
@@ -364,6 +387,16 @@ class DayReport:
         """The signals that the table of effects shows: configured ones and those with a recorded effect."""
         recorded = {name for effect in self.rule_effects for name in effect.recorded}
         return tuple(s for s in self.signals if s.configured or s.name in recorded)
+
+    def shares_on_target(self, signal: SignalReport) -> dict[date, float]:
+        """Of this day and of those of ``history`` that had the same target and values; oldest first."""
+        levels = ((past.day, past.signals.get(signal.name)) for past in self.history)
+        found = {
+            day: level.share_on_target
+            for day, level in levels
+            if level is not None and level.share_on_target is not None and level.target == signal.target
+        }
+        return found if signal.share_on_target is None else {**found, self.day: signal.share_on_target}
 
     def to_json(self) -> str:
         """See ``canonical_json``."""

@@ -15,12 +15,9 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from lumen_assets.report.model import DayReport, PastDay, PastLevel, TargetRange
+from lumen_assets.report.model import HISTORY, DayReport, PastDay, PastLevel, TargetRange
 from lumen_assets.state import StateDatabase
 from lumen_assets.telemetry.model import InputSlice
-
-HISTORY: Final = timedelta(days=28)
-"""A day is compared with the days of four weeks before it, so that every weekday weighs the same."""
 
 _TABLES: Final = sa.MetaData()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +20,13 @@ from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
 from lumen_assets.durable import replaced_file
 from lumen_assets.report.document import Document
-from lumen_assets.report.figures import GRID, QUIET
+from lumen_assets.report.drawing import GRID, QUIET
 from lumen_assets.report.fonts import Typeface, typeface
-from lumen_assets.report.model import DayReport, Language
+from lumen_assets.report.model import DayReport
+from lumen_assets.report.pdf_attachment import Attachment, attach
+from lumen_assets.report.pdf_contents import TOTAL, draw_page_numbers, draw_reference
 from lumen_assets.report.pdf_flow import SectionTitle, flowables
+from lumen_assets.report.seal_section import seal_section
 from lumen_assets.report.sections import document
 from lumen_assets.report.wording import Wording
 from lumen_assets.report.writing import FIGURES
@@ -59,28 +64,33 @@ def write_pdf(report: DayReport, path: Path, font: Path | None = None) -> None:
     Raises:
         PermanentError: ``configuration``, if the font cannot be used; ``input``, if a picture is not the report's.
     """
-    write_document(document(report), path, font)
+    content, numbers = document(report), report.to_json()
+    sealed = replace(content, blocks=(*content.blocks, *seal_section(report, numbers)))
+    write_document(sealed, path, font, attachment=Attachment(f"report_{report.day.isoformat()}.json", numbers))
 
 
-def write_document(content: Document, path: Path, font: Path | None = None) -> None:
-    """The same of any document."""
+def write_document(content: Document, path: Path, font: Path | None = None, *, attachment: Attachment) -> None:
+    """The same of any document, with its numbers attached."""
     face = typeface(font)
     with _building:
-        made = _pdf_bytes(content, face, path.parent / FIGURES)
+        made = _pdf_bytes(content, face, path.parent / FIGURES, attachment)
     with replaced_file(path) as file:
         file.write(made)
 
 
-def _pdf_bytes(content: Document, face: Typeface, pictures: Path) -> bytes:
+def _pdf_bytes(content: Document, face: Typeface, pictures: Path, attachment: Attachment) -> bytes:
     target = BytesIO()
     template = _Template(target, content, face)
     story: list[Flowable] = flowables(content, face, pictures, room=template.room)
-    template.build(story, canvasmaker=_numbered_canvas(content.language, face))
+    template.build(story, canvasmaker=_completed_canvas(template.pages, face, attachment))
     return target.getvalue()
 
 
 class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no types
-    """A4 with a running header; section titles become bookmarks."""
+    """A4 with a running header and page numbers; section titles become bookmarks.
+
+    ``pages`` has the number of the page that each is on, by its anchor.
+    """
 
     def __init__(self, target: BytesIO, content: Document, face: Typeface) -> None:
         title = face.showable(content.title)
@@ -93,6 +103,7 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
             lang={"ko": "ko-KR", "en": "en-GB"}[content.language],
             title=f"{title} {content.mark}",
             subject=face.showable(content.subject),
+            keywords=[face.showable(keyword) for keyword in content.keywords],
             author="",
             creator="",
             producer="",
@@ -109,9 +120,10 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
             topPadding=0,
             bottomPadding=0,
         )
+        self.pages: dict[str, int] = {}
         self._header = (title, content.mark)
-        self._face = face
-        self.addPageTemplates(PageTemplate("page", [frame], onPage=self._draw_header))
+        self._face, self._wording = face, Wording(content.language)
+        self.addPageTemplates(PageTemplate("page", [frame], onPage=self._draw_header, onPageEnd=self._draw_number))
 
     def _draw_header(self, canvas: Canvas, _template: Any) -> None:
         width, height = A4
@@ -125,9 +137,14 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
         _rule(canvas, GRID, y - 4)
         canvas.restoreState()
 
+    def _draw_number(self, canvas: Canvas, _template: Any) -> None:
+        page = self._face.showable(self._wording("page", page=canvas.getPageNumber()))
+        draw_reference(canvas, TOTAL, page, face=self._face, x=A4[0] / 2, y=10 * mm)
+
     def afterFlowable(self, flowable: Flowable) -> None:  # noqa: N802 - reportlab's name
         """Make a bookmark of a section's title."""
         if isinstance(flowable, SectionTitle):
+            self.pages[flowable.anchor] = self.page
             self.canv.bookmarkHorizontal(flowable.anchor, 0, flowable.top)
             self.canv.addOutlineEntry(flowable.plain, flowable.anchor, level=0, closed=False)
 
@@ -147,27 +164,19 @@ def _rule(canvas: Canvas, color: Color, y: float) -> None:
     canvas.line(MARGIN, y, A4[0] - MARGIN, y)
 
 
-def _numbered_canvas(language: Language, face: Typeface) -> type[Canvas]:
-    """A canvas that knows the number of pages: it keeps every page back until the last."""
-    wording = Wording(language)
+def _completed_canvas(pages: Mapping[str, int], face: Typeface, attachment: Attachment) -> type[Canvas]:
+    """A canvas that puts in at the end what is known then only.
 
-    class NumberedCanvas(Canvas):  # type: ignore[misc]  # reportlab has no types
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self._kept: list[dict[str, Any]] = []
+    Args:
+        pages: by a section's anchor; filled by then.
+        face: of the document.
+        attachment: what the document carries with it.
+    """
 
-        def showPage(self) -> None:  # noqa: N802 - reportlab's name
-            self._kept.append(dict(self.__dict__))
-            self._startPage()
-
+    class CompletedCanvas(Canvas):  # type: ignore[misc]  # reportlab has no types
         def save(self) -> None:
-            for number, state in enumerate(self._kept, 1):
-                self.__dict__.update(state)
-                self.setFont(face.regular, 8)
-                self.setFillColor(QUIET)
-                text = face.showable(wording("page", page=number, pages=len(self._kept)))
-                self.drawCentredString(A4[0] / 2, 10 * mm, text)
-                super().showPage()
+            draw_page_numbers(self, {**pages, TOTAL: self.getPageNumber() - 1}, face)
+            attach(self, attachment)
             super().save()
 
-    return NumberedCanvas
+    return CompletedCanvas

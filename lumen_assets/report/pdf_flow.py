@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.renderPDF import GraphicsFlowable, _PDFRenderer
 from reportlab.graphics.shapes import Polygon, PolyLine
 from reportlab.lib.colors import HexColor
@@ -22,6 +23,7 @@ from lumen_assets.report.document import (
     Banner,
     Block,
     Cell,
+    Code,
     Document,
     Facts,
     Figure,
@@ -34,8 +36,10 @@ from lumen_assets.report.document import (
     Table,
     Text,
 )
-from lumen_assets.report.figures import GRID, HEIGHT, INK, MEAN, QUIET, TARGET_EDGE, WIDTH, signal_drawing
+from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE, WIDTH
+from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import Typeface
+from lumen_assets.report.pdf_contents import Contents
 from lumen_assets.report.svg import number
 from lumen_assets.report.writing import picture_bytes
 
@@ -44,6 +48,11 @@ BANNER_FILL: Final = HexColor("#fff4d6")
 BANNER_EDGE: Final = HexColor("#b7791f")
 HEAD_FILL: Final = HexColor("#eef2f6")
 FACTS_A_ROW: Final = 4
+_ROWS: Final = 4
+"""Of a table that are never parted: its header, and three more."""
+
+CODE: Final = 116.0
+"""Points of a code's side."""
 
 
 class SectionTitle(Paragraph):  # type: ignore[misc]  # reportlab has no types
@@ -99,6 +108,29 @@ class _Drawn(GraphicsFlowable):  # type: ignore[misc]  # reportlab has no types
         _Renderer().draw(self.drawing, self.canv, 0, 0)
 
 
+class _Square(Flowable):  # type: ignore[misc]  # reportlab has no types
+    """A QR code (ISO/IEC 18004), error correction M: it bears a fold or a coffee stain."""
+
+    def __init__(self, content: str, side: float) -> None:
+        super().__init__()
+        self.content, self.width, self.height = content, side, side
+
+    def draw(self) -> None:
+        """Draw it as one path, within the four modules of white that readers need."""
+        code = QrCodeWidget(self.content, barLevel="M").qr
+        code.make()
+        module = self.width / (len(code.modules) + 8)
+        path = self.canv.beginPath()
+        for line, row in enumerate(code.modules, 5):
+            end = 0
+            for dark, modules in groupby(row):
+                start, end = end, end + len(list(modules))
+                if dark:
+                    path.rect((start + 4) * module, self.height - line * module, (end - start) * module, module)
+        self.canv.setFillColor(INK)
+        self.canv.drawPath(path, stroke=0, fill=1)
+
+
 class Styles:
     """Paragraph styles in one typeface."""
 
@@ -110,14 +142,14 @@ class Styles:
         bold = face.bold
         self.title = style("title", 20, 26, fontName=bold)
         self.subtitle = style("subtitle", 10.5, 15, textColor=QUIET, spaceAfter=8)
-        self.contents = style("contents", 8, 13, textColor=MEAN, spaceBefore=2, spaceAfter=2)
+        self.contents = style("contents", 7.5, 11, textColor=QUIET, spaceBefore=4)
         self.banner = style("banner", 9.5, 14, fontName=bold)
         self.section = style("section", 13, 18, fontName=bold, textColor=MEAN, spaceBefore=16, spaceAfter=5)
         self.subsection = style("subsection", 9.5, 14, fontName=bold, spaceBefore=8, spaceAfter=3)
         self.body = style("body", 9, 14, spaceAfter=4)
         self.note = style("note", 8.2, 12, leftIndent=26, bulletIndent=4, spaceAfter=3)
         self.note.bulletFontName, self.note.bulletFontSize = bold, 8.2
-        point = {"leftIndent": 12, "bulletIndent": 2, "spaceAfter": 3}
+        point = {"leftIndent": 15, "bulletIndent": 2, "spaceAfter": 3}
         self.points = {
             "": style("point", 9.2, 14, **point),
             "bad": style("point-bad", 9.2, 14, fontName=bold, **point),
@@ -130,6 +162,7 @@ class Styles:
         self.caption = style("caption", 8, 11, textColor=QUIET, spaceAfter=10, leftIndent=46)
         self.fact_name = style("fact_name", 7.5, 11, textColor=QUIET)
         self.fact_value = style("fact_value", 9, 13, fontName=bold)
+        self.seal = style("seal", 8, 11.5, spaceAfter=3)
         self._cell = {
             (dense, tone, align): style(
                 f"cell-{dense}-{tone}-{align}",
@@ -164,11 +197,43 @@ def flowables(content: Document, face: Typeface, pictures: Path, *, room: tuple[
         maker.paragraph(content.title, maker.styles.title),
         maker.paragraph(content.subtitle, maker.styles.subtitle),
         *(maker.banner(banner) for banner in content.banners),
-        maker.contents(content),
+        maker.paragraph(content.contents_title, maker.styles.contents),
+        Contents(content.headings, face, room[0]),
     ]
+    opening: list[Flowable] = []
     for block in content.blocks:
-        story.extend(maker.block(block))
-    return story
+        made = list(maker.block(block))
+        if isinstance(block, Heading):
+            story += _with_room(opening, [], room)
+            opening = made
+        elif isinstance(block, Subheading) or (opening and isinstance(block, Text)):
+            opening += made
+        else:
+            story += _with_room(opening, made, room)
+            opening = []
+    return story + _with_room(opening, [], room)
+
+
+def _with_room(opening: list[Flowable], made: list[Flowable], room: tuple[float, float]) -> list[Flowable]:
+    """Titles and first words with what they are about, on the next page if its beginning has no room on this one."""
+    width, most = room
+    needed = sum(_height(flowable, width) for flowable in opening) + sum(_beginning(each, width) for each in made[:1])
+    return [CondPageBreak(min(needed, most)), *opening, *made]
+
+
+def _beginning(flowable: Flowable, width: float) -> float:
+    """The height that should not be parted: of a table the first rows, of text some lines."""
+    height = _height(flowable, width)
+    if isinstance(flowable, LongTable):
+        rows = flowable._rowHeights
+        return float(min(sum(rows[:_ROWS] if flowable.repeatRows else rows), A4[1] / 2))
+    return height if isinstance(flowable, KeepTogether) else min(height, 40)
+
+
+def _height(flowable: Flowable, width: float) -> float:
+    if isinstance(flowable, KeepTogether):
+        return sum(_height(each, width) for each in flowable._content)
+    return float(flowable.wrap(width, 1e9)[1] + flowable.getSpaceBefore() + flowable.getSpaceAfter())
 
 
 class _Maker:
@@ -193,10 +258,6 @@ class _Maker:
         if style.name not in self._fragments:
             (self._fragments[style.name],) = Paragraph("text", style).frags
         return _Lines(None, style, frags=[self._fragments[style.name].clone(text=markup)])
-
-    def contents(self, content: Document) -> Flowable:
-        links = (f'<a href="#{heading.anchor}">{self.markup(heading.text)}</a>' for heading in content.headings)
-        return Paragraph(" &nbsp;·&nbsp; ".join(links), self.styles.contents)
 
     def point(self, point: Point) -> Flowable:
         text = self.markup(point.text)
@@ -223,10 +284,8 @@ class _Maker:
     def block(self, block: Block) -> Iterator[Flowable]:
         styles = self.styles
         if isinstance(block, Heading):
-            yield CondPageBreak(110)
             yield SectionTitle(self.face.showable(block.text), styles.section, block.anchor)
         elif isinstance(block, Subheading):
-            yield CondPageBreak(70)
             yield self.paragraph(block.text, styles.subsection)
         elif isinstance(block, Text):
             yield self.paragraph(
@@ -235,25 +294,43 @@ class _Maker:
         elif isinstance(block, Points):
             yield from (self.point(point) for point in block.points)
         elif isinstance(block, Notes):
-            yield from (
-                Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
-                for number, text in block.items
-            )
-        elif isinstance(block, Facts):
-            yield self.facts(block)
-        elif isinstance(block, Table):
-            yield self.table(block)
-        elif isinstance(block, Figure):
-            yield self.figure(block)
-        elif isinstance(block, Photo):
-            yield self.photo(block)
+            for number, text in block.items:
+                yield Paragraph(self.markup(text), styles.note, bulletText=self.face.showable(number))
+        else:
+            yield self.single(block)
+
+    def single(self, block: Facts | Table | Figure | Photo | Code) -> Flowable:
+        """The blocks that are one flowable."""
+        if isinstance(block, Facts):
+            return self.facts(block)
+        if isinstance(block, Table):
+            return self.table(block)
+        if isinstance(block, Figure):
+            return self.figure(block)
+        if isinstance(block, Photo):
+            return self.photo(block)
+        return self.code(block)
 
     def figure(self, block: Figure) -> Flowable:
-        drawing = signal_drawing(block.report, block.signal, self.face)
+        drawing = figure_drawing(block, self.face)
         scale = self.width / WIDTH
         drawing.scale(scale, scale)
-        drawing.width, drawing.height = self.width, HEIGHT * scale
-        return KeepTogether([_Drawn(drawing), self.paragraph(block.caption, self.styles.caption)])
+        drawing.width, drawing.height = self.width, drawing.height * scale
+        caption = [self.paragraph(block.caption, self.styles.caption)] if block.caption else []
+        return KeepTogether([_Drawn(drawing), *caption])
+
+    def code(self, block: Code) -> Flowable:
+        """The code at the left, in the size that a telephone reads from paper, the facts beside it."""
+        facts = [
+            self.paragraph(text, style)
+            for fact in block.facts
+            for text, style in zip(fact, (self.styles.fact_name, self.styles.seal), strict=True)
+        ]
+        box = LongTable([[_Square(block.content, CODE), facts]], colWidths=[CODE + 8, self.width - CODE - 8])
+        box.setStyle(
+            TableStyle([self.cell_font, ("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (0, 0), 0)])
+        )
+        return box
 
     def photo(self, block: Photo) -> Flowable:
         """As wide as the page, and never higher than most of it: the caption stays below."""

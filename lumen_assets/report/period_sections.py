@@ -23,6 +23,7 @@ def period_document(report: PeriodReport) -> Document:
         mark=period.name,
         subtitle=subtitle,
         subject=wording("period_subject", name=period.name),
+        keywords=(*wording("keywords").split(", "), period.name, *(signal.label for signal in report.signals)),
         contents_title=wording("contents"),
         banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),

@@ -12,12 +12,12 @@ from lumen_assets.report.document import (
     Column,
     Document,
     Facts,
-    Figure,
     Heading,
     Photo,
     Table,
     Text,
 )
+from lumen_assets.report.figure_sections import calendar_section, distribution_figures, figures_section
 from lumen_assets.report.finding_sections import findings_section
 from lumen_assets.report.ledger_sections import (
     inputs_section,
@@ -37,9 +37,10 @@ def document(report: DayReport) -> Document:
     sections = (
         findings_section,
         _summary,
-        _figures,
+        figures_section,
         _grafana,
         _distribution,
+        calendar_section,
         _gaps,
         rules_section,
         quotes_section,
@@ -54,6 +55,7 @@ def document(report: DayReport) -> Document:
         mark=report.day.isoformat(),
         subtitle=formats.long_day(report.day, wording),
         subject=wording("subject", day=report.day.isoformat()),
+        keywords=(*wording("keywords").split(", "), report.day.isoformat(), *(s.label for s in report.figure_signals)),
         contents_title=wording("contents"),
         banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),
@@ -159,6 +161,7 @@ def _distribution(report: DayReport, wording: Wording) -> Iterator[Block]:
         return
     yield Heading(wording("section_distribution"), "distribution")
     titles = ("count", "coverage", "minimum", "p5", "p50", "p95", "maximum", "std")
+    yield from distribution_figures(report, wording)
     columns = (
         Column(wording("column_signal"), 2.4),
         *(Column(wording(f"column_{title}"), 1.15, "right") for title in titles),
@@ -176,32 +179,6 @@ def _distribution_row(signal: SignalReport) -> tuple[Cell, ...]:
         Cell(formats.share(signal.coverage)),
         *(Cell(formats.number(value)) for value in shown),
     )
-
-
-def _figures(report: DayReport, wording: Wording) -> Iterator[Block]:
-    drawn = report.figure_signals
-    if not drawn:
-        return
-    yield Heading(wording("section_figures"), "figures")
-    yield Text(wording("figures_legend"), tone="quiet")
-    for signal in drawn:
-        yield _figure(report, signal, wording)
-    left_out = [formats.signal_title(s) for s in report.signals if s.values and s.figure is None]
-    if left_out:
-        yield Text(wording("figures_left_out", names=", ".join(left_out)))
-
-
-def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure:
-    values = signal.values
-    assert values is not None  # noqa: S101 - only signals with values have a figure
-    mean, minimum, maximum = (
-        formats.with_unit(formats.number(v), signal.unit) for v in (values.mean, values.minimum, values.maximum)
-    )
-    caption = wording("figure_caption", mean=mean, minimum=minimum, maximum=maximum)
-    if signal.share_on_target is not None:
-        caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
-    alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
-    return Figure(report=report, signal=signal, caption=caption, alternative=alternative)
 
 
 def _grafana(report: DayReport, wording: Wording) -> Iterator[Block]:

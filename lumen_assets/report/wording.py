@@ -27,12 +27,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "section_summary": ("한눈에 보기", "At a glance"),
     "section_distribution": ("신호별 분포", "Distribution of the signals"),
     "section_figures": ("하루의 흐름", "The day in figures"),
+    "section_calendar": ("지난 28일의 목표 내 비율", "On target, the last 28 days"),
     "section_gaps": ("기록 공백", "Gaps in the record"),
     "section_rules": ("규칙 변경과 효과", "Rule changes and their effects"),
     "section_quotes": ("인용문", "Quotes"),
     "section_risks": ("위험 기록", "Risks"),
     "section_inputs": ("입력 파일", "Inputs"),
     "section_provenance": ("출처와 설정", "Provenance and settings"),
+    "section_seal": ("원본과 대조하기", "Where this can be proven"),
     "section_method": ("계산 방법", "How the numbers are made"),
     # at a glance
     "verdict_all": (
@@ -94,9 +96,9 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # figures
     "figures_legend": (
         "굵은 선은 1분 평균, 옅은 띠는 같은 1분의 최솟값과 최댓값, 연녹색 영역은 목표 범위입니다. "
-        "선이 끊긴 곳은 기록이 없는 시간이며, 위쪽 번호는 ‘규칙 변경과 효과’ 표의 변경 번호입니다.",
-        "The line is the mean of each minute, the pale band its minimum and maximum, the green area the target range. "
-        "The line breaks where nothing was recorded; the numbers above are those of the rule changes below.",
+        "점선은 목표의 경계, 빗금은 값이 없는 시간이며, 위쪽 번호는 ‘규칙 변경과 효과’ 표의 변경 번호입니다.",
+        "The line is the mean of each minute, the pale band its minimum and maximum, the green area the target range "
+        "within dashed bounds. Hatched: no values. The numbers above are those of the rule changes below.",
     ),
     "figures_left_out": (
         "설정에 없는 신호는 앞의 8개만 그립니다. 그래프를 생략한 신호: {names}.",
@@ -107,6 +109,23 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "mean {mean} · min {minimum} · max {maximum}",
     ),
     "figure_caption_share": (" · 목표 내 비율 {share}", " · on target {share}"),
+    "distribution_legend": (
+        "막대는 값의 빈도, 연녹색 영역은 목표 범위, 짙은 막대는 목표를 벗어난 값, 굵은 세로선은 중앙값, "
+        "위쪽 가로선은 5%~95% 구간입니다. 양 끝의 숫자는 그림 밖에 있는 값의 수와 가장 먼 값입니다.",
+        "Bars: how often each value was, dark where off target; the green area is the target range, the thick line the "
+        "median, the line above from 5 % to 95 %. At the ends: how many values lie beyond, and the furthest.",
+    ),
+    "distribution_alternative": ("{day} 값의 분포: {labels}", "Distribution of values on {day}: {labels}"),
+    "calendar_legend": (
+        "칸의 숫자는 목표 안에 든 값의 비율(%, 소수점 이하 버림)이며, 낮을수록 짙습니다. 굵은 테두리가 이날이고, "
+        "빗금은 동결된 수치가 없거나 목표가 지금과 달랐던 날입니다.",
+        "The number is the share of values on target in percent, rounded down; the lower, the darker. The thick frame "
+        "is this day. Hatched: nothing was frozen, or the target was another one.",
+    ),
+    "calendar_alternative": (
+        "{day}까지 28일의 목표 내 비율: {labels}",
+        "Share on target in the 28 days to {day}: {labels}",
+    ),
     "figure_alternative": ("{day} {label} 그래프", "{label} on {day}"),
     "figure_target": ("목표 {target}", "target {target}"),
     "figure_hour": ("KST", "KST"),
@@ -269,6 +288,21 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Just after midnight the window before a change reaches into the day before; just before midnight the window "
         "after it ends at midnight.",
     ),
+    # the way to the archive
+    "seal_explained": (
+        "이 PDF는 그날의 아카이브에 들어가므로 아카이브의 매니페스트보다 먼저 만들어지고, 그래서 매니페스트의 "
+        "다이제스트를 적을 수 없습니다. 매니페스트는 모든 보관처의 아래 경로에 있습니다. 거기에 적힌 내용 다이제스트는 "
+        "아카이브 안 manifest-sha256.txt의 SHA-256이며, 그 목록에 {file}의 아래 SHA-256이 있습니다. "
+        "같은 파일이 이 PDF에도 첨부되어 있습니다.",
+        "This PDF is part of the day's archive: made before the archive's manifest, it cannot name the digest of that. "
+        "The manifest is at every destination under the path below. The content digest in it is the SHA-256 of "
+        "manifest-sha256.txt in the archive, which lists {file} with the SHA-256 below. The same file is attached "
+        "to this PDF.",
+    ),
+    "seal_manifest": ("매니페스트, 첫째 판", "Manifest of revision 1"),
+    "seal_revisions": ("매니페스트, 이후의 판 N", "Manifest of a later revision N"),
+    "seal_digest": ("{file}의 SHA-256", "SHA-256 of {file}"),
+    "seal_commands": ("확인과 복원", "To verify and to restore"),
     # numbers
     "seconds": ("{s}초", "{s} s"),
     "minutes": ("{m}분", "{m} min"),
@@ -276,7 +310,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "points": ("{value}%p", "{value} pp"),
     "between": ("{low}~{high}", "{low} to {high}"),
     # pages
-    "page": ("{page} / {pages}", "{page} / {pages}"),
+    "page": ("{page} / ", "{page} / "),  # and how many there are
+    "keywords": ("텔레메트리, 보고서, Lumen", "telemetry, report, Lumen"),
     "subject": ("{day} 하루 텔레메트리 보고서", "Daily telemetry report of {day}"),
 }
 

@@ -69,13 +69,15 @@ def write_period(report: PeriodReport, reports_folder: Path, font: Path | None =
         PermanentError: ``configuration``, if the font cannot be used.
     """
     from lumen_assets.report.pdf import write_document  # reportlab is slow to import
+    from lumen_assets.report.pdf_attachment import Attachment
 
     content = period_document(report)
     base = reports_folder / f"{report.period.kind}_{report.period.name}"
     written = WrittenPeriod(*(base.with_name(f"{base.name}{suffix}") for suffix in (".md", ".pdf", ".json")))
     replace_bytes(written.markdown, render_document(content).encode())
-    write_document(content, written.pdf, font)
-    replace_bytes(written.model, report.to_json().encode())
+    numbers = report.to_json()
+    write_document(content, written.pdf, font, attachment=Attachment(written.model.name, numbers))
+    replace_bytes(written.model, numbers.encode())
     return written
 
 

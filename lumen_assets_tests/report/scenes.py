@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from lumen_assets.days import day_bounds
+from lumen_assets.report.model import PastDay, PastLevel, TargetRange
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import (
     DayTelemetry,
@@ -222,6 +223,55 @@ def stormy_day(changes: int = 200, rate_hz: float = 1) -> DayTelemetry:
     rows = waves(DAY, rate_hz=rate_hz, seed=3, extra=[f"extra_{i}" for i in range(10)] + ["ion_health"])
     changes_by_time = tuple(sorted(made, key=lambda change: change.at))
     return telemetry(DAY, rows, rule_changes=changes_by_time, effects=effects, inputs=inputs(rows.height))
+
+
+LONG_NOTES = (
+    "밤사이 위상차가 목표를 오르내려 잠금 강도를 세 번 나누어 올렸습니다. 첫 단계에서는 변화가 없었고 🌊, 둘째 "
+    "단계부터 흔들림이 눈에 띄게 줄었습니다. 다음 근무자는 창의 밴드가 0.24 아래로 내려가는지 지켜봐 주세요 🙏. ",
+    "Raised the lock in three steps overnight, as the phase difference went in and out of its target. Nothing moved "
+    "after the first one 🤔; from the second on the swing became visibly smaller. Please watch the creative band: "
+    "below 0.24 take the last step back, and say so here 👩‍🚀✅. ",
+    "인수인계 / hand-over: 게이트웨이 응답이 느릴 때는 재시작하지 말고 ten minutes 기다릴 것 ⏳ "
+    "(see the runbook, 3장 2절). ",
+)
+
+
+def notes_day() -> DayTelemetry:
+    """Notes and quotes as people write them at night: long, in two languages, with emoji."""
+    rows = waves(DAY, rate_hz=0.5, seed=4)
+    changes = tuple(
+        RuleChange(at(f"{2 + 3 * i:02d}:15:00"), "김하늘 🌙", "phase_lock", f"{i}", f"{i + 1}", note * times)
+        for i, (note, times) in enumerate(zip(LONG_NOTES * 2, (3, 3, 4, 14, 12, 1), strict=True))
+    )
+    quotes = tuple(
+        Quote(at(f"0{3 + i}:00:00"), "루멘", "phase_lock", {"phase": 0.01 * i}, 0.9 - i / 10, note * 2)
+        for i, note in enumerate(LONG_NOTES)
+    )
+    risks = (Risk(at("04:00:00"), "warn", "phase_lock", {"phase_diff": 0.06}, LONG_NOTES[0] + LONG_NOTES[1]),)
+    return telemetry(
+        DAY,
+        rows,
+        rule_changes=changes,
+        quotes=quotes,
+        risks=risks,
+        gateway_status="느림 🐢",
+        inputs=inputs(rows.height),
+    )
+
+
+def past_days(report_shares: Sequence[float | None], wanted: Configuration) -> tuple[PastDay, ...]:
+    """Days before ``DAY``, oldest first, with a share on target each; none of a day that was not frozen."""
+    targets = {
+        name: TargetRange(signal.target.min, signal.target.max)
+        for name, signal in wanted.signals.items()
+        if signal.target
+    }
+    count = len(report_shares)
+    return tuple(
+        PastDay(DAY - timedelta(days=count - n), {name: PastLevel(0.04, share, t) for name, t in targets.items()})
+        for n, share in enumerate(report_shares)
+        if share is not None
+    )
 
 
 def hostile_day() -> DayTelemetry:

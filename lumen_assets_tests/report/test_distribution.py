@@ -56,3 +56,27 @@ def test_a_curve_is_minimum_mean_and_maximum_of_every_bin(scale, missing):
     assert found.maximum == tuple(max(part, default=None) for part in bins)
     for mean, part in zip(found.mean, bins, strict=True):
         assert mean == (math.fsum(part) / part.size if part.size else None)
+
+
+@pytest.mark.parametrize("values", LONG.values(), ids=LONG)
+def test_a_histogram_counts_every_value(values):
+    found = distribution(values)
+    assert found is not None
+    histogram = found.histogram
+    assert histogram.below + sum(histogram.counts) + histogram.above == found.count
+    assert histogram.below == np.count_nonzero(values < histogram.low)
+    assert histogram.above == np.count_nonzero(values > histogram.high)
+    assert found.minimum <= histogram.low <= found.p5
+    assert found.p95 <= histogram.high <= found.maximum
+
+
+@pytest.mark.parametrize("name", ["shares", "both signs", "every size"])
+def test_a_histogram_is_numpys(name):
+    values = LONG[name]
+    histogram = distribution(values).histogram
+    bins = np.histogram(values, 64, (histogram.low, histogram.high))[0]
+    assert np.abs(np.array(histogram.counts) - bins).max() <= 1  # a value between two ways to write an edge
+
+
+def test_one_value_is_one_bin():
+    assert distribution(np.full(9, 0.1)).histogram.counts == (9,)

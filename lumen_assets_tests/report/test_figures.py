@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
+from datetime import UTC
 
+import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumen_assets.report import build_report, write_figures
+from lumen_assets.report import build_report, drawing, write_figures
 from lumen_assets.report.axes import value_axis
 from lumen_assets_tests.report.scenes import (
     DAY,
@@ -37,11 +40,76 @@ def test_figures_are_named_by_day_and_signal_and_are_xml(tmp_path):
     assert {"00", "12", "24", "1", "4–5"} <= set(texts)
 
 
-def test_the_line_breaks_at_a_gap(tmp_path):
-    moments = [at("01:00:00"), at("01:01:00"), at("05:00:00")]
-    path = write_figures(report_of(telemetry(DAY, frame(moments, {"phase_diff": [0.1, 0.2, 0.3]}))), tmp_path)[0]
-    root = ET.fromstring(path.read_bytes())  # noqa: S314 - our own file
+def drawn(day, folder, rate_hz=0.2):
+    """The first figure of a day."""
+    path = write_figures(report_of(day, rate_hz=rate_hz), folder)[0]
+    return ET.fromstring(path.read_bytes())  # noqa: S314 - our own file
+
+
+def points(element) -> list[tuple[float, float]]:
+    return [tuple(map(float, pair.split(","))) for pair in element.get("points").split()]
+
+
+def numbers(element, *names: str) -> list[float]:
+    return [float(element.get(name)) for name in names]
+
+
+def test_the_line_breaks_and_the_paper_is_hatched_where_there_is_no_value(tmp_path):
+    moments = [at("01:00:00"), at("01:01:00"), at("05:00:00"), at("23:59:30")]
+    root = drawn(telemetry(DAY, frame(moments, {"phase_diff": [0.1, 0.2, 0.3, 0.3]})), tmp_path)
+    assert len(list(root.iter(f"{SVG}polyline"))) == 3
+    boxes = [e for e in root.iter(f"{SVG}rect") if e.get("fill") == "#f1f3f5"]
+    hours = [
+        [(x - 46) / 450 * 24, (x + width - 46) / 450 * 24] for x, width in (numbers(e, "x", "width") for e in boxes)
+    ]
+    assert hours == [pytest.approx(ends, abs=0.01) for ends in ([0, 1], [1 + 2 / 60, 5], [5 + 1 / 60, 24 - 1 / 60])]
+    lines = [numbers(e, "x1", "y1", "x2", "y2") for e in root.iter(f"{SVG}line") if e.get("stroke-width") == "0.3"]
+    assert len(lines) > 100
+    for x1, y1, x2, y2 in lines:
+        assert x2 - x1 == pytest.approx(y1 - y2, abs=0.02)
+        assert any(x <= x1 + 0.01 and x2 <= x + width + 0.01 for x, width in (numbers(e, "x", "width") for e in boxes))
+        assert 30 - 0.01 <= y2 < y1 <= 129 + 0.01
+
+
+def test_a_whole_day_has_no_hatching(tmp_path):
+    moments = [at(f"{m // 60:02d}:{m % 60:02d}:00") for m in range(1440)]
+    root = drawn(telemetry(DAY, frame(moments, {"phase_diff": [0.1] * 1440})), tmp_path)
+    assert not [e for e in root.iter(f"{SVG}rect") if e.get("fill") == "#f1f3f5"]
+    assert len(list(root.iter(f"{SVG}polyline"))) == 1
+
+
+def test_rows_that_come_every_five_minutes_make_one_line(tmp_path):
+    moments = [at(f"{m // 60:02d}:{m % 60:02d}:00") for m in range(0, 1440, 5) if not 600 <= m < 720]
+    root = drawn(telemetry(DAY, frame(moments, {"phase_diff": [0.1] * len(moments)})), tmp_path, rate_hz=1 / 300)
     assert len(list(root.iter(f"{SVG}polyline"))) == 2
+
+
+def test_one_sample_of_432_000_that_stands_out_is_at_its_height(tmp_path):
+    start = np.datetime64(at("00:00:00").astimezone(UTC).replace(tzinfo=None), "us")
+    values = np.sin(np.arange(432_000) / 20_000)
+    values[310_007] = 7.25
+    moments = pl.Series("ts", start + np.arange(432_000) * np.timedelta64(200_000, "us")).dt.replace_time_zone("UTC")
+    root = drawn(telemetry(DAY, pl.DataFrame([moments, pl.Series("phase_diff", values)])), tmp_path, rate_hz=5)
+    ticks = {e.text: float(e.get("y")) - 2.4 for e in root.iter(f"{SVG}text") if e.get("text-anchor") == "end"}
+    (envelope,) = root.iter(f"{SVG}polygon")
+    x, y = min(points(envelope), key=lambda point: point[1])
+    assert 0 + 6 * (ticks["0"] - y) / (ticks["0"] - ticks["6"]) == pytest.approx(7.25, abs=0.01)
+    assert (x - 46) / 450 * 86_400 == pytest.approx(310_007 / 5, abs=60)
+    assert envelope.get("stroke")  # a triangle of a minute's width has no ink at its top
+
+
+def lightness(colour) -> float:
+    """CIE L*: what is left in a grey print."""
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.rgb())
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    return 116 * y ** (1 / 3) - 16
+
+
+def test_what_lies_on_one_another_is_told_apart_in_grey():
+    for front, back in (("MEAN", "ENVELOPE"), ("ENVELOPE", "ON_TARGET"), ("ENVELOPE_EDGE", "ENVELOPE"),
+                        ("CHANGE", "ENVELOPE"), ("TARGET_EDGE", "ENVELOPE"), ("QUIET", "SILENT")):  # fmt: skip
+        difference = lightness(getattr(drawing, back)) - lightness(getattr(drawing, front))
+        assert difference > 8, (front, back, difference)
 
 
 def test_the_same_report_gives_the_same_bytes(tmp_path):
@@ -57,13 +125,14 @@ def test_stale_figures_of_the_day_go_and_others_stay(tmp_path):
         (folder / name).write_text("x")
     write_figures(report_of(telemetry(DAY, frame([at("01:00:00")], {"phase_diff": [0.1]}))), folder)
     assert sorted(p.name for p in folder.iterdir()) == [
-        "grafana_2025-10-23.png", "report_2025-10-22_old.svg", "report_2025-10-23_phase_diff.svg",
+        "grafana_2025-10-23.png", "report_2025-10-22_old.svg",
+        "report_2025-10-23_-distribution-1.svg", "report_2025-10-23_phase_diff.svg",
     ]  # fmt: skip
 
 
 def test_column_names_that_are_no_file_names_stay_in_the_folder(tmp_path):
     paths = write_figures(report_of(hostile_day()), tmp_path / "assets")
-    assert len(paths) == 3
+    assert len(paths) == 4
     assert {p.parent for p in paths} == {tmp_path / "assets"}
     for path in paths:
         ET.fromstring(path.read_bytes())  # noqa: S314 - our own file

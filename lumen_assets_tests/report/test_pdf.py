@@ -52,18 +52,55 @@ def test_korean_text_can_be_taken_out_again(normal):
             "13:05:00",
         ):
             assert needed in text
-        assert re.search(r"1 ?/ ?5", text)
+        assert re.search(rf"1\s*/\s*{len(pypdf.PdfReader(normal).pages)}\b", text)
 
 
 def test_bookmarks_title_language_and_no_clock(normal):
     reader = pypdf.PdfReader(normal)
     assert [item.title for item in reader.outline][:2] == ["먼저 볼 것", "한눈에 보기"]
-    assert len(reader.outline) == 11
+    assert len(reader.outline) == 12
     assert reader.metadata.title == "Lumen Resonance Report 2025-10-23"
     assert "2025-10-23" in reader.metadata.subject
+    assert {"텔레메트리", "2025-10-23", "위상차"} <= set(reader.metadata.keywords.split(", "))
     assert reader.metadata.creation_date_raw.startswith("D:20000101")
     assert reader.trailer["/Root"]["/Lang"] == "ko-KR"
     assert normal.stat().st_size < 1_000_000
+
+
+def test_the_contents_lead_to_the_pages_they_name(normal):
+    reader = pypdf.PdfReader(normal)
+    first = reader.pages[0]
+    lines = [line.strip() for line in first.extract_text().splitlines() if line.strip()]
+    titles = [item.title for item in reader.outline]
+    start = lines.index("차례") + 1
+    entries = dict(zip(lines[start : start + 24 : 2], map(int, lines[start + 1 : start + 25 : 2]), strict=True))
+    assert list(entries) == titles
+    assert sorted(entries.values()) == list(entries.values())
+    for title, number in entries.items():
+        assert title in reader.pages[number - 1].extract_text()
+    places = {item.title: reader.get_destination_page_number(item) + 1 for item in reader.outline}
+    assert places == entries
+    links = [a.get_object() for a in first["/Annots"] if a.get_object().get("/Border") == [0, 0, 0]]
+    assert [reader.get_page_number(a["/Dest"][0].get_object()) + 1 for a in links[:12]] == list(entries.values())
+
+
+def test_the_numbers_are_attached_and_named_on_the_last_page(normal):
+    reader = pypdf.PdfReader(normal)
+    numbers = normal.with_name("report_2025-10-23.json").read_bytes()
+    assert reader.attachments == {"report_2025-10-23.json": [numbers]}
+    last = reader.pages[-1].extract_text()
+    assert hashlib.sha256(numbers).hexdigest() in last
+    assert "2025-10-23/snapshot.manifest.json" in last
+
+
+def test_a_camera_reads_the_code_on_the_last_page(normal, tmp_path):
+    pages = str(len(pypdf.PdfReader(normal).pages))
+    command = ["pdftoppm", "-r", "150", "-f", pages, "-l", pages, "-gray", "-png", "-singlefile"]
+    subprocess.run([*command, normal, tmp_path / "last"], check=True)
+    read = ["zbarimg", "--quiet", "--nodbus", "--raw", tmp_path / "last.png"]
+    found = subprocess.run(read, capture_output=True, text=True, check=True).stdout
+    digest = hashlib.sha256(normal.with_name("report_2025-10-23.json").read_bytes()).hexdigest()
+    assert found.strip() == f"2025-10-23/snapshot.manifest.json\nsha256:{digest}"
 
 
 def test_streams_are_compressed_quickly(normal):

@@ -10,8 +10,8 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph
 
 from lumen_assets.report import build_report
-from lumen_assets.report.document import Cell, Column, Figure, Table
-from lumen_assets.report.figures import signal_drawing
+from lumen_assets.report.document import Cell, Column, Table
+from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import typeface
 from lumen_assets.report.pdf_flow import Styles, _Maker
 from lumen_assets.report.sections import document
@@ -86,8 +86,7 @@ GAPS = telemetry(DAY, frame([at(f"0{i}:00:00") for i in range(1, 6)], {"phase_di
 
 @pytest.mark.parametrize("report", [REPORT, build_report(GAPS, None, configuration())], ids=["whole", "gaps"])
 def test_a_figure_is_drawn_as_reportlab_draws_it(report):
-    for signal in report.figure_signals:
-        figure = Figure(report, signal, caption="c", alternative="a")
+    for figure in document(report).figures:
         shown = _Maker(document(report), FACE, STYLES, Path(), (504, 700)).figure(figure)._content[0]
-        reference = renderPDF.GraphicsFlowable(signal_drawing(report, signal, FACE))
+        reference = renderPDF.GraphicsFlowable(figure_drawing(figure, FACE))
         assert drawn(shown, width=504) == drawn(reference, width=504)

@@ -1,0 +1,134 @@
+"""Pages of five kinds of days: as they were when somebody looked at them, and read by other libraries."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import numpy as np
+import pypdf
+import pytest
+from PIL import Image, ImageChops
+
+from lumen_assets.report.document import Block, Code, Facts, Figure, Heading, Notes, Points, Subheading, Table, Text
+from lumen_assets.report.fonts import typeface
+from lumen_assets.report.seal_section import seal_section
+from lumen_assets.report.sections import document
+from lumen_assets_tests.report.pages import KINDS, NUMBERS, REFERENCES, sheet, write_pages
+
+CELL = 6
+"""Pixels of a cell's side: letters may be drawn a little otherwise by another version of Poppler."""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def day(request, tmp_path_factory):
+    """A kind of day, its report, its PDF."""
+    report = KINDS[request.param]()
+    path = tmp_path_factory.mktemp("pages") / f"{request.param}.pdf"
+    write_pages(report, path)
+    return request.param, report, path
+
+
+def unlike(picture: Image.Image, reference: Image.Image) -> float:
+    """The share of cells in which two pictures are not the same to the eye; 1 for another size."""
+    if picture.size != reference.size:
+        return 1.0
+    cells = tuple(side // CELL for side in picture.size)
+    small = [image.convert("RGB").resize(cells, Image.Resampling.BOX) for image in (picture, reference)]
+    return float((np.asarray(ImageChops.difference(*small)).max(axis=2) > 32).mean())
+
+
+TOLERATED = 0.001
+
+
+def test_pages_look_as_they_did(day):
+    kind, _, path = day
+    with Image.open(REFERENCES / f"{kind}.png") as reference:
+        assert unlike(sheet(path), reference) < TOLERATED
+
+
+def test_what_looks_otherwise_is_noticed(day):
+    kind, _, path = day
+    picture = sheet(path)
+    with Image.open(REFERENCES / f"{kind}.png") as reference:
+        moved = ImageChops.offset(picture, 0, 5)
+        assert unlike(moved, reference) > 10 * TOLERATED
+        emptied = picture.copy()
+        emptied.paste("white", (20, 60, 300, 280))  # half of the first page
+        assert unlike(emptied, reference) > 2 * TOLERATED
+
+
+def texts(block: Block) -> Iterator[str]:
+    """What a block says, in order of reading."""
+    if isinstance(block, Heading | Subheading | Text):
+        yield block.text
+    elif isinstance(block, Points):
+        yield from (point.text for point in block.points)
+    elif isinstance(block, Notes):
+        yield from (part for item in block.items for part in item)
+    elif isinstance(block, Facts):
+        yield from (part for name, cell in block.facts for part in (name, cell.text))
+    elif isinstance(block, Table):
+        yield from (column.title for column in block.columns)
+        yield from (cell.text for row in block.rows for cell in row)
+    elif isinstance(block, Code):
+        yield from (part for fact in block.facts for part in fact)
+    elif isinstance(block, Figure):
+        yield block.caption
+
+
+def bare(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_text_comes_out_in_the_order_of_reading(day):
+    _, report, path = day
+    pages = [page.extract_text() for page in pypdf.PdfReader(path).pages]
+    head, numbers = f"{bare(report.title)}{report.day}", (f"{n}/{len(pages)}" for n in range(1, len(pages) + 1))
+    framed = [(bare(page), number) for page, number in zip(pages, numbers, strict=True)]
+    assert all(page.startswith(head) and page.endswith(number) for page, number in framed)
+    said = "".join(page.removeprefix(head).removesuffix(number) for page, number in framed)
+    at = said.index(bare(document(report).contents_title))
+    blocks = (*document(report).blocks, *seal_section(report, NUMBERS))
+    headings = [bare(block.text) for block in blocks if isinstance(block, Heading)]
+    for heading in headings:  # the table of contents
+        at = said.index(heading, at) + len(heading)
+    for block in blocks:
+        for text in map(bare, map(typeface().showable, texts(block))):
+            found = said.find(text, at)
+            assert found >= 0, (text, said[at : at + 200])
+            at = found + len(text)
+
+
+def test_pdftotext_reads_the_sections_in_order(day):
+    _, report, path = day
+    command = ["pdftotext", path, "-"]
+    said = bare(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    titles = [bare(heading.text) for heading in document(report).headings]
+    places = [said.rindex(title, 0, len(said)) if said.count(title) == 2 else -1 for title in titles]
+    known = [place for place in places if place >= 0]
+    assert len(known) > len(titles) / 2
+    assert known == sorted(known)
+
+
+def test_a_title_is_on_the_page_on_which_its_matter_begins(day):
+    _, report, path = day
+    reader = pypdf.PdfReader(path)
+    pages = [bare(page.extract_text()) for page in reader.pages]
+    places = {item.title: reader.get_destination_page_number(item) for item in reader.outline}
+    title = None
+    for block in (*document(report).blocks, *seal_section(report, NUMBERS)):
+        if isinstance(block, Heading):
+            title = block.text
+        elif title and not isinstance(block, Text):
+            first = bare(typeface().showable(next(texts(block))))
+            assert first[:10] in pages[places[title]], (title, first)
+            title = None
+
+
+def test_other_libraries_find_no_fault(day):
+    _, _, path = day
+    checked = subprocess.run(["qpdf", "--check", path], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert not checked.stderr
+    assert all(page.extract_text() for page in pypdf.PdfReader(path, strict=True).pages)
