@@ -30,7 +30,7 @@ def bag_info_bytes(info: Mapping[str, str], *, size: int, files: int) -> bytes:
     """
     lines = {**info, OXUM: f"{size}.{files}"}
     for label, value in lines.items():
-        if not re.fullmatch(r"[^\s:][^:\r\n]*", label) or re.search(r"[\r\n]", value) or value != value.strip():
+        if not re.fullmatch(r"[^\s:][^:\r\n]*", label) or len(value.splitlines()) > 1 or value != value.strip():
             raise PermanentError(
                 action="describe",
                 subject="the bag",
@@ -88,9 +88,11 @@ def parse_manifest(data: bytes, file: str, name: str) -> dict[str, str]:
 def parse_bag_info(data: bytes, name: str) -> dict[str, str]:
     """Values of ``bag-info.txt`` by label."""
     try:
-        lines = data.decode().splitlines()
+        lines = data.decode().split("\n")
     except UnicodeDecodeError:
         fail(name, f"{BAG_INFO} is not UTF-8", "bag")
+    if lines.pop():
+        fail(name, f"{BAG_INFO} does not end with a line end", "bag")
     pairs = [line.split(": ", 1) for line in lines]
     if any(len(pair) != 2 for pair in pairs):
         fail(name, f"{BAG_INFO} has a line that is not a label and a value", "bag")

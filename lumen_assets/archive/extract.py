@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,8 @@ class Staging:
 
     def __init__(self, folder: Path) -> None:
         self._root = folder
+        self._masked = os.umask(0o077)
+        os.umask(self._masked)
         self._times: list[tuple[Path, int]] = []
 
     def folder(self, path: str, member: Member) -> None:
@@ -80,13 +83,13 @@ class Staging:
             for data in content:
                 file.write(data)
             file.flush()
-            os.fchmod(file.fileno(), member.mode)
+            os.fchmod(file.fileno(), member.mode & ~self._masked)
             os.utime(file.fileno(), (member.mtime, member.mtime))
 
     def finish(self) -> None:
         """Give the folders their times, deepest first: writing into them changed those."""
         for place, mtime in reversed(self._times):
-            place.chmod(0o755)
+            place.chmod(0o755 & ~self._masked)
             os.utime(place, (mtime, mtime))
 
 
@@ -121,6 +124,8 @@ def _move_into_place(staging: Path, to: Path) -> None:
         staging.rmdir()
         fsync_folder(to)
         return
+    if to.is_dir():
+        staging.chmod(stat.S_IMODE(to.stat().st_mode))
     staging.rename(to)  # takes the place of an empty folder, of nothing else
     fsync_folder(to.parent)
 

@@ -23,12 +23,23 @@ from lumen_assets.archive import (
 from lumen_assets.archive.manifest import FORMAT
 from lumen_assets.cli.key import read_keyring
 from lumen_assets.cli.running import LumenGroup, json_option, print_json
+from lumen_assets.durable import remove_abandoned
 from lumen_assets.errors import PermanentError
 
 _file = click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+
+
+def _one_line(_: click.Context, __: click.Parameter, label: str) -> str:
+    """A label as it can be written into a bag's tag file."""
+    if len(label.splitlines()) > 1 or not label.isprintable():
+        raise click.BadParameter("it must be one line of text that can be printed")
+    return label
+
+
 _label = click.option(
     "--label",
     default="",
+    callback=_one_line,
     metavar="TEXT",
     help="What the archive is bound to; reading takes the same. That of a frozen day is 'YYYY-MM-DD|rN'.",
 )
@@ -58,6 +69,7 @@ def archive() -> None:
 def create(folder: Path, *, output: Path, label: str, level: int, threads: int, links: str, as_json: bool) -> None:
     """Put every file below FOLDER into a new encrypted archive."""
     keyring = read_keyring()
+    remove_abandoned(output)  # it may lie in the folder itself
     scan = scan_folder(folder, follow_links=links == "follow")
     total = sum(path.lstat().st_size for path in scan.members.values())
     with _progress("archiving", total, as_json) as advance:

@@ -157,3 +157,32 @@ def test_no_other_setting_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LUMEN_DATA_ROOT", os.devnull)
     assert lumen("verify", GOLDEN, "--label", "2026-11-21|r1").exit_code == 0
+
+
+@pytest.mark.parametrize("label", ["a\nb", "a\u2028b", "a\x85b", "a\x0c", "\udcff"])
+def test_a_label_that_a_bag_cannot_hold_is_refused(folder: Path, tmp_path: Path, label: str) -> None:
+    result = lumen("create", folder, "--output", tmp_path / "a", "--label", label)
+    assert result.exit_code == 2
+    assert "one line of text" in result.output
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_a_killed_process_left_in_the_folder_itself_is_not_archived(folder: Path) -> None:
+    (folder / ".tmp-0123456789ab-a").write_text("half")
+    answer("create", folder, "--output", folder / "a")
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "logs", "note[bold].md"]
+    assert answer("extract", folder / "a", "--to", folder / "out")["files"] == 2
+
+
+def test_nobody_may_read_more_than_before(folder: Path, tmp_path: Path) -> None:
+    answer("create", folder, "--output", tmp_path / "a")
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    before = os.umask(0o077)
+    try:
+        answer("extract", tmp_path / "a", "--to", private)
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in private.rglob("*") if path.is_file()}
+    folders = {path.stat().st_mode & 0o777 for path in [private, *private.rglob("*")] if path.is_dir()}
+    assert (modes, folders) == ({0o600}, {0o700})
