@@ -76,7 +76,7 @@ def verify_stream(
     name: str = "the archive",
     progress: Progress | None = None,
 ) -> ArchiveContents:
-    """Read an archive and prove all of it, in memory that does not grow with its size.
+    """Read an archive and prove all of it, in memory that grows by some 1.5 kB a file, and not with its size.
 
     Args:
         stream: the archive's bytes.

@@ -30,7 +30,7 @@ _MAX_READ: Final = 1 << 26
 but the first, for there it is made from the files and compared."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a file lies in the tar stream.
 

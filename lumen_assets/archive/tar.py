@@ -34,7 +34,7 @@ _REFUSED: Final = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """A file or folder in a tar stream.
 
