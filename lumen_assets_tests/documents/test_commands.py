@@ -81,6 +81,7 @@ FOREIGN = {
     "pip install": "the Dockerfile calls the same; lumen_assets_tests/containers/test_image.py builds it",
     "pip-audit ": "it asks PyPI",
     "promtool ": "lumen_assets_tests/test_deploy.py and lumen_assets_tests/health run it",
+    "python -m lumen_assets_tests.report.pages": "lumen_assets_tests/report/test_pages.py draws the same",
     "python -m venv": "the Dockerfile calls it",
     "python tools/scan_secrets.py": "lumen_assets_tests/test_secret_scan.py runs it",
     "sha256sum ": "lumen_assets_tests/archive/test_create.py runs it",
