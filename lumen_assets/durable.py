@@ -117,21 +117,26 @@ def publish_new(temporary: Path, final: Path) -> None:
 def new_folder_beside(path: Path) -> Iterator[Path]:
     """A new folder with a temporary name in the folder of ``path``, mode 0700, held until the block ends.
 
-    It is the caller's to rename or remove.
+    It is the caller's to rename; it is removed where the block, or this, ends in an exception, at whatever moment.
     """
     held = False
-    while not held:
-        temporary = temporary_beside(path)
-        temporary.mkdir(mode=0o700)
-        with suppress(FileNotFoundError):
-            descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY)
-            held = _hold(descriptor, temporary)
-            if not held:
-                os.close(descriptor)
+    temporary = temporary_beside(path)
     try:
+        while not held:
+            temporary = temporary_beside(path)
+            temporary.mkdir(mode=0o700)
+            with suppress(FileNotFoundError):
+                descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY)
+                held = _hold(descriptor, temporary)
+                if not held:
+                    os.close(descriptor)
         yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     finally:
-        os.close(descriptor)
+        if held:
+            os.close(descriptor)
 
 
 def _new_temporary(path: Path, mode: int) -> tuple[int, Path]:

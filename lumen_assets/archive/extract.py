@@ -109,12 +109,8 @@ def staged_folder(to: Path) -> Iterator[Path]:
     with _output_errors(to):
         to.parent.mkdir(parents=True, exist_ok=True)
         with new_folder_beside(beside) as staging:
-            try:
-                yield staging
-                _move_into_place(staging, to)
-            except BaseException:
-                shutil.rmtree(staging, ignore_errors=True)
-                raise
+            yield staging
+            _move_into_place(staging, to)
 
 
 def _move_into_place(staging: Path, to: Path) -> None:
