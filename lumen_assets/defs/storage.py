@@ -81,6 +81,7 @@ class _Runs(SqliteRunStorage):
 class _Events(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @contextmanager
@@ -109,6 +110,12 @@ class _Events(SqliteEventLogStorage):
                 self._initdb(engine)
             self._initialized_dbs.add(shard)
         return engine
+
+    def has_table(self, table_name: str) -> bool:
+        """Asked before every asset's event is stored; a table that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     @cached_property
     def _empty(self) -> bytes:

@@ -96,8 +96,8 @@ def _color(color: Any) -> str:
 
 
 def _points(points: list[float], height: float) -> str:
-    pairs = zip(points[::2], points[1::2], strict=True)
-    return " ".join(f"{number(x)},{number(height - y)}" for x, y in pairs)
+    xs, ys = map(number, points[::2]), map(number, [height - y for y in points[1::2]])
+    return " ".join(map(",".join, zip(xs, ys, strict=True)))
 
 
 @lru_cache(maxsize=1 << 16)  # a day's figures have 70,000 coordinates, a tenth of them different
