@@ -78,5 +78,9 @@ def test_a_histogram_is_numpys(name):
     assert np.abs(np.array(histogram.counts) - bins).max() <= 1  # a value between two ways to write an edge
 
 
+def test_a_bin_has_its_lower_end_and_the_last_one_both():
+    assert distribution(np.arange(65.0)).histogram.counts == (*[1] * 63, 2)
+
+
 def test_one_value_is_one_bin():
     assert distribution(np.full(9, 0.1)).histogram.counts == (9,)
