@@ -15,6 +15,7 @@ SHOWN: Final = 20
 
 _SAID_MORE_IN: Final = {
     "empty": "inputs",
+    "unusable": "inputs",
     "no_values": "inputs",
     "no_column": "inputs",
     "all_null": "inputs",
@@ -29,7 +30,9 @@ _SAID_MORE_IN: Final = {
 """The section about a kind of finding; the others are about signals, whose table comes next."""
 
 _TONES: Final[dict[str, Tone]] = {
-    **dict.fromkeys(("empty", "no_values", "critical_risks", "off_target", "no_column", "all_null", "gaps"), "bad"),
+    **dict.fromkeys(
+        ("empty", "unusable", "no_values", "critical_risks", "off_target", "no_column", "all_null", "gaps"), "bad"
+    ),
     **dict.fromkeys(("improved", "nothing"), "good"),
 }
 

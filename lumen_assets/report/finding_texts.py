@@ -12,6 +12,12 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "이날은 기록된 텔레메트리가 없습니다. 신호 통계와 그래프가 없는 것은 이 때문입니다.",
         "No telemetry was recorded on this day. That is why there are no signal statistics and no figures.",
     ),
+    "finding_unusable": (
+        "이날은 쓸 수 있는 기록이 없습니다. 텔레메트리 {count}줄을 모두 제외했습니다. "
+        "신호 통계와 그래프가 없는 것은 이 때문입니다.",
+        "Nothing recorded on this day could be used: every line of its telemetry was left out ({count}). That is why "
+        "there are no signal statistics and no figures.",
+    ),
     "finding_no_values": (
         "이날의 텔레메트리에는 값이 있는 신호가 하나도 없습니다.",
         "No signal has a single value in this day's telemetry.",

@@ -15,6 +15,7 @@ from lumen_assets.report.wording import Wording
 
 KINDS: Final = (
     "empty",
+    "unusable",
     "no_values",
     "critical_risks",
     "off_target",
@@ -93,7 +94,11 @@ class _Finders:
             missing, asked = report.grafana.missing, report.grafana.asked
             yield 0, self.finding("pictures", {"missing": missing, "asked": asked}, missing=missing, asked=asked)
         if not recording.rows:
-            yield 0, self.finding("empty", {})
+            left_out = sum(item.rejected_count for item in report.inputs if item.role == "telemetry")
+            if left_out:
+                yield 0, self.finding("unusable", {"count": left_out}, count=formats.count(left_out))
+            else:
+                yield 0, self.finding("empty", {})
             return
         if all(signal.values is None for signal in report.signals):
             yield 0, self.finding("no_values", {"rows": recording.rows})

@@ -168,6 +168,18 @@ def test_an_empty_day_is_one_finding():
     assert kinds(report(empty_day())) == ["empty"]
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("ko", "텔레메트리 8,640줄을 모두 제외"), ("en", "every line of its telemetry was left out (8,640)")],
+)
+def test_a_day_whose_lines_were_all_left_out_is_not_said_to_have_no_record(language: str, text: str):
+    lines = inputs(rejected={"bad_timestamp": 8_640})
+    found = report(telemetry(DAY, inputs=lines), language=language)
+    assert kinds(found) == ["unusable", "rejected"]
+    assert text in only(found, "unusable").text
+    assert only(found, "unusable").numbers == {"count": 8_640}
+
+
 def test_coverage_is_told_where_there_is_no_gap():
     moments = [at("00:00:00") + timedelta(seconds=20 * i) for i in range(4320)]
     rows = frame(moments, {name: [value] * 4320 for name, value in GOOD.items()})
