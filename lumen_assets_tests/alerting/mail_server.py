@@ -22,7 +22,8 @@ class MailServer:
         refuse: recipient → what is answered to it.
         on_data: what is answered to a mail's content; default: 250.
         busy: how many mails' contents are answered with 451 first.
-        dies_at: where the connection is lost: at ``RCPT``, or at the ``answer`` to a mail that was taken.
+        dies_at: where the connection is lost: at ``RCPT``, within the ``content`` of a mail that is larger than what
+            lies between two sockets, or at the ``answer`` to a mail that was taken.
         password: the right one.
         logins: every user and password that was tried.
         in_the_clear: whether anything about a mail came without TLS.
@@ -52,7 +53,7 @@ class MailServer:
         asyncio.set_event_loop(self._loop)
 
         def session() -> SMTP:
-            return SMTP(self, loop=self._loop, authenticator=self._authenticate, hostname="test", **self._options)
+            return _Session(self, loop=self._loop, authenticator=self._authenticate, hostname="test", **self._options)
 
         server = self._loop.run_until_complete(self._loop.create_server(session, "127.0.0.1", 0, ssl=self._implicit))
         self.port = int(server.sockets[0].getsockname()[1])
@@ -102,6 +103,14 @@ class MailServer:
         if self.dies_at == "answer":
             server.transport.abort()
         return self.on_data
+
+
+class _Session(SMTP):
+    async def push(self, status: Any) -> None:
+        await super().push(status)
+        if self.event_handler.dies_at == "content" and str(status).startswith("354"):
+            self.transport.pause_reading()
+            self.loop.call_later(0.3, self.transport.abort)
 
 
 @contextlib.contextmanager

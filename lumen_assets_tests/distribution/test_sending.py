@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -140,6 +141,20 @@ def test_a_connection_that_is_lost_before_the_end_is_transient_and_nothing_is_de
     server.dies_at = "RCPT"
     found = distributing.send(to=TO[:1])["mail:ops@example.org"]
     assert (found.state, found.error_class, found.retry_helps) == (State.FAILED, "network", True)
+    server.dies_at = ""
+    assert distributing.states(to=TO[:1]) == ["sent"]
+    assert distributing.had == {"ops@example.org": 1}
+
+
+def test_a_connection_that_is_lost_within_a_mail_is_transient_and_it_is_sent_once(report, server, tmp_path) -> None:
+    folder = tmp_path / "reports"
+    shutil.copytree(report.folder, folder)
+    (folder / f"report_{DAY}.pdf").write_bytes(b"%PDF-1.4 " + bytes(16 << 20))
+    distributing = Distributing(dataclasses.replace(report, folder=folder), server, tmp_path)
+    server.dies_at = "content"
+    found = distributing.send(to=TO[:1])["mail:ops@example.org"]
+    assert (found.state, found.error_class, found.retry_helps) == (State.FAILED, "network", True)
+    assert not server.mails
     server.dies_at = ""
     assert distributing.states(to=TO[:1]) == ["sent"]
     assert distributing.had == {"ops@example.org": 1}
