@@ -74,8 +74,8 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "finding_effects_differ": (
         "{label}에 대해 기록된 규칙 효과 {checked}건 가운데 {count}건이 다시 계산한 값과 다릅니다. "
         "차이가 가장 큰 것은 {number}번 변경입니다: 기록 {recorded}, 계산 {measured}.",
-        "Of {checked} recorded rule effects on {label}, {count} differ from what the rows say, most that of change "
-        "{number}: recorded {recorded}, recomputed {measured}.",
+        "Recorded rule effects on {label}: {count} of {checked} not what the rows say, most that of change {number} "
+        "(recorded {recorded}, recomputed {measured}).",
     ),
     "finding_effects_without_change": (
         "rules_effects.csv에 있는 효과 {count}건은 rules_history.jsonl에 변경 기록이 없습니다.",

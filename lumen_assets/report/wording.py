@@ -38,8 +38,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "section_method": ("계산 방법", "How the numbers are made"),
     # at a glance
     "verdict_all": (
-        "목표가 정해진 신호 {total}개 모두 하루 평균이 목표 안에 있습니다.",
-        "All {total} signals with a target have their mean of the day on target.",
+        "목표가 정해진 신호({total}개)는 모두 하루 평균이 목표 안에 있습니다.",
+        "Every signal with a target ({total}) has its mean of the day on target.",
     ),
     "verdict_some": (
         "목표가 정해진 신호 {total}개 가운데 {good}개의 하루 평균이 목표 안에 있습니다. 목표를 벗어난 신호: {names}.",
