@@ -108,9 +108,9 @@ def _notes(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
         parts = [effect.note] if effect.note else []
         if not effect.in_history:
             parts.append(wording("rule_not_in_history"))
-        windows = [seconds for seconds in (effect.pre_seconds, effect.post_seconds) if seconds is not None]
-        if len(windows) == 2 and windows != [30, 30]:
-            pre, post = (formats.length(seconds, wording) for seconds in windows)
+        windows = (effect.pre_seconds, effect.post_seconds)
+        if not {*windows} <= {30, None}:
+            pre, post = (formats.NOTHING if w is None else formats.length(w, wording) for w in windows)
             parts.append(wording("rule_windows", pre=pre, post=post))
         if parts:
             yield _marked_number(effect), "\n".join(parts)

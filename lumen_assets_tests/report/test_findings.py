@@ -130,11 +130,11 @@ def test_a_signal_that_nobody_configured_changes_neither_for_better_nor_worse():
     assert [(f.kind, f.text) for f in found.findings] == [("changed", "load이(가) 전날과 다릅니다: 하루 평균 +1.000.")]
 
 
-def recorded(delta: float, seconds: float = 30.0) -> DayReport:
+def recorded(delta: float, pre: float = 30.0, post: float | None = 30.0) -> DayReport:
     moments = [at("11:59:00") + timedelta(milliseconds=200 * i) for i in range(601)]
     values = [0.01 if moment < at("12:00:00") else 0.03 for moment in moments]
     change = RuleChange(at("12:00:00"), "a", "r", "0", "1", "")
-    effect = RecordedEffect(at("12:00:00"), "a", "r", "0", "1", seconds, 30.0, {"phase": delta})
+    effect = RecordedEffect(at("12:00:00"), "a", "r", "0", "1", pre, post, {"phase": delta})
     return report(telemetry(DAY, frame(moments, {"phase_diff": values}), rule_changes=(change,), effects=(effect,)))
 
 
@@ -148,8 +148,11 @@ def test_effects_that_are_recorded_otherwise_than_the_rows_say(delta: float, dif
         assert numbers == pytest.approx({"checked": 1, "count": 1, "number": 1, "recorded": delta, "measured": 0.02})
 
 
-def test_effects_of_other_windows_are_not_held_against_each_other():
-    assert "effects_differ" not in kinds(recorded(0.5, seconds=20.0))
+@pytest.mark.parametrize("post", [30.0, None])
+def test_effects_of_other_windows_are_not_held_against_each_other_and_it_is_said(post: float | None):
+    found = recorded(0.5, 20.0, post)
+    assert "effects_differ" not in kinds(found)
+    assert "20초" in render_markdown(found)
 
 
 def test_every_kind_has_its_place_and_the_weightiest_come_first():
