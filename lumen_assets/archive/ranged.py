@@ -186,7 +186,7 @@ def extract_paths(
     listed = archive.listed()
     found: dict[str, str] = {}
     with staged_folder(to) as staging:
-        unpacking = Staging(staging)
+        unpacking = Staging(staging, to)
         for path in sorted(chosen, key=lambda path: chosen[path].offset):
             if path_problem(path):
                 fail(name, f"it holds {path_problem(path)}: {path!r}", "refused")
@@ -196,7 +196,7 @@ def extract_paths(
             unpacking.file(path, member, _watched(content, digest))
             found[path] = digest.hexdigest()
         bag.compare(found, {path: listed[path] for path in found if path in listed}, bag.MANIFEST, name)
-        staging.chmod(0o755)
+        unpacking.open_up(staging)
     return ExtractedPaths(files=len(found), bytes=sum(chosen[path].size for path in found), sha256=found)
 
 
