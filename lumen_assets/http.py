@@ -6,25 +6,15 @@ Proxies and certificate authorities are those of the environment (``HTTPS_PROXY`
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import logging
 import re
-import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
-
-from lumen_assets import __version__
 from lumen_assets.deadline import Deadline
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 
@@ -33,15 +23,6 @@ LONGEST_WAIT: Final = 86_400.0
 
 EXCERPT: Final = 160
 """Characters of a refusal's body that an error repeats."""
-
-FAILURES: Final = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-)
-"""What requests and what it stands on raise."""
 
 _LOOKS_SECRET: Final = re.compile(r"(?i)\b(bearer|basic)\s+\S+|whsec_\S+|[\w+/=.-]{24,}")
 _TRANSIENT: Final = {408: "provider", 425: "provider", 429: "throttle"}
@@ -144,11 +125,14 @@ def exchange(
         TransientError: if the network failed.
         PermanentError: if the address or the certificate has to be changed first.
     """
-    with Deadline(limits.total) as deadline, _unlogged():
+    from lumen_assets.http_session import FAILURES, ask, broken_by  # requests, 0.1 s: most processes ask nobody
+
+    with Deadline(limits.total) as deadline:
         try:
-            return _exchange(method, url, body, headers or {}, limits, deadline, receiver.ca_file)
+            return ask(method, url, body, headers or {}, limits, deadline, receiver.ca_file)
         except FAILURES as error:
-            failure = _broken(error, url, receiver, in_time=not deadline.over)
+            cause = "no answer in time" if deadline.over else broken_by(error)
+            failure = _broken(error, url, receiver, cause)
     raise failure  # out of the handler: requests' exceptions hold the address, so none stays attached
 
 
@@ -229,75 +213,7 @@ def _parts(url: str) -> set[str]:
     return {text for piece in pieces for text in (piece, unquote(piece)) if len(text) >= 3}
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - overrides
-        """None: else a redirect that is not followed is prepared all the same, and its whole body read for that."""
-        return None
-
-
-class _Adapter(HTTPAdapter):
-    """Connections that a deadline ends."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        super().__init__()
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> urllib3.HTTPConnectionPool:
-        """The pool for a request, whose connections are watched."""
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        deadline, kind = self._deadline, pool.ConnectionCls
-
-        def connect(self: Any) -> Any:
-            connection = kind._new_conn(self)
-            deadline.watch(connection)
-            return connection
-
-        pool.ConnectionCls = type("Watched", (kind,), {"_new_conn": connect})
-        return pool  # type: ignore[no-any-return]
-
-
-class _NoLogin(AuthBase):
-    """Nothing is added; without it requests looks for a password in ``~/.netrc``."""
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        return r
-
-
-def _exchange(
-    method: str,
-    url: str,
-    body: bytes | None,
-    headers: Mapping[str, str],
-    limits: Limits,
-    deadline: Deadline,
-    ca_file: Path | None,
-) -> Reply:
-    """The reply; once there is a status, a body that breaks off is no failure."""
-    user, password = requests.utils.get_auth_from_url(url)
-    with _Session() as session:
-        session.mount("http://", _Adapter(deadline))
-        session.mount("https://", _Adapter(deadline))
-        with session.request(
-            method,
-            url,
-            data=body,
-            headers={"User-Agent": f"lumen-assets/{__version__}", "Accept-Encoding": "identity", **headers},
-            auth=HTTPBasicAuth(user, password) if user or password else _NoLogin(),
-            timeout=(limits.connect, limits.read),
-            allow_redirects=False,
-            verify=True if ca_file is None else str(ca_file),
-            stream=True,
-        ) as response:
-            beginning = bytearray()
-            with contextlib.suppress(*FAILURES):
-                while len(beginning) < limits.body and (
-                    piece := response.raw.read1(limits.body - len(beginning), decode_content=False)
-                ):
-                    beginning += piece
-            return Reply(response.status_code, response.headers, bytes(beginning))
-
-
-def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) -> LumenError:
+def _broken(error: Exception, url: str, receiver: Receiver, cause: str) -> LumenError:
     subject = named(receiver, url)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return PermanentError(
@@ -315,44 +231,4 @@ def _broken(error: Exception, url: str, receiver: Receiver, *, in_time: bool) ->
             error_class="configuration",
             hint=f"correct {receiver.address}: it must be an http or https address",
         )
-    if not in_time:
-        cause = "no answer in time"
-    else:
-        match error:
-            case requests.exceptions.ProxyError():
-                cause = "no connection to the proxy"
-            case requests.exceptions.ConnectTimeout():
-                cause = "no connection in time"
-            case requests.exceptions.ReadTimeout():
-                cause = "no answer in time"
-            case requests.exceptions.SSLError():
-                cause = "TLS could not be agreed on"
-            case _ if "NewConnectionError" in str(error) or "NameResolutionError" in str(error):
-                cause = "no connection"
-            case _:
-                cause = f"the connection broke ({type(error).__name__})"
     return TransientError(action=receiver.action, subject=subject, cause=cause, error_class="network")
-
-
-class _Unlogged(logging.Filter):
-    """Drops what urllib3 logs of our requests, and of ours only: it logs paths and queries, which hold secrets."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ours = threading.local()
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - overrides
-        return not getattr(self.ours, "sending", False)
-
-
-_UNLOGGED: Final = _Unlogged()
-
-
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    logging.getLogger("urllib3.connectionpool").addFilter(_UNLOGGED)  # once is enough, and again changes nothing
-    _UNLOGGED.ours.sending = True
-    try:
-        yield
-    finally:
-        _UNLOGGED.ours.sending = False

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, and_, exists, func, insert, select, true, update
@@ -14,12 +15,15 @@ from sqlalchemy import Connection, Row, and_, exists, func, insert, select, true
 from lumen_assets.alerting import schema
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 
-_EVENT: Final = TypeAdapter(Event)
+
+@cache
+def _adapter() -> TypeAdapter[Event]:
+    return TypeAdapter(Event)
 
 
 def read_event(payload: str) -> Event:
     """The event of a stored payload."""
-    return _EVENT.validate_json(payload)
+    return _adapter().validate_json(payload)
 
 
 def record_event(connection: Connection, event: Event, now: datetime) -> bool:
@@ -235,7 +239,7 @@ def _insert(connection: Connection, events: Iterable[Event], incident: int | Non
             "subject": event.subject,
             "state": event.state,
             "at": event.at,
-            "payload": _EVENT.dump_json(event).decode(),
+            "payload": _adapter().dump_json(event).decode(),
         }
         for event in events
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from functools import cache
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
@@ -55,7 +56,7 @@ class Message:
 
     def payload(self) -> dict[str, Any]:
         """All of it as JSON types; instants in ISO 8601 with an offset."""
-        content: dict[str, Any] = _MESSAGE.dump_python(self, mode="json")
+        content: dict[str, Any] = _adapter().dump_python(self, mode="json")
         return content
 
     @classmethod
@@ -65,7 +66,7 @@ class Message:
         Raises:
             ValueError: if it is none.
         """
-        return _MESSAGE.validate_python(payload)
+        return _adapter().validate_python(payload)
 
     def text(self) -> str:
         """All of it as plain text for people, without the title: what it is about, why, what to do, links."""
@@ -101,7 +102,10 @@ def _explanation(event: Event) -> list[str]:
     return [f"  {name}: {value}" for name, value in parts.items() if value]
 
 
-_MESSAGE: Final = TypeAdapter(Message)
+@cache
+def _adapter() -> TypeAdapter[Message]:
+    """Made when it is needed first: that takes 60 ms."""
+    return TypeAdapter(Message)
 
 
 class Channel(Protocol):

@@ -202,8 +202,9 @@ def test_a_ctrl_c_of_the_terminal_is_not_sent_a_second_time(group, got):
     assert got in seen
 
 
-@pytest.mark.parametrize("module", ["retry", "notify"])
-def test_start_up_waits_for_no_dagster(module):
-    program = f"import sys, lumen_assets.cli.{module}; print([name for name in sys.modules if 'dagster' in name])"
+@pytest.mark.parametrize("module", ["cli.retry", "cli.notify", "workspace"])
+def test_start_up_waits_for_no_dagster_and_no_http(module):
+    slow = ("dagster", "requests", "botocore")
+    program = f"import sys, lumen_assets.{module}; print([name for name in {slow} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
