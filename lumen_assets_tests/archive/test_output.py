@@ -30,9 +30,7 @@ def test_folders_above_are_made_and_go_again_where_it_fails(made: Made, folder: 
         extract(damaged(made, tmp_path), tmp_path / "there" / "a" / "b" / "out", key)
     with pytest.raises(PermanentError):
         make({"x": tmp_path / "nowhere"}, tmp_path / "there" / "c" / "out", key)
-    with pytest.raises(TransientError):
-        make(changing(tmp_path), tmp_path / "there" / "c" / "out", key)
-    assert os.listdir(tmp_path / "there") == []
+    assert list((tmp_path / "there").iterdir()) == []
 
     extract(made.path, tmp_path / "there" / "a" / "b" / "out", key)
     make(members_of(folder), tmp_path / "there" / "c" / "out", key)
