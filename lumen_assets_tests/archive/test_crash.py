@@ -109,7 +109,7 @@ def test_too_little_memory(tmp_path: Path, spare: int) -> None:
 import resource, sys
 from pathlib import Path
 from lumen_assets.cli import main
-import lumen_assets.cli.archive
+import awscrt.checksums, lumen_assets.cli.archive
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (int(sys.argv[1]) << 20), -1))
 main(["archive", "create", sys.argv[2], "--output", sys.argv[3], "--threads", "2", "--level", "19"], "lumen")
