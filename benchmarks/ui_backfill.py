@@ -32,8 +32,8 @@ def ui_backfill(days: Sequence[date], port: int, log: Path) -> float:
     with _running_ui(port, log) as url:
         keys = [
             node["assetKey"]
-            for node in _ask(url, "{ assetNodes { assetKey { path } partitionDefinition { type } } }", "assetNodes")
-            if node["partitionDefinition"]
+            for node in _ask(url, "{ assetNodes { assetKey { path } jobNames } }", "assetNodes")
+            if "daily" in node["jobNames"]
         ]
         started = time.perf_counter()
         parameters = {"assetSelection": keys, "partitionNames": [str(day) for day in days]}

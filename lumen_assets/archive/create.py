@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,13 +14,14 @@ from lumen_assets.archive.digests import Digests, DigestTaker
 from lumen_assets.archive.frames import FrameWriter, compressing_threads
 from lumen_assets.archive.keys import Key
 from lumen_assets.archive.names import path_problem
+from lumen_assets.archive.output import new_output, unusable
 from lumen_assets.archive.payload import Source, inspect_payload, read_source, refused
 from lumen_assets.archive.stage import Stage
 from lumen_assets.archive.stream import EncryptingWriter, Progress
 from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
 from lumen_assets.archive.tar import END, Member, header_bytes, padding
 from lumen_assets.durable import new_file, remove_abandoned
-from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.errors import PermanentError
 
 
 @dataclass(frozen=True)
@@ -81,25 +81,25 @@ def create_archive(
     remove_abandoned(output)
     if os.path.lexists(output):
         raise _taken(output)
-    try:
-        with (
-            _output_errors(output),
-            new_file(output) as file,
-            compressing_threads(threads) as compressing,
-            Stage[None](1, limit=4) as digesting,
-        ):
-            sink = _Tee(file, digesting)
-            cipher = EncryptingWriter(sink, key, associated_data)
-            frames = FrameWriter(cipher, compressing, level=level)
-            bagging = _BagWriter(frames, base_name, mtime, progress)
-            content_digest = bagging.write(sources, bag_info)
-            frames.finish()
-            end = frames.frames[-1].offset + frames.frames[-1].size
-            cipher.write(tail_bytes(TailIndex(tuple(frames.frames), tuple(bagging.places)), end))
-            cipher.finish()
-            digests = sink.digests()
-    except FileExistsError:
-        raise _taken(output) from None
+    with new_output("write", output):
+        try:
+            with (
+                new_file(output) as file,
+                compressing_threads(threads) as compressing,
+                Stage[None](1, limit=4) as digesting,
+            ):
+                sink = _Tee(file, digesting)
+                cipher = EncryptingWriter(sink, key, associated_data)
+                frames = FrameWriter(cipher, compressing, level=level)
+                bagging = _BagWriter(frames, base_name, mtime, progress)
+                content_digest = bagging.write(sources, bag_info)
+                frames.finish()
+                end = frames.frames[-1].offset + frames.frames[-1].size
+                cipher.write(tail_bytes(TailIndex(tuple(frames.frames), tuple(bagging.places)), end))
+                cipher.finish()
+                digests = sink.digests()
+        except FileExistsError:
+            raise _taken(output) from None
     return CreatedArchive(
         digests=digests,
         content_digest=content_digest,
@@ -211,27 +211,5 @@ def _check_base(base_name: str) -> None:
         raise refused(base_name, f"the name at the top is {problem}", "choose a plain name")
 
 
-@contextmanager
-def _output_errors(output: Path) -> Iterator[None]:
-    try:
-        yield
-    except (LumenError, FileExistsError):
-        raise
-    except OSError as error:
-        raise PermanentError(
-            action="write",
-            subject=str(output),
-            cause=error.strerror or type(error).__name__,
-            error_class="output",
-            hint="free room there, or give Lumen access to it; nothing was left behind",
-        ) from error
-
-
 def _taken(output: Path) -> PermanentError:
-    return PermanentError(
-        action="write",
-        subject=str(output),
-        cause="it exists, and an archive is never overwritten",
-        error_class="output",
-        hint="choose another name",
-    )
+    return unusable("write", output, "it exists, and an archive is never overwritten", "choose another name")

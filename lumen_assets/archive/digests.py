@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from awscrt import checksums
-
 _DROPBOX_BLOCK: Final = 4 << 20
 _CHUNK: Final = 1 << 20
 
@@ -36,6 +34,9 @@ class DigestTaker:
     """Takes every digest of ``Digests`` from bytes that come in pieces."""
 
     def __init__(self) -> None:
+        from awscrt.checksums import crc64nvme  # loaded where something is written: 50 ms
+
+        self._crc64nvme = crc64nvme
         self._size = 0
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -49,7 +50,7 @@ class DigestTaker:
         self._size += len(data)
         self._sha256.update(data)
         self._md5.update(data)
-        self._crc64 = checksums.crc64nvme(data, self._crc64)
+        self._crc64 = self._crc64nvme(data, self._crc64)
         view = memoryview(data)
         while view:
             part, view = view[: self._room], view[self._room :]

@@ -6,16 +6,17 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from lumen_assets.archive.keys import Key, Keyring
+from lumen_assets.archive.output import new_output, unusable
 from lumen_assets.archive.read import ArchiveContents, unpack
 from lumen_assets.archive.stream import Progress, ReadableStream, fail
 from lumen_assets.archive.tar import Member
-from lumen_assets.durable import fsync_folder, new_folder_beside, remove_abandoned
-from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.durable import fsync_folder, new_folder_beside, remove_abandoned, sync_file_system
+from lumen_assets.errors import PermanentError
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -46,7 +47,7 @@ def extract_stream(
         PermanentError: with ``error_class="output"`` if ``to`` cannot be used.
     """
     with staged_folder(to) as staging:
-        unpacking = Staging(staging)
+        unpacking = Staging(staging, to)
         contents = unpack(stream, unpacking, key=key, associated_data=associated_data, name=name, progress=progress)
         if content_digest is not None and contents.content_digest != content_digest:
             fail(name, "it is authentic, but its content is not the one that its manifest names", "digest")
@@ -59,10 +60,12 @@ class Staging:
 
     Args:
         folder: an existing, empty folder; it stands for the bag.
+        to: what it will be called, for errors.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, to: Path) -> None:
         self._root = folder
+        self._to = to
         self._masked = os.umask(0o077)
         os.umask(self._masked)
         self._times: list[tuple[Path, int]] = []
@@ -78,7 +81,7 @@ class Staging:
         """Write a file that must not be there yet, through no link."""
         free = shutil.disk_usage(self._root).free
         if member.size > free:
-            raise _unusable(self._root.parent, f"{path!r} needs {member.size:,} bytes, {free:,} are free", "free room")
+            raise _unusable(self._to, f"{path!r} needs {member.size:,} bytes, {free:,} are free", "free room there")
         with os.fdopen(os.open(self._root / path, _NEW, 0o600), "wb") as file:
             for data in content:
                 file.write(data)
@@ -86,10 +89,14 @@ class Staging:
             os.fchmod(file.fileno(), member.mode & ~self._masked)
             os.utime(file.fileno(), (member.mtime, member.mtime))
 
+    def open_up(self, place: Path) -> None:
+        """Give a folder the mode of a new one."""
+        place.chmod(0o755 & ~self._masked | place.stat().st_mode & stat.S_ISGID)
+
     def finish(self) -> None:
         """Give the folders their times, deepest first: writing into them changed those."""
         for place, mtime in reversed(self._times):
-            place.chmod(0o755 & ~self._masked)
+            self.open_up(place)
             os.utime(place, (mtime, mtime))
 
 
@@ -105,12 +112,21 @@ def staged_folder(to: Path) -> Iterator[Path]:
     to = to.resolve()
     beside = to / "bag" if os.path.ismount(to) else to
     remove_abandoned(beside)
-    _require_free(to)
-    with _output_errors(to):
-        to.parent.mkdir(parents=True, exist_ok=True)
+    with new_output("extract to", to):
+        _require_free(to)
         with new_folder_beside(beside) as staging:
+            if to.is_dir():
+                _give_group(staging, to.stat())
             yield staging
+            sync_file_system(staging)
             _move_into_place(staging, to)
+
+
+def _give_group(staging: Path, existing: os.stat_result) -> None:
+    """Of a folder that stands there already: its group, which what is in it inherits where it is marked so."""
+    with suppress(PermissionError):  # somebody else's group
+        os.chown(staging, -1, existing.st_gid)
+        staging.chmod(0o700 | existing.st_mode & stat.S_ISGID)
 
 
 def _move_into_place(staging: Path, to: Path) -> None:
@@ -127,25 +143,13 @@ def _move_into_place(staging: Path, to: Path) -> None:
 
 
 def _require_free(to: Path) -> None:
-    with _output_errors(to):
-        if not os.path.lexists(to):
-            return
-        if not to.is_dir():
-            raise _unusable(to, "it is not a folder", "choose a folder that is new or empty")
-        if any(to.iterdir()):
-            raise _unusable(to, "it is not empty", "choose a folder that is new or empty")
-
-
-@contextmanager
-def _output_errors(to: Path) -> Iterator[None]:
-    try:
-        yield
-    except LumenError:
-        raise
-    except OSError as error:
-        cause = error.strerror or type(error).__name__
-        raise _unusable(to, cause, "free room there, or choose another folder") from error
+    if not os.path.lexists(to):
+        return
+    if not to.is_dir():
+        raise _unusable(to, "it is not a folder", "choose a folder that is new or empty")
+    if any(to.iterdir()):
+        raise _unusable(to, "it is not empty", "choose a folder that is new or empty")
 
 
 def _unusable(to: Path, cause: str, hint: str) -> PermanentError:
-    return PermanentError(action="extract to", subject=str(to), cause=cause, error_class="output", hint=hint)
+    return unusable("extract to", to, cause, hint)

@@ -17,6 +17,8 @@ from lumen_assets.archive.stream import Progress
 from lumen_assets.archive.tar import MAX_MTIME
 from lumen_assets.errors import PermanentError, TransientError
 
+_LINK: Final = "a symbolic link"
+_FOLLOW: Final = "remove them, put the files there that they stand for, or have links followed (--links follow)"
 _CHUNK: Final = 1 << 20
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -80,7 +82,7 @@ def scan_folder(folder: Path, *, follow_links: bool = False) -> FolderScan:
             subject=str(folder),
             cause=f"these are no regular files: {', '.join(scan.unusable[:5])}{more}",
             error_class="input",
-            hint="remove them, put the files there that they stand for, or have links followed (--links follow)",
+            hint=_FOLLOW if scan.has_links else "remove them, or archive another folder",
         )
     return FolderScan(scan.members, tuple(scan.links))
 
@@ -93,6 +95,7 @@ class _Scan:
         self.members: dict[str, Path] = {}
         self.links: list[str] = []
         self.unusable: list[str] = []
+        self.has_links = False
 
     def folder(self, current: Path, prefix: str, above: tuple[Path, ...]) -> None:
         """Walk through a folder; ``above`` are the real folders that it is in, to see a circle by."""
@@ -118,7 +121,8 @@ class _Scan:
 
     def _link_problem(self, target: Path, above: tuple[Path, ...]) -> str | None:
         if not self._follow:
-            return "a symbolic link"
+            self.has_links = True
+            return _LINK
         if not target.exists():
             return "a link to nothing"
         circular = any(target.samefile(folder) for folder in above)
@@ -170,7 +174,7 @@ def _inspect_file(path: str, file: Path) -> Source:
     except OSError as error:
         raise _unreadable(file, error) from error
     if not stat.S_ISREG(found.st_mode):
-        kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a regular file"
+        kind = _LINK if stat.S_ISLNK(found.st_mode) else "not a regular file"
         raise refused(path, f"{file} is {kind}", "an archive holds regular files only")
     if abs(found.st_mtime) > MAX_MTIME:
         raise refused(path, f"{file} has an impossible time", "touch the file")
@@ -214,7 +218,11 @@ def refused(path: str, cause: str, hint: str) -> PermanentError:
 
 def _unreadable(path: Path, error: OSError) -> PermanentError:
     return PermanentError(
-        action="read", subject=str(path), cause=error.strerror or type(error).__name__, error_class="input"
+        action="read",
+        subject=str(path),
+        cause=error.strerror or type(error).__name__,
+        error_class="input",
+        hint="give Lumen access to it" if isinstance(error, PermissionError) else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -32,6 +32,7 @@ from lumen_assets.errors import PermanentError
 _KEPT: Final = 8
 """Segments that are remembered: neighbours share one, and the index lies beside the bag's manifest."""
 _PIECE: Final = 64 << 10
+_COMPARED: Final = 5_000  # paths with one that is not there: a quarter of a second
 """Compressed bytes that are read at once where it is not known that the whole frame is needed."""
 
 
@@ -186,7 +187,7 @@ def extract_paths(
     listed = archive.listed()
     found: dict[str, str] = {}
     with staged_folder(to) as staging:
-        unpacking = Staging(staging)
+        unpacking = Staging(staging, to)
         for path in sorted(chosen, key=lambda path: chosen[path].offset):
             if path_problem(path):
                 fail(name, f"it holds {path_problem(path)}: {path!r}", "refused")
@@ -196,7 +197,7 @@ def extract_paths(
             unpacking.file(path, member, _watched(content, digest))
             found[path] = digest.hexdigest()
         bag.compare(found, {path: listed[path] for path in found if path in listed}, bag.MANIFEST, name)
-        staging.chmod(0o755)
+        unpacking.open_up(staging)
     return ExtractedPaths(files=len(found), bytes=sum(chosen[path].size for path in found), sha256=found)
 
 
@@ -319,7 +320,7 @@ def _matching(wanted: str, payload: dict[str, Place]) -> list[str]:
     path = wanted.removeprefix("./").rstrip("/")
     found = [known for known in payload if known == path or known.startswith(f"{path}/")]
     if not found:
-        near = difflib.get_close_matches(path, payload, n=3, cutoff=0.4) or sorted(payload)[:3]
+        near = _near(path, payload)
         raise PermanentError(
             action="extract",
             subject=repr(wanted),
@@ -328,6 +329,15 @@ def _matching(wanted: str, payload: dict[str, Place]) -> list[str]:
             hint=f"near it are: {', '.join(map(repr, near))}" if near else "the archive is empty",
         )
     return found
+
+
+def _near(path: str, payload: Iterable[str]) -> list[str]:
+    """The paths most like one that is not there: of those of its name or in its folder, else of the first few."""
+    folder, _, own = path.rpartition("/")
+    known = sorted(payload)
+    beside = [each for each in known if each.rpartition("/")[0] == folder or each.rpartition("/")[2] == own]
+    matches = (difflib.get_close_matches(path, among[:_COMPARED], n=3, cutoff=0.4) for among in (beside, known))
+    return next(filter(None, matches), known[:3])
 
 
 def _watched(content: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -113,11 +113,17 @@ def _replicas(outcome: Outcome, settings: Settings) -> dict[str, dict[str, Any]]
     return replicas
 
 
+def _sent(made: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """To whom the report went; None where it went to nobody."""
+    distribution = made.get("distribution")
+    return distribution if distribution and distribution["sent"] else None
+
+
 def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
     made = outcome.materialized
     attestation = made.get("attestation")
     archive = made.get("archive")
-    distribution = made.get("distribution")
+    sent = _sent(made)
     return {
         "ok": outcome.ok,
         "day": outcome.day.isoformat(),
@@ -130,7 +136,7 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
         },
         "replicas": _replicas(outcome, settings),
         "attestation": attestation and {key: attestation[key] for key in ("good", "required", "destinations", "ok")},
-        "distribution": distribution and {key: distribution[key] for key in ("revision", "sent", "to")},
+        "distribution": sent and {key: sent[key] for key in ("revision", "sent", "to")},
         "dry_run": settings.configuration.dry_run,
         "withheld": outcome.withheld,
         "failures": outcome.failures,
@@ -168,8 +174,8 @@ def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
         found = made["attestation"]
         colour = "green" if found["ok"] else "red"
         line("attestation", f"[{colour}]{found['good']} of {found['destinations']}[/] ({found['required']} required)")
-    if "distribution" in made:
-        line("report sent", f"r{made['distribution']['revision']} to {made['distribution']['to']}")
+    if sent := _sent(made):
+        line("report sent", f"r{sent['revision']} to {sent['to']}")
     for channel, what in outcome.told.items():
         line(f"alerts {channel}", what)
     for asset, cause in outcome.failures.items():

@@ -54,14 +54,13 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         """The report of the newest revision by mail and in folders, to each once.
 
-        Whatever fails here fails no day: the check warns, the alerts tell it, and the partition stays empty. So it does
-        where there is nothing to be sent.
+        Whatever fails here fails no day: the check warns, the alerts tell it, and the partition stays empty.
         """
         day, configuration = partition_day(context), lumen.settings.configuration
         mails = config.old_days or config.again or mails_are_due(day, configuration, datetime.now(UTC))
         everybody, due = targets(configuration), targets(configuration, mails=mails)
         if not everybody:
-            yield _checked("nobody is to have it: distribution.mail.to and distribution.folder are empty")
+            yield _made([], "nobody is to have it: distribution.mail.to and distribution.folder are empty")
             return
         with translated():
             if configuration.dry_run:
@@ -80,21 +79,18 @@ def distribution_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDef
             said = "; ".join(f"{one.target}: {one.state}: {one.detail}" for one in bad)
             yield _checked(said, {**withheld, "when mended": _command(day, bad)}, passed=False)
             return
-        if not found:
-            yield _checked(withheld["withheld"], withheld)
-            return
-        said = f"r{found[0].revision} to {counted(len(found), 'recipient')}"
-        yield dg.MaterializeResult(
-            metadata={
-                "revision": found[0].revision,
-                "sent": len(found),
-                "to": dg.MetadataValue.text(", ".join(one.target for one in found)),
-                **withheld,
-            },
-            check_results=[_checked("; ".join([said, *withheld.values()]), withheld)],
-        )
+        sent = [f"r{found[0].revision} to {counted(len(found), 'recipient')}"] if found else []
+        yield _made(found, "; ".join([*sent, *withheld.values()]), withheld)
 
     return distribution
+
+
+def _made(sent: Sequence[Delivery], said: str, withheld: Mapping[str, str] | None = None) -> dg.MaterializeResult[None]:
+    """Also where there was nothing to send: a partition that stays empty is a failed one to a backfill."""
+    metadata: dict[str, int | str] = {"sent": len(sent), **(withheld or {})}
+    if sent:
+        metadata |= {"revision": sent[0].revision, "to": ", ".join(one.target for one in sent)}
+    return dg.MaterializeResult(metadata=metadata, check_results=[_checked(said, withheld)])
 
 
 def _withheld(day: date, mails: int, configuration: Configuration) -> dict[str, str]:

@@ -25,24 +25,20 @@ def grafana_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         kinds={"grafana"},
         owners=["team:operators"],
         check_specs=[PICTURES],
-        output_required=False,
     )
     def grafana_snapshot(
         context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]
-    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         """What Grafana gives of pictures for the report; the day goes on without those that it does not.
 
-        A picture is taken once: those that a day was frozen with are its pictures for good. Where there are none and
-        Grafana is not configured, the partition stays empty.
+        A picture is taken once: those that a day was frozen with are its pictures for good. Where there are none, and
+        Grafana is not configured, none is made: a partition that stays empty is a failed one to a backfill.
         """
         day = partition_day(context)
         with translated(), lumen.working_on(day):
             taken = lumen.pictures.take(day)
         for panel, problem in taken.problems.items():
             context.log.warning("%s: %s", panel or "dashboard", problem)
-        if not taken.grafana.asked:
-            yield _result(taken)
-            return
         yield dg.MaterializeResult(
             metadata={
                 "pictures": len(taken.grafana.pictures),

@@ -63,6 +63,18 @@ def test_an_unknown_path_names_near_ones(made: Made, wanted: str, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+def test_among_many_paths_the_near_ones_are_those_of_its_folder_or_name(tmp_path: Path, key: Key) -> None:
+    (tmp_path / "f").touch()
+    members = {f"{folder:03}/{number:03}.json": tmp_path / "f" for folder in range(120) for number in range(50)}
+    made = make(members, tmp_path / "a", key)
+    assert made.files == 6000
+    for wanted, near in (("119/048.jsn", "119/048.json"), ("0119/048.json", "119/048.json"), ("x", "000/000.json")):
+        with pytest.raises(PermanentError) as caught:
+            paths(tmp_path / "a", [wanted], tmp_path / "out", key)
+        assert repr(near) in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_mount_point_is_filled_in_place(
     made: Made, tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:

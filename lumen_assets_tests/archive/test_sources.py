@@ -117,6 +117,7 @@ def test_holes_are_zeros(tmp_path: Path, key: Key) -> None:
 def test_a_log_that_somebody_writes_to_is_stored_as_it_was_listed_or_not_at_all(tmp_path: Path, key: Key) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"line\n" * MIB)
+    (tmp_path / "out").mkdir()
     stop = threading.Event()
 
     def append() -> None:

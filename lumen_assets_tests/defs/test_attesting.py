@@ -104,6 +104,8 @@ def test_a_good_day_is_attested_in_its_own_run(daemon: AttestingDaemon, receiver
     assert daemon.attested() == [job]
     assert daemon.requested() == []
     assert pings(receiver) == ["/start", ""]
+    for key in assets_of_days(daemon.definitions):  # one that stayed empty would make a backfill in the UI a failed one
+        assert daemon.instance.get_materialized_partitions(key) == {str(DAY)}, key
 
 
 @pytest.mark.parametrize("job", ["daily", UI])

@@ -139,7 +139,8 @@ def test_where_nobody_is_to_have_it_nothing_is_sent_and_nothing_is_said_to_be(
 ) -> None:
     configure(installation, "")
     result, found = run(workspace_of(installation, mails.port))
-    assert (found.passed, made(result), mails.mails, put(installation)) == (True, [], [], [])
+    assert (found.passed, mails.mails, put(installation)) == (True, [], [])
+    assert made(result) == ["distribution"], "a partition that stays empty would be a failed one to a backfill"
 
 
 def test_a_dry_run_withholds_it_and_says_so(installation: Installation, mails: MailServer) -> None:
@@ -205,7 +206,7 @@ def test_where_all_that_is_to_be_sent_is_withheld_nothing_is_made(
 ) -> None:
     configure(installation, f"distribution: {{mail: {{{MAIL}}}}}\n")
     result, found = run(workspace_of(installation, mails.port))
-    assert (found.passed, made(result), mails.mails) == (True, [], [])
+    assert (found.passed, made(result), mails.mails) == (True, ["distribution"], [])
     assert "2 mails: the day ended more than 3 days ago" in str(found.description)
 
 
