@@ -81,10 +81,7 @@ def test_days_that_fail_in_the_middle_of_a_backfill(tmp_path: Path) -> None:
         assert status() == "COMPLETED_FAILED"
         good = {str(day): "MATERIALIZED" for day in days if day not in bad}
         for key in ASSETS:
-            before = key in (
-                ["telemetry"],
-                ["grafana_snapshot"],
-            )  # what comes after the failure was planned, and is red too
+            before = key in (["telemetry"], ["grafana_snapshot"])  # what comes after it was planned, and is red too
             expected = good | {str(day): "MATERIALIZED" if before else "FAILED" for day in bad}
             assert statuses(ui, key) == expected, key
         frozen = {path.name for path in (installation.home / "archive").iterdir() if path.is_dir()}
