@@ -27,7 +27,7 @@ from lumen_assets.errors import TransientError
 FAILED_STARTS: Final = 3
 """Workers that end before they are ready, one after the other, before it is given up to start any."""
 
-_KEPT_MEMORY: Final = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
+_KEPT_MEMORY: Final = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
 """For the allocator of polars (jemalloc): the next day needs as much, and giving it back took a twelfth of a day."""
 
 _SIGNALS: Final = 0.2  # seconds within which a signal is acted on
@@ -249,7 +249,8 @@ def _start(number: int, workers: int, arguments: Sequence[str]) -> _Worker:
     """A worker, in a process group of its own: Ctrl-C in a terminal is for us alone."""
     command = [sys.executable, "-m", "lumen_assets.backfill.worker", *arguments]
     threads = max(1, (os.cpu_count() or 1) // workers)
-    environment = {**_KEPT_MEMORY, **os.environ, "POLARS_MAX_THREADS": str(threads)}  # more are in each other's way
+    environment = {**os.environ, "POLARS_MAX_THREADS": str(threads)}  # more would only be in each other's way
+    environment.setdefault(*_KEPT_MEMORY)
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
     return _Worker(number, process)

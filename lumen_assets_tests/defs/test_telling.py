@@ -359,7 +359,7 @@ def test_a_tick_ends_when_its_time_is_over_and_the_next_one_goes_on(
     monkeypatch.setattr(runs, "SETTLING", timedelta())
     monkeypatch.setattr(sensors, "SECONDS_A_TICK", 0.0)
     said = [daemon.tick("alerts_runs") for _ in range(4)]
-    assert said == ["1 new events, more to read", "1 new events, more to read", "1 new events", "0 new events"]
+    assert said == ["2 new events, more to read", "2 new events, more to read", "2 new events", "0 new events"]
 
 
 def test_lumen_daily_tells_by_itself_and_lumen_alerts_shows_it(
