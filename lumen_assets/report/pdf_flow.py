@@ -10,12 +10,9 @@ from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
-from reportlab.graphics.renderPDF import GraphicsFlowable, _PDFRenderer
-from reportlab.graphics.shapes import Polygon, PolyLine
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
-from reportlab.pdfgen.pathobject import PDFPathObject
 from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, LongTable, Paragraph, TableStyle
 from reportlab.platypus.paraparser import ParaFrag
 
@@ -36,11 +33,11 @@ from lumen_assets.report.document import (
     Table,
     Text,
 )
-from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE, WIDTH
+from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE
 from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.pdf_contents import Contents
-from lumen_assets.report.svg import number
+from lumen_assets.report.pdf_drawing import Drawn
 from lumen_assets.report.writing import picture_bytes
 
 BAD: Final = HexColor("#9a3412")
@@ -81,31 +78,6 @@ class _Lines(Paragraph):  # type: ignore[misc]  # reportlab has no types
         if self._broken_at != width or not hasattr(self, "blPara"):  # a split that finds no room drops the lines
             self._broken_at, self._size = width, super().wrap(width, height)
         return self._size
-
-
-class _Renderer(_PDFRenderer):  # type: ignore[misc]  # reportlab has no types
-    """Draws a curve as one string of operators: a call a point would be a quarter of a PDF's time."""
-
-    def drawPolyLine(self, line: PolyLine) -> None:  # noqa: N802 - reportlab's name
-        self._canvas.drawPath(_path(line.points), stroke=self._stroke)
-
-    def drawPolygon(self, polygon: Polygon) -> None:  # noqa: N802 - reportlab's name
-        self._canvas.drawPath(_path(polygon.points, "h"), stroke=self._stroke, fill=self._fill)
-
-
-def _path(points: Sequence[float], *close: str) -> PDFPathObject:
-    numbers = map(number, points)
-    places = map(" ".join, zip(numbers, numbers, strict=True))
-    first, others = next(places), " l ".join(places)
-    return PDFPathObject([f"n {first} m {others} l", *close])
-
-
-class _Drawn(GraphicsFlowable):  # type: ignore[misc]  # reportlab has no types
-    """A drawing in the flow."""
-
-    def draw(self) -> None:
-        """Draw it where the frame has put it."""
-        _Renderer().draw(self.drawing, self.canv, 0, 0)
 
 
 class _Square(Flowable):  # type: ignore[misc]  # reportlab has no types
@@ -313,11 +285,8 @@ class _Maker:
 
     def figure(self, block: Figure) -> Flowable:
         drawing = figure_drawing(block, self.face)
-        scale = self.width / WIDTH
-        drawing.scale(scale, scale)
-        drawing.width, drawing.height = self.width, drawing.height * scale
         caption = [self.paragraph(block.caption, self.styles.caption)] if block.caption else []
-        return KeepTogether([_Drawn(drawing), *caption])
+        return KeepTogether([Drawn(drawing, self.width), *caption])
 
     def code(self, block: Code) -> Flowable:
         """The code at the left, in the size that a telephone reads from paper, the facts beside it."""

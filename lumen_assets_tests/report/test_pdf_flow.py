@@ -5,17 +5,15 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
-from reportlab.graphics import renderPDF
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph
 
 from lumen_assets.report import build_report
 from lumen_assets.report.document import Cell, Column, Table
-from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import typeface
 from lumen_assets.report.pdf_flow import Styles, _Maker
 from lumen_assets.report.sections import document
-from lumen_assets_tests.report.scenes import DAY, at, configuration, frame, normal_day, telemetry
+from lumen_assets_tests.report.scenes import configuration, normal_day
 
 FACE = typeface()
 STYLES = Styles(FACE)
@@ -79,14 +77,3 @@ def test_text_of_a_table_is_broken_into_lines_once(monkeypatch):
     monkeypatch.setattr(Paragraph, "breakLines", lambda self, width: broken.append(self) or break_lines(self, width))
     drawn(maker().table(Table((Column("name"), Column("value")), ((Cell("a"), Cell("b")),) * 3)), width=500)
     assert len(broken) == 8
-
-
-GAPS = telemetry(DAY, frame([at(f"0{i}:00:00") for i in range(1, 6)], {"phase_diff": [0.1, None, 0.3, 1e5, -2.0]}))
-
-
-@pytest.mark.parametrize("report", [REPORT, build_report(GAPS, None, configuration())], ids=["whole", "gaps"])
-def test_a_figure_is_drawn_as_reportlab_draws_it(report):
-    for figure in document(report).figures:
-        shown = _Maker(document(report), FACE, STYLES, Path(), (504, 700)).figure(figure)._content[0]
-        reference = renderPDF.GraphicsFlowable(figure_drawing(figure, FACE))
-        assert drawn(shown, width=504) == drawn(reference, width=504)
