@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
-from PIL import Image, ImageChops
+from PIL import ImageChops
 from reportlab.graphics import renderPDF
 from reportlab.graphics.shapes import Drawing, Ellipse
-from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable
 
 from lumen_assets.report import build_report
@@ -17,6 +13,7 @@ from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import typeface
 from lumen_assets.report.pdf_drawing import Drawn
 from lumen_assets.report.sections import document
+from lumen_assets_tests.report.pages import picture_of
 from lumen_assets_tests.report.scenes import (
     DAY,
     at,
@@ -40,15 +37,6 @@ REPORTS = {
 }
 
 
-def page(flowable: Flowable, folder: Path) -> Image.Image:
-    path = folder / "drawn.pdf"
-    canvas = Canvas(str(path), pagesize=(WIDTH + 20, flowable.height + 20), initialFontName=FACE.regular)
-    flowable.drawOn(canvas, 10, 10)
-    canvas.save()
-    subprocess.run(["pdftoppm", "-r", "150", "-singlefile", "-png", path, folder / "drawn"], check=True)
-    return Image.open(folder / "drawn.png").convert("RGB")
-
-
 def scaled(drawing: Drawing) -> Flowable:
     """By reportlab's renderer."""
     scale = WIDTH / drawing.width
@@ -58,25 +46,25 @@ def scaled(drawing: Drawing) -> Flowable:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_every_kind_of_figure_looks_as_reportlab_draws_it(name, tmp_path):
+def test_every_kind_of_figure_looks_as_reportlab_draws_it(name):
     figures = document(REPORTS[name]).figures
     for figure in figures:
-        ours = page(Drawn(figure_drawing(figure, FACE), WIDTH), tmp_path)
-        theirs = page(scaled(figure_drawing(figure, FACE)), tmp_path)
+        ours = picture_of(Drawn(figure_drawing(figure, FACE), WIDTH), WIDTH)
+        theirs = picture_of(scaled(figure_drawing(figure, FACE)), WIDTH)
         assert ours.size == theirs.size
         assert ImageChops.difference(ours, theirs).getbbox() is None, figure.file
 
 
-def test_a_shape_less_is_seen(tmp_path):
+def test_a_shape_less_is_seen():
     figure = document(REPORTS["whole"]).figures[0]
-    whole = page(Drawn(figure_drawing(figure, FACE), WIDTH), tmp_path)
+    whole = picture_of(Drawn(figure_drawing(figure, FACE), WIDTH), WIDTH)
     for number in range(0, len(figure_drawing(figure, FACE).contents), 7):
         drawing = figure_drawing(figure, FACE)
         del drawing.contents[number]
-        assert ImageChops.difference(whole, page(Drawn(drawing, WIDTH), tmp_path)).getbbox(), number
+        assert ImageChops.difference(whole, picture_of(Drawn(drawing, WIDTH), WIDTH)).getbbox(), number
 
 
-def test_a_shape_that_no_figure_has_is_refused(tmp_path):
+def test_a_shape_that_no_figure_has_is_refused():
     drawing = Drawing(100, 100, Ellipse(50, 50, 20, 10))
     with pytest.raises(TypeError, match="Ellipse"):
-        page(Drawn(drawing, WIDTH), tmp_path)
+        picture_of(Drawn(drawing, WIDTH), WIDTH)
