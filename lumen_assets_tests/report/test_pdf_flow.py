@@ -88,7 +88,6 @@ def test_a_cell_of_one_line_looks_like_a_paragraph(dense, monkeypatch):
         "phase_diff",
         "a & b",
         "0.0371",
-        "",
         "two  spaces",
         "a text that is as wide as its column has room",
     ]
