@@ -14,7 +14,7 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
-from reportlab.pdfbase.pdfmetrics import getAscent, stringWidth
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, LongTable, Paragraph, TableStyle
 from reportlab.platypus.paraparser import ParaFrag
@@ -99,7 +99,7 @@ class _Line(Flowable):  # type: ignore[misc]  # reportlab has no types
 
     def drawOn(self, canvas: Canvas, x: float, y: float, _sW: float = 0) -> None:  # noqa: N802, N803 - reportlab's
         style = self._style
-        baseline = y + self.height - getAscent(style.fontName, style.fontSize)
+        baseline = y + self.height - style.fontSize
         canvas.setFillColor(style.textColor)
         canvas.setFont(style.fontName, style.fontSize)
         if style.alignment == TA_RIGHT:
