@@ -7,23 +7,24 @@ Eight bytes of each line are looked at in one go, as the number that they are, t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen_assets.telemetry.instants import instant, microseconds
+
 _FORM: Final = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{1,6}))?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9])),"
 )
+_MINUTES: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _LONGEST: Final = 33  # bytes of a timestamp with six digits and an offset, and the comma behind it
 _FEW: Final = 8  # lines in which a timestamp is looked for whose form may be that of all
 _MINUTE: Final = 16  # bytes of a timestamp up to its minute
 _WORD: Final = np.dtype("<u8")
 _EACH: Final = 0x01_01_01_01_01_01_01_01  # a byte times this: a word of that byte
 _SECOND: Final = 1_000_000
-_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 Octets = NDArray[np.uint8]
 Words = NDArray[np.uint64]
@@ -56,14 +57,12 @@ def microseconds_of_lines(
     usual = ends - starts >= width
     fronts = _fronts(octets, starts if usual.all() else np.where(usual, starts, starts[first]), width)
     heads = np.flatnonzero(_unlike_before(fronts))
-    minutes, minute_fits = _minutes(fronts[heads], found)
-    pairs, fits = _pairs(
-        fronts, found, (*range(_MINUTE, width - _WORD.itemsize, _WORD.itemsize), width - _WORD.itemsize)
-    )
-    fits &= pairs[17] <= 59
+    minutes = [_minute(text) for text in fronts[heads, :_MINUTE].view((np.void, _MINUTE))[:, 0].tolist()]
+    real = np.array([minute is not None for minute in minutes])
+    instants = np.array([minute or 0 for minute in minutes], np.int64) - _offset(found)
+    seconds, fits = _seconds(fronts, found)
     lines = np.diff(heads, append=len(fronts))
-    instants = np.repeat(minutes - _offset(found), lines) + _number(pairs, 17, 20, 22, 24)
-    return instants, usual & fits & np.repeat(minute_fits, lines)
+    return np.repeat(instants, lines) + seconds, usual & fits & np.repeat(real, lines)
 
 
 def _fronts(octets: Octets, starts: NDArray[np.int64], width: int) -> Octets:
@@ -86,24 +85,29 @@ def _words(fronts: Octets, at: int) -> Words:
     return words
 
 
-def _pairs(fronts: Octets, form: re.Match[bytes], places: Sequence[int]) -> tuple[dict[int, Octets], NDArray[np.bool_]]:
-    """The number of each two digits in a row by where it is, in the words at ``places``; which lines are of the form.
-
-    What is the same in each line, the offset too, counts as zeros.
-    """
+def _seconds(fronts: Octets, form: re.Match[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds since the minute, and of which lines: those that are of the form from the minute on."""
     model = np.frombuffer(form[0], np.uint8)
     digit = (model >= ord("0")) & (model <= ord("9"))
-    digit[form.start(2) if form[2] else form.end() :] = False
-    alike = np.ones(len(fronts), np.bool_)
-    pairs: dict[int, Octets] = {}
-    for at in places:
-        words, mask = _words(fronts, at), _words(digit * np.uint8(0xFF), at)
+    digit[form.start(2) if form[2] else form.end() :] = False  # the offset is the same in each
+    masks = digit * np.uint8(0xFF)
+    fits = np.ones(len(fronts), np.bool_)
+    pairs: dict[int, Octets] = {}  # each digit with the next one, zero for what is none, as a number
+    last = len(model) - _WORD.itemsize
+    for at in (*range(_MINUTE, last, _WORD.itemsize), last):
+        words, mask = _words(fronts, at), _words(masks, at)
         values = (words & mask) ^ (mask & (ord("0") * _EACH))
         above_nine = (values & (0x7F * _EACH)) + (0x7F - 9) * _EACH | values
-        alike &= (((words ^ _words(model, at)) & ~mask) | (above_nine & (0x80 * _EACH))) == 0
+        fits &= (((words ^ _words(model, at)) & ~mask) | (above_nine & (0x80 * _EACH))) == 0
         numbers = (values * 10 + (values >> 8)).astype(_WORD, copy=False).view(np.uint8).reshape(-1, _WORD.itemsize)
         pairs |= {at + n: numbers[:, n] for n in range(_WORD.itemsize - 1) if digit[at + n]}
-    return pairs, alike
+    seconds = pairs[17].astype(np.int64)
+    fits &= seconds <= 59
+    for place in (20, 22, 24):
+        seconds *= 100
+        if place in pairs:
+            seconds += pairs[place]
+    return seconds, fits
 
 
 def _offset(found: re.Match[bytes]) -> int:
@@ -114,36 +118,8 @@ def _offset(found: re.Match[bytes]) -> int:
     return -size if found[2] == b"-" else size
 
 
-def _minutes(fronts: Octets, form: re.Match[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Local microseconds of the minutes of timestamps, and which are of the form and minutes of a day."""
-    pairs, fits = _pairs(fronts, form, (0, _MINUTE - _WORD.itemsize))
-    codes = _number(pairs, 0, 2, 5, 8)
-    codes[~fits] = 0
-    days, real = _days(codes)
-    fits &= real & (pairs[11] <= 23) & (pairs[14] <= 59)
-    return (days * 1440 + _number(pairs, 11) * 60 + pairs[14]) * 60 * _SECOND, fits
-
-
-def _number(pairs: dict[int, Octets], *places: int) -> NDArray[np.int64]:
-    """What pairs of digits are as one number, zeros for those that are not there."""
-    number = pairs[places[0]].astype(np.int64)
-    for place in places[1:]:
-        number *= 100
-        if place in pairs:
-            number += pairs[place]
-    return number
-
-
-def _days(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Days since 1970 of ``YYYYMMDD``, and which are days."""
-    distinct, which = np.unique(codes, return_inverse=True)
-    days = [_day(code) for code in distinct.tolist()]
-    real = np.array([day is not None for day in days])
-    return np.array([day or 0 for day in days], np.int64)[which], real[which]
-
-
-def _day(code: int) -> int | None:
-    try:
-        return date(code // 10_000, code // 100 % 100, code % 100).toordinal() - _EPOCH
-    except ValueError:
-        return None
+@lru_cache
+def _minute(text: bytes) -> int | None:
+    """Local microseconds of a minute; None if it is not of the form, or none of a day."""
+    moment = instant(f"{text.decode()}Z") if _MINUTES.fullmatch(text) else None
+    return None if moment is None else microseconds(moment)
