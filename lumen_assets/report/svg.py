@@ -108,7 +108,8 @@ def number(value: float) -> str:
 
 
 def _attributes(values: dict[str, Any]) -> str:
-    shown = {
-        name: value if isinstance(value, str) else number(value) for name, value in values.items() if value is not None
-    }
-    return "".join(f" {name}={quoteattr(value)}" for name, value in shown.items())
+    return "".join(
+        f" {name}={quoteattr(value)}" if isinstance(value, str) else f' {name}="{number(value)}"'
+        for name, value in values.items()
+        if value is not None
+    )
