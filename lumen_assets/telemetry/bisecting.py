@@ -29,10 +29,9 @@ from typing import Final
 
 import numpy as np
 
-from lumen_assets.days import KST
-from lumen_assets.telemetry.instants import at_microsecond
+from lumen_assets.telemetry.instants import at_microsecond, microseconds
 from lumen_assets.telemetry.lines import Line, Source
-from lumen_assets.telemetry.preamble import LineInstant, block_instants, block_span
+from lumen_assets.telemetry.preamble import LineInstant, block_instants, length_before
 
 MAX_DISORDER: Final = timedelta(hours=1)
 """How far the clock of a writer may step back. Rows that lie further off count as rows of another day."""
@@ -136,16 +135,13 @@ class Bisection:
         return limit, None
 
     def _scan(self, low: int, time: datetime) -> int:
-        sought = time.astimezone(KST).replace(tzinfo=None).isoformat(timespec="seconds")
-
-        def changes_nothing(block: bytes) -> bool:
-            span = None if candidates or nothing_before else block_span(block, self._instant)
-            return span is not None and span[1] < sought
+        def needless(block: bytes) -> int:
+            return 0 if candidates or nothing_before else length_before(block, microseconds(time), self._instant)
 
         allowed = time - MAX_DISORDER
         candidates: deque[_Candidate] = deque()
         nothing_before = low == self._start
-        for line in self._lines_from(low, changes_nothing):
+        for line in self._lines_from(low, needless):
             moment = None if line.content is None else self._instant(line.content)
             if moment is None:
                 continue
@@ -163,13 +159,12 @@ class Bisection:
             nothing_before = False
         return next((c.offset for c in candidates if c.is_crossing), self._source.size)
 
-    def _lines_from(self, low: int, needless: Callable[[bytes], bool]) -> Iterator[Line]:
-        """The lines from ``low`` on, but for blocks of which none is needed."""
+    def _lines_from(self, low: int, needless: Callable[[bytes], int]) -> Iterator[Line]:
+        """The lines from ``low`` on, but for as many bytes at the start of each block as are not needed."""
         while low < self._source.size:
             block = self._source.block(low)
             end = low + len(block) if block else self._source.size
-            if not (block and needless(block)):
-                yield from self._source.lines(low, end)
+            yield from self._source.lines(low + needless(block), end)
             low = end
 
 

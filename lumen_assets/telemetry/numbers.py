@@ -39,9 +39,9 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers, NaN where there is none, and the rows (from 0) where that is so, by reason."""
+    """A column of numbers, null where there is none, and the rows (from 0) where that is so, by reason."""
 
-    values: NDArray[np.float64]
+    values: pl.Series
     empty: Rows
     not_finite: Rows
     bad: Rows
@@ -49,11 +49,11 @@ class NumberColumn:
 
 def column_numbers(cells: pl.Series) -> NumberColumn:
     """``cell_number`` for a column of text; null counts as empty. Of numbers and truth values: the same for those."""
-    values = cells.cast(pl.Float64, strict=False).to_numpy()
-    rows = np.flatnonzero(~np.isfinite(values))
+    numbers = cells.cast(pl.Float64, strict=False)
+    rows = np.flatnonzero(~np.isfinite(numbers.to_numpy()))
     if not len(rows):
-        return NumberColumn(values, rows, rows, rows)
-    values = values.copy()
+        return NumberColumn(numbers, rows, rows, rows)
+    values = numbers.to_numpy().copy()
     if cells.dtype == pl.String:
         texts = cells.gather(rows).fill_null("").to_list()
         read = {text: cell_number(text) for text in set(texts)}
@@ -62,4 +62,5 @@ def column_numbers(cells: pl.Series) -> NumberColumn:
     else:
         values[rows] = np.nan
         kind = np.where(cells.is_null().to_numpy()[rows], EMPTY, NOT_FINITE)
-    return NumberColumn(values, rows[kind == EMPTY], rows[kind == NOT_FINITE], rows[kind == BAD])
+    numbers = pl.Series(values, nan_to_null=True)
+    return NumberColumn(numbers, rows[kind == EMPTY], rows[kind == NOT_FINITE], rows[kind == BAD])

@@ -107,12 +107,32 @@ def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64]
     Returns:
         None where the lines do not all start in one of the forms that writers use: then each is to be asked.
     """
+    known = _block_lines(block, line_instant)
+    return None if known is None else known[0]
+
+
+def length_before(block: bytes, time: int, line_instant: LineInstant) -> int:
+    """Bytes of the lines at the start of a block that are known to be before a time, microseconds since 1970 UTC.
+
+    Of a block of which ``block_instants`` knows nothing: 0.
+    """
+    known = _block_lines(block, line_instant)
+    if known is None:
+        return 0
+    instants, starts = known
+    later = np.flatnonzero(instants >= time)
+    return int(starts[later[0]]) if len(later) else len(block)
+
+
+def _block_lines(block: bytes, line_instant: LineInstant) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """The instants of lines, and where they start."""
     if line_instant is not csv_line_instant or not block:
         return None
     octets = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(octets == _NEWLINE)
-    found, usual = microseconds_of_lines(octets, line_starts(ends), ends)
-    return found if usual.all() else None
+    starts = line_starts(ends)
+    found, usual = microseconds_of_lines(octets, starts, ends)
+    return (found, starts) if usual.all() else None
 
 
 def block_span(block: bytes, line_instant: LineInstant) -> tuple[str, str] | None:

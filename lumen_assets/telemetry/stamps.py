@@ -1,26 +1,33 @@
 """The timestamps that open many lines at once, those that a writer wrote in one form.
 
 The reference is ``instants.instant``: what is found here is what it says of each line, in a hundredth of the time.
+Eight bytes of each line are looked at in one go, as the number that they are, the first byte its lowest.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lumen_assets.telemetry.instants import instant, microseconds
+
 _FORM: Final = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{1,6}))?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9])),"
 )
-_WORD: Final = 8
+_MINUTES: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _LONGEST: Final = 33  # bytes of a timestamp with six digits and an offset, and the comma behind it
 _FEW: Final = 8  # lines in which a timestamp is looked for whose form may be that of all
+_MINUTE: Final = 16  # bytes of a timestamp up to its minute
+_WORD: Final = np.dtype("<u8")
+_EACH: Final = 0x01_01_01_01_01_01_01_01  # a byte times this: a word of that byte
 _SECOND: Final = 1_000_000
-_DAY: Final = 86_400 * _SECOND
-_EPOCH: Final = date(1970, 1, 1).toordinal()
+
+Octets = NDArray[np.uint8]
+Words = NDArray[np.uint64]
 
 
 def line_starts(ends: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -29,7 +36,7 @@ def line_starts(ends: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def microseconds_of_lines(
-    octets: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    octets: Octets, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds since 1970-01-01T00:00Z of the timestamp and comma that open each line, and of which lines they are.
 
@@ -46,26 +53,61 @@ def microseconds_of_lines(
     first, found = next(((line, match) for line, match in enumerate(matches) if match), (0, None))
     if found is None:
         return np.zeros(len(starts), np.int64), np.zeros(len(starts), np.bool_)
-    usual = ends - starts >= found.end()
-    fronts = _fronts(octets, starts if usual.all() else np.where(usual, starts, starts[first]), found.end())
-    model = np.frombuffer(found[0], np.uint8)
+    width = found.end()
+    usual = ends - starts >= width
+    fronts = _fronts(octets, starts if usual.all() else np.where(usual, starts, starts[first]), width)
+    heads = np.flatnonzero(_unlike_before(fronts))
+    minutes = [_minute(text) for text in fronts[heads, :_MINUTE].view((np.void, _MINUTE))[:, 0].tolist()]
+    real = np.array([minute is not None for minute in minutes])
+    instants = np.array([minute or 0 for minute in minutes], np.int64) - _offset(found)
+    seconds, fits = _seconds(fronts, found)
+    lines = np.diff(heads, append=len(fronts))
+    return np.repeat(instants, lines) + seconds, usual & fits & np.repeat(real, lines)
+
+
+def _fronts(octets: Octets, starts: NDArray[np.int64], width: int) -> Octets:
+    """The first ``width`` bytes of each line, a row each."""
+    kind = np.dtype((np.void, width))
+    return np.ndarray((len(octets) - width + 1,), kind, octets, strides=(1,))[starts].view(np.uint8).reshape(-1, width)
+
+
+def _unlike_before(fronts: Octets) -> NDArray[np.bool_]:
+    """Which lines are not of the minute of the line before, as it is written."""
+    unlike = np.ones(len(fronts), np.bool_)
+    date_, time = (_words(fronts, at) for at in (0, _MINUTE - _WORD.itemsize))
+    unlike[1:] = (date_[1:] != date_[:-1]) | (time[1:] != time[:-1])
+    return unlike
+
+
+def _words(fronts: Octets, at: int) -> Words:
+    """The eight bytes from one on, in each row."""
+    words: Words = fronts[..., at : at + _WORD.itemsize].view(_WORD)[..., 0]
+    return words
+
+
+def _seconds(fronts: Octets, form: re.Match[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds since the minute, and of which lines: those that are of the form from the minute on."""
+    model = np.frombuffer(form[0], np.uint8)
     digit = (model >= ord("0")) & (model <= ord("9"))
-    digit[found.start(2) if found[2] else found.end() :] = False  # those of the offset are the same in each
-    values = fronts[digit] - np.uint8(ord("0"))
-    usual &= (fronts[~digit] == model[~digit, np.newaxis]).all(axis=0) & (values <= 9).all(axis=0)
-    if not usual.all():
-        values[:, ~usual] = values[:, [first]]
-    instants, real = _instants(values)
-    return instants - _offset(found), usual & real
-
-
-def _fronts(octets: NDArray[np.uint8], starts: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
-    """The first ``width`` bytes of each line, a row each, read eight at a time."""
-    words = np.ndarray((len(octets) - _WORD + 1,), np.uint64, octets, strides=(1,))
-    fronts = np.empty((width, len(starts)), np.uint8)
-    for at in (*range(0, width - _WORD, _WORD), width - _WORD):
-        fronts[at : at + _WORD] = words[starts + at].view(np.uint8).reshape(-1, _WORD).T
-    return fronts
+    digit[form.start(2) if form[2] else form.end() :] = False  # the offset is the same in each
+    masks = digit * np.uint8(0xFF)
+    fits = np.ones(len(fronts), np.bool_)
+    pairs: dict[int, Octets] = {}  # each digit with the next one, zero for what is none, as a number
+    last = len(model) - _WORD.itemsize
+    for at in (*range(_MINUTE, last, _WORD.itemsize), last):
+        words, mask = _words(fronts, at), _words(masks, at)
+        values = (words & mask) ^ (mask & (ord("0") * _EACH))
+        above_nine = (values & (0x7F * _EACH)) + (0x7F - 9) * _EACH | values
+        fits &= (((words ^ _words(model, at)) & ~mask) | (above_nine & (0x80 * _EACH))) == 0
+        numbers = (values * 10 + (values >> 8)).astype(_WORD, copy=False).view(np.uint8).reshape(-1, _WORD.itemsize)
+        pairs |= {at + n: numbers[:, n] for n in range(_WORD.itemsize - 1) if digit[at + n]}
+    seconds = pairs[17].astype(np.int64)
+    fits &= seconds <= 59
+    for place in (20, 22, 24):
+        seconds *= 100
+        if place in pairs:
+            seconds += pairs[place]
+    return seconds, fits
 
 
 def _offset(found: re.Match[bytes]) -> int:
@@ -76,35 +118,8 @@ def _offset(found: re.Match[bytes]) -> int:
     return -size if found[2] == b"-" else size
 
 
-def _instants(values: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Local microseconds of the digits of timestamps, and which are times of day on a day."""
-    hour, minute, second = (_number(values[at : at + 2]) for at in (8, 10, 12))
-    days, real = _days(_number(values[:8]))
-    real &= (hour <= 23) & (minute <= 59) & (second <= 59)
-    fraction = _number(values[14:]) * 10 ** (20 - len(values)) if len(values) > 14 else 0
-    return days * _DAY + ((hour * 60 + minute) * 60 + second) * _SECOND + fraction, real
-
-
-def _number(digits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    number: NDArray[np.int64] = digits[0].astype(np.int64)
-    for place in digits[1:]:
-        number = number * 10 + place
-    return number
-
-
-def _days(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Days since 1970 of ``YYYYMMDD``, and which are days."""
-    if codes.min() == codes.max():
-        distinct, which = codes[:1], np.zeros(len(codes), np.intp)
-    else:
-        distinct, which = np.unique(codes, return_inverse=True)
-    days = [_day(code) for code in distinct.tolist()]
-    real = np.array([day is not None for day in days])
-    return np.array([day or 0 for day in days], np.int64)[which], real[which]
-
-
-def _day(code: int) -> int | None:
-    try:
-        return date(code // 10_000, code // 100 % 100, code % 100).toordinal() - _EPOCH
-    except ValueError:
-        return None
+@lru_cache
+def _minute(text: bytes) -> int | None:
+    """Local microseconds of a minute; None if it is not of the form, or none of a day."""
+    moment = instant(f"{text.decode()}Z") if _MINUTES.fullmatch(text) else None
+    return None if moment is None else microseconds(moment)

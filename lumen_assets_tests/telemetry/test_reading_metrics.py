@@ -6,6 +6,7 @@ import csv
 import math
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
@@ -239,12 +240,7 @@ def independent(content: str) -> tuple[dict[datetime, list[float | None]], list[
     return rows, left_out, +notes
 
 
-@settings(max_examples=400)
-@given(st.lists(st.one_of(usual, usual, usual, odd), max_size=60), st.integers(20, 400) | st.integers(400, 4000))
-def test_all_that_is_read_is_what_an_independent_reader_says(tmp_path_factory, lines, block):
-    # one row of numbers, so that no column is text
-    content = HEADER + row(-1, 0.5, "true") + "".join(lines)
-    path = tmp_path_factory.getbasetemp() / "independent.csv"
+def is_read_as_independently(path: Path, content: str, block: int) -> None:
     path.write_bytes(content.encode())
     reading = read_metrics(path, DAY, block=block)
     rows, left_out, notes = independent(content)
@@ -254,3 +250,21 @@ def test_all_that_is_read_is_what_an_independent_reader_says(tmp_path_factory, l
     shown = sorted(line for left in of_kind for line in left[:5])
     assert [(example.line, example.kind, example.text) for example in reading.rejections.examples()] == shown
     assert reading.notes == notes
+
+
+@settings(max_examples=400)
+@given(st.lists(st.one_of(usual, usual, usual, odd), max_size=60), st.integers(20, 400) | st.integers(400, 4000))
+def test_all_that_is_read_is_what_an_independent_reader_says(tmp_path_factory, lines, block):
+    # one row of numbers, so that no column is text
+    content = HEADER + row(-1, 0.5, "true") + "".join(lines)
+    is_read_as_independently(tmp_path_factory.getbasetemp() / "independent.csv", content, block)
+
+
+@pytest.mark.parametrize("block", [150, 1 << 21])
+@pytest.mark.parametrize("cell", ["7", "", "x"])
+def test_a_line_does_not_make_up_for_the_cell_that_another_lacks(tmp_path, cell, block):
+    for more, fewer in permutations(range(6), 2):
+        lines = [row(second, 0.5, "true") for second in range(6)]
+        lines[more] = lines[more].replace("\n", f",{cell}\n")
+        lines[fewer] = lines[fewer].replace(",true", "")
+        is_read_as_independently(tmp_path / "metrics.csv", HEADER + "".join(lines), block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import product
 
 import numpy as np
 import pytest
@@ -86,9 +87,25 @@ def test_an_odd_line_costs_only_itself(front, first, pairs):
     assert read(lines) == [alone if ours else None for ours, alone in zip(usual, one_by_one(lines), strict=True)]
 
 
-@pytest.mark.parametrize(
+FORMS = pytest.mark.parametrize(
     "stamp", ["2025-10-23T13:20:01+09:00", "2025-10-23T13:20:01.5Z", "1969-12-31T23:59:59.999999-00:30"]
 )
+
+
+@FORMS
+def test_any_other_byte_anywhere_is_seen(stamp):
+    lines = [bytearray(f"{stamp},1\n", "ascii") for _ in range(1 + 256 * len(f"{stamp},"))]
+    for line, (place, other) in zip(lines[1:], product(range(len(f"{stamp},")), range(256)), strict=True):
+        line[place] = other
+    octets = np.frombuffer(b"".join(lines), np.uint8)
+    ends = np.arange(1, len(lines) + 1) * len(lines[0]) - 1
+    found, usual = microseconds_of_lines(octets, line_starts(ends), ends)
+    texts = [line.decode("latin-1") for line, given in zip(lines, usual, strict=True) if given]
+    assert len(texts) > 50
+    assert found[usual].tolist() == one_by_one(texts)
+
+
+@FORMS
 def test_the_forms_that_writers_use_are_read(stamp):
     assert read([f"{stamp},1"] * 3) == [microseconds(datetime.fromisoformat(stamp))] * 3
 
