@@ -26,8 +26,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pypdf
-
 from lumen_assets.days import yesterday
 
 DAYS = 3
@@ -223,6 +221,8 @@ def child(what: str, day: str, *rest: Any) -> None:
 
 def pages_of(home: Path, day: date) -> tuple[int, int, int]:
     """Pages, figures and bytes of a report."""
+    import pypdf
+
     [pdf] = home.rglob(f"report_{day}.pdf")
     return len(pypdf.PdfReader(pdf).pages), len(list(home.rglob(f"*{day}*.svg"))), pdf.stat().st_size
 

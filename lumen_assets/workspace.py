@@ -36,7 +36,7 @@ from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.report.model import PastDay
 from lumen_assets.report.numbers import frozen_coverage, history_kept
 from lumen_assets.settings import Settings
-from lumen_assets.telemetry import InputSlice
+from lumen_assets.telemetry.model import InputSlice
 from lumen_assets.verification import (
     Attestation,
     Drill,

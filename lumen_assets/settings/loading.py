@@ -59,7 +59,7 @@ class Settings(BaseModel):
         given_secrets: every secret, whoever uses it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     configuration: Configuration
     configuration_file: Path | None
