@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from lumen_assets import archive
 from lumen_assets.archive import Keyring
 from lumen_assets.days import KST, day_bounds, day_of, parse_day, yesterday
-from lumen_assets.environment import StoredSecret
+from lumen_assets.environment.stored import StoredSecret
 from lumen_assets.health.due import due_at, newest_due
 from lumen_assets.health.findings import Finding
 from lumen_assets.replication import Store

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from lumen_assets.environment.stored import environment_secret
 from lumen_assets.environment.values import PROBLEM_IN, address_problem, nothing_wrong
 from lumen_assets.environment.variables import (
     ENVIRONMENT,
     FOREIGN_SECRETS,
     SECRETS,
-    environment_secret,
     environment_value,
 )
 from lumen_assets.errors import LumenError, SettingsError
