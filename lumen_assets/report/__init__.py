@@ -13,10 +13,11 @@ from lumen_assets.report.model import DayReport, Grafana
 if TYPE_CHECKING:
     from lumen_assets.report.build import build_report
     from lumen_assets.report.figures import write_figures
+    from lumen_assets.report.files import load_report, report_path
     from lumen_assets.report.findings import findings_text
     from lumen_assets.report.markdown import render_markdown
     from lumen_assets.report.pdf import write_pdf
-    from lumen_assets.report.writing import WrittenReport, load_report, report_path, write_report
+    from lumen_assets.report.writing import WrittenReport, write_report
 
 __all__ = [
     "DayReport",
@@ -38,9 +39,9 @@ __getattr__ = names_of(
         "WrittenReport": "writing",
         "build_report": "build",
         "findings_text": "findings",
-        "load_report": "writing",
+        "load_report": "files",
         "render_markdown": "markdown",
-        "report_path": "writing",
+        "report_path": "files",
         "write_figures": "figures",
         "write_pdf": "pdf",
         "write_report": "writing",

@@ -38,10 +38,10 @@ from lumen_assets.report.document import (
 )
 from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE, WIDTH
 from lumen_assets.report.figures import figure_drawing
+from lumen_assets.report.files import picture_bytes
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.pdf_contents import Contents
 from lumen_assets.report.svg import number
-from lumen_assets.report.writing import picture_bytes
 
 BAD: Final = HexColor("#9a3412")
 BANNER_FILL: Final = HexColor("#fff4d6")
