@@ -66,7 +66,7 @@ class Settings(BaseModel):
     home: Path
     data_root: Path | S3Folder
     sample: bool
-    prometheus: PrometheusLogin = PrometheusLogin()
+    prometheus: PrometheusLogin = PrometheusLogin.model_construct()
     dagster_home: Path
     archive_key: SecretStr | None
     state_url: SecretStr | None = None
