@@ -43,6 +43,7 @@ from lumen_assets.verification import (
     Level,
     Repair,
     RepairOutcome,
+    Unpacked,
     Verdict,
     Verification,
     attest,
@@ -86,6 +87,7 @@ class Workspace:
         self.settings = settings
         self._given_stores = stores
         self._manifests: dict[tuple[date, int], Manifest] = {}
+        self._unpacked: Unpacked = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._cleaner = Cleaner(())
         self.inputs = DayInputs(settings, self.locked, self._frozen_coverage)
@@ -673,6 +675,7 @@ class Workspace:
                 self.keyring,
                 expected=self._expected(day, revision),
                 identify=self.identify_archive,
+                unpacked=self._unpacked,
             )
         except LumenError as error:
             self.ledger.record(unreachable(store.name, day, revision, level, error))

@@ -19,7 +19,7 @@ class Axis:
 
     def position(self, value: float) -> float:
         """Where ``value`` stands between ``low`` (0) and ``high`` (1); values outside are held at the edge."""
-        return float(self.positions(np.array([value]))[0])
+        return min(max((value / 2 - self.low / 2) / (self.high / 2 - self.low / 2), 0.0), 1.0)
 
     def positions(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same of many."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from lumen_assets.report import formats
@@ -85,35 +86,27 @@ def _y(axis: Axis, value: float) -> float:
     return round(_BOTTOM + _PLOT_HEIGHT * axis.position(value), 2)
 
 
-_MIDDLES: Final = tuple(_x(minute + 0.5) for minute in range(MINUTES))
+_A_COLUMN: Final = 2
+"""Minutes that a curve has one point for: a quarter of a millimetre on A4, a pixel and a half on a screen."""
+
+Values = NDArray[np.float64]
+Minutes = NDArray[np.int64]
 
 
-def _ys(axis: Axis, values: Sequence[float | None]) -> list[float]:
-    """The same of values none of which is None."""
-    positions = axis.positions(np.array(values, np.float64))
-    heights: list[float] = np.round(_BOTTOM + _PLOT_HEIGHT * positions, 2).tolist()
-    return heights
+def _values(values: Sequence[float | None]) -> Values:
+    """Of each minute, NaN where there is none."""
+    return np.array(values, np.float64)
 
 
-def _interleaved(xs: Sequence[float], ys: Sequence[float]) -> list[float]:
-    return [number for point in zip(xs, ys, strict=True) for number in point]
-
-
-def _stretches(curve: Curve, bridged: int) -> list[list[int]]:
+def _stretches(curve: Curve, bridged: int) -> list[Minutes]:
     """The minutes with a value, in stretches; ``bridged`` minutes without one do not end a stretch."""
-    stretches: list[list[int]] = []
-    for minute, value in enumerate(curve.mean):
-        if value is None:
-            continue
-        if not stretches or minute - stretches[-1][-1] - 1 > bridged:
-            stretches.append([])
-        stretches[-1].append(minute)
-    return stretches
+    minutes = np.flatnonzero(~np.isnan(_values(curve.mean)))
+    return np.split(minutes, np.flatnonzero(np.diff(minutes) - 1 > bridged) + 1)
 
 
-def _silences(stretches: Sequence[Sequence[int]]) -> Iterator[Rect | Line]:
+def _silences(stretches: Sequence[Minutes]) -> Iterator[Rect | Line]:
     """Hatching where the signal has no value for a minute or more."""
-    ends = [0, *(end for stretch in stretches for end in (stretch[0], stretch[-1] + 1)), MINUTES]
+    ends = [0, *(int(end) for stretch in stretches for end in (stretch[0], stretch[-1] + 1)), MINUTES]
     for first, end in zip(ends[::2], ends[1::2], strict=True):
         if end > first:
             yield from hatched((_x(first), _BOTTOM, _x(end), _BOTTOM + _PLOT_HEIGHT))
@@ -149,31 +142,58 @@ def _grid(axis: Axis, face: Typeface, wording: Wording) -> Iterator[Line | Strin
     yield text(wording("figure_hour"), x=_LEFT - 10, y=_BOTTOM - 12, font=face.regular, size=7, anchor="end")
 
 
-def _envelope(stretches: Sequence[Sequence[int]], curve: Curve, axis: Axis) -> Iterator[Polygon]:
-    """A step-free band through the middle of each minute; a minute alone becomes a box of its own width.
+def _envelope(stretches: Sequence[Minutes], curve: Curve, axis: Axis) -> Iterator[Polygon]:
+    """A step-free band through the middle of each column; a minute alone becomes a box of its own width.
 
     Its edge makes a single sample that stands out as high and wide as ink can show it.
     """
+    highest, lowest = _values(curve.maximum), _values(curve.minimum)
     for minutes in stretches:
-        xs = _xs(minutes)
-        upper, lower = (_heights(minutes, values, axis) for values in (curve.maximum, curve.minimum))
-        yield area(_interleaved([*xs, *reversed(xs)], [*upper, *reversed(lower)]), ENVELOPE, ENVELOPE_EDGE, 0.3)
+        columns = _columns(minutes)
+        xs = _xs(minutes, columns)
+        upper = _ys(axis, np.maximum.reduceat(highest[minutes], columns))
+        lower = _ys(axis, np.minimum.reduceat(lowest[minutes], columns))
+        band = np.concatenate([xs, xs[::-1]]), np.concatenate([upper, lower[::-1]])
+        yield area(_points(*band), ENVELOPE, ENVELOPE_EDGE, 0.3)
 
 
-def _mean_line(stretches: Sequence[Sequence[int]], curve: Curve, axis: Axis) -> Iterator[PolyLine]:
+def _mean_line(stretches: Sequence[Minutes], curve: Curve, axis: Axis) -> Iterator[PolyLine]:
+    means = _values(curve.mean)
     for minutes in stretches:
-        yield curve_line(_interleaved(_xs(minutes), _heights(minutes, curve.mean, axis)), MEAN, 1.0)
+        columns = _columns(minutes)
+        ys = _ys(axis, _means(means[minutes], columns))
+        yield curve_line(_points(_xs(minutes, columns), ys), MEAN, 1.0)
 
 
-def _xs(minutes: Sequence[int]) -> list[float]:
-    """The middles of minutes, and half a minute more on either side."""
-    return [_x(minutes[0]), *(_MIDDLES[minute] for minute in minutes), _x(minutes[-1] + 1)]
+def _columns(minutes: Minutes) -> NDArray[np.intp]:
+    """Where each column of a stretch begins: its minutes with a value by twos, the last one alone if they are odd."""
+    return np.arange(0, len(minutes), _A_COLUMN)
 
 
-def _heights(minutes: Sequence[int], values: Sequence[float | None], axis: Axis) -> list[float]:
-    """Of the values of these minutes, none of which is None; the first and the last once more, for the ends."""
-    ys = _ys(axis, [values[minute] for minute in minutes])
-    return [ys[0], *ys, ys[-1]]
+def _means(values: Values, columns: NDArray[np.intp]) -> Values:
+    """Of each column; of halves, as two large values may have no sum."""
+    sizes = np.diff(columns, append=len(values))
+    means: Values = np.add.reduceat(values / _A_COLUMN, columns) * (_A_COLUMN / sizes)
+    return means
+
+
+def _xs(minutes: Minutes, columns: NDArray[np.intp]) -> Values:
+    """The middle of each column, before and after them the stretch's ends."""
+    middles = _means(minutes.astype(np.float64) + 0.5, columns)
+    places = _LEFT + _PLOT_WIDTH * np.concatenate([minutes[:1], middles, minutes[-1:] + 1]) / MINUTES
+    return np.round(places, 2)
+
+
+def _ys(axis: Axis, values: Values) -> Values:
+    """The heights of columns; the first and the last once more, for the ends."""
+    heights = np.round(_BOTTOM + _PLOT_HEIGHT * axis.positions(values), 2)
+    return np.concatenate([heights[:1], heights, heights[-1:]])
+
+
+def _points(xs: Values, ys: Values) -> list[float]:
+    """``x, y`` of each point, after one another."""
+    points: list[float] = np.column_stack((xs, ys)).ravel().tolist()
+    return points
 
 
 def _changes(report: DayReport, face: Typeface) -> Iterator[Line | String]:

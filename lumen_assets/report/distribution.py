@@ -1,8 +1,7 @@
 """Numbers over one signal's values, the same on every machine.
 
-Sums are exact but for the last rounding, or carried in twice the precision in one order of additions: neither the
-order of threads nor the width of vector registers shows in the last digit. Values near the ends of floats are scaled by
-a power of two first, so that nothing overflows or vanishes.
+Sums are exact but for the last rounding: neither the order of additions nor the width of vector registers shows in the
+last digit. Values near the ends of floats are scaled by a power of two first, so that nothing overflows or vanishes.
 """
 
 from __future__ import annotations
@@ -18,8 +17,11 @@ from lumen_assets.report.model import Curve, Distribution, Histogram, TargetRang
 
 Values = NDArray[np.float64]
 
-_LANES: Final = 2048
-"""Partial sums side by side; as much as the processor's nearest cache holds."""
+_FEW: Final = 2048
+"""Values that are added one by one."""
+
+_PIECE: Final = 8192
+"""Values that are taken at a time; with what becomes of them they stay in the processor's cache."""
 
 BINS: Final = 64
 """Of a histogram."""
@@ -42,32 +44,37 @@ def _needs_scaling(peak: float) -> bool:
 
 
 def sum_of(values: Values, peak: float) -> float:
-    """The sum, from partial sums that carry what each addition rounded off, added exactly.
+    """The sum, exact but for the last rounding.
 
     Args:
         values: to add.
         peak: the largest magnitude among them.
     """
-    if len(values) < _LANES:
+    if len(values) < _FEW:
         return math.fsum(values.tolist())
-    whole = len(values) // _LANES * _LANES
-    total, lost = _carried_sums(values[:whole].reshape(-1, _LANES), peak)
-    return math.fsum((*total.tolist(), *lost.tolist(), *values[whole:].tolist()))
+    coarse, fine = _sums(values, np.arange(0, len(values), _PIECE), peak)
+    return math.fsum((*coarse.tolist(), *fine.tolist()))
 
 
-def _carried_sums(rows: Values, peak: float) -> tuple[Values, Values]:
-    """The sums down the columns, and what their additions rounded off (Dekker's Fast2Sum).
+def _sums(values: Values, starts: NDArray[np.int64], peak: float) -> tuple[Values, Values]:
+    """The sums from each start to the next, in two parts that are to be added.
 
-    Sums start at a power of two that no column can use up. So none is ever smaller than the row that is added, as
-    Fast2Sum needs; Knuth's TwoSum, which needs no order, takes twice as many operations.
+    Each value is parted into a multiple of one power of two, so coarse that any of them add up without rounding, and
+    what is left: some 2**30 times less, and so is what its sum rounds off (Demmel and Nguyen, "Fast reproducible
+    floating-point summation", 2013).
     """
-    start = math.ldexp(1.0, math.frexp(peak)[1] + len(rows).bit_length() + 1)
-    total, lost = np.full(rows.shape[1], start), np.zeros(rows.shape[1])
-    for row in rows:
-        added = total + row
-        lost += row - (added - total)
-        total = added
-    return total - start, lost
+    anchor = math.ldexp(1.5, math.frexp(peak)[1] + len(values).bit_length())
+    at_once = max(1, len(starts) * _PIECE // len(values))
+    coarse, fine = np.empty(len(starts)), np.empty(len(starts))
+    for first in range(0, len(starts), at_once):
+        some = slice(first, first + at_once)
+        begin, end = starts[first], starts[first + at_once] if first + at_once < len(starts) else len(values)
+        piece, within = values[begin:end], starts[some] - begin
+        part = piece + anchor
+        part -= anchor
+        coarse[some] = np.add.reduceat(part, within)
+        fine[some] = np.add.reduceat(np.subtract(piece, part, out=part), within)
+    return coarse, fine
 
 
 def exact_mean(values: Values) -> float:
@@ -174,12 +181,8 @@ def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64])
 
 
 def _means_of_bins(inside: Values, starts: NDArray[np.int64], counts: NDArray[np.int64], peak: float) -> Values:
-    """The mean of each bin; bins are columns of one table, unless one is so long that most of it would be empty."""
-    longest, number = int(counts.max()), len(counts)
-    if _needs_scaling(peak) or longest * number > 4 * inside.size + _LANES:
+    if _needs_scaling(peak):
         return np.array([exact_mean(part) for part in np.split(inside, starts[1:])])
-    bins = np.zeros((number, longest))
-    bins[np.arange(longest) < counts[:, np.newaxis]] = inside
-    total, lost = _carried_sums(np.ascontiguousarray(bins.T), peak)
-    means: Values = (total + lost) / counts
+    coarse, fine = _sums(inside, starts, peak)
+    means: Values = (coarse + fine) / counts
     return means

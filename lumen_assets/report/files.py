@@ -13,6 +13,11 @@ from lumen_assets.report.model import DayReport, Picture
 FIGURES: Final = "assets"
 """Folder of the figures, beside the reports."""
 
+_State = tuple[int, int, int]
+
+_newest: dict[Path, tuple[_State, DayReport]] = {}
+"""The report that was written or loaded last, and the state of its file: the steps of a day ask for it thrice."""
+
 
 def report_path(reports_folder: Path, day: date, suffix: str) -> Path:
     """``report_YYYY-MM-DD`` with ``suffix`` (``.md``, ``.json``, ``.pdf``) in the reports' folder."""
@@ -27,11 +32,32 @@ def load_report(reports_folder: Path, day: date) -> DayReport:
     """
     path = report_path(reports_folder, day, ".json")
     try:
-        return DayReport.from_json(path.read_text(encoding="utf-8"))
+        state = _state(path)
+        known, report = _newest.get(path) or (None, None)
+        if report is None or known != state:
+            report = DayReport.from_json(path.read_text(encoding="utf-8"))
+            _remember(path, state, report)
     except FileNotFoundError as error:
         raise _unreadable(path, "it does not exist") from error
     except ValueError as error:
         raise _unreadable(path, "it is not a report of this version") from error
+    return report
+
+
+def remember(path: Path, report: DayReport) -> None:
+    """What was written to ``path`` just now need not be read again."""
+    _remember(path, _state(path), report)
+
+
+def _remember(path: Path, state: _State, report: DayReport) -> None:
+    _newest.clear()
+    _newest[path] = (state, report)
+
+
+def _state(path: Path) -> _State:
+    """What is another one when the file is: it is always replaced, never written to."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def picture_bytes(folder: Path, picture: Picture) -> bytes:

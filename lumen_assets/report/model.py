@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, Literal
 
 MINUTES: Final = 1440
@@ -400,6 +400,10 @@ class DayReport:
 
     def to_json(self) -> str:
         """See ``canonical_json``."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:  # the report's file and the PDF's attachment
         return canonical_json(_adapter().dump_python(self, mode="json"))
 
     @classmethod

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
-from reportlab.graphics.renderPDF import GraphicsFlowable, _PDFRenderer
-from reportlab.graphics.shapes import Polygon, PolyLine
 from reportlab.lib.colors import HexColor
+from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
-from reportlab.pdfgen.pathobject import PDFPathObject
+from reportlab.pdfbase.pdfmetrics import stringWidth
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, Image, KeepTogether, LongTable, Paragraph, TableStyle
 from reportlab.platypus.paraparser import ParaFrag
 
@@ -36,12 +36,12 @@ from lumen_assets.report.document import (
     Table,
     Text,
 )
-from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE, WIDTH
+from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE
 from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.files import picture_bytes
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.pdf_contents import Contents
-from lumen_assets.report.svg import number
+from lumen_assets.report.pdf_drawing import Drawn
 
 BAD: Final = HexColor("#9a3412")
 BANNER_FILL: Final = HexColor("#fff4d6")
@@ -50,6 +50,9 @@ HEAD_FILL: Final = HexColor("#eef2f6")
 FACTS_A_ROW: Final = 4
 _ROWS: Final = 4
 """Of a table that are never parted: its header, and three more."""
+
+_PADDING: Final = 16.0
+"""Points, of a table's cell, left and right, where there is most."""
 
 CODE: Final = 116.0
 """Points of a code's side."""
@@ -83,29 +86,26 @@ class _Lines(Paragraph):  # type: ignore[misc]  # reportlab has no types
         return self._size
 
 
-class _Renderer(_PDFRenderer):  # type: ignore[misc]  # reportlab has no types
-    """Draws a curve as one string of operators: a call a point would be a quarter of a PDF's time."""
+class _Line(Flowable):  # type: ignore[misc]  # reportlab has no types
+    """Words that fit into one line, drawn where a paragraph would have them and with a fraction of its work."""
 
-    def drawPolyLine(self, line: PolyLine) -> None:  # noqa: N802 - reportlab's name
-        self._canvas.drawPath(_path(line.points), stroke=self._stroke)
+    def __init__(self, text: str, style: ParagraphStyle) -> None:
+        super().__init__()
+        self._text, self._style = text, style
 
-    def drawPolygon(self, polygon: Polygon) -> None:  # noqa: N802 - reportlab's name
-        self._canvas.drawPath(_path(polygon.points, "h"), stroke=self._stroke, fill=self._fill)
+    def wrap(self, width: float, _height: float) -> tuple[float, float]:
+        self.width, self.height = width, self._style.leading
+        return self.width, self.height
 
-
-def _path(points: Sequence[float], *close: str) -> PDFPathObject:
-    numbers = map(number, points)
-    places = map(" ".join, zip(numbers, numbers, strict=True))
-    first, others = next(places), " l ".join(places)
-    return PDFPathObject([f"n {first} m {others} l", *close])
-
-
-class _Drawn(GraphicsFlowable):  # type: ignore[misc]  # reportlab has no types
-    """A drawing in the flow."""
-
-    def draw(self) -> None:
-        """Draw it where the frame has put it."""
-        _Renderer().draw(self.drawing, self.canv, 0, 0)
+    def drawOn(self, canvas: Canvas, x: float, y: float, _sW: float = 0) -> None:  # noqa: N802, N803 - reportlab's
+        style = self._style
+        baseline = y + self.height - style.fontSize
+        canvas.setFillColor(style.textColor)
+        canvas.setFont(style.fontName, style.fontSize)
+        if style.alignment == TA_RIGHT:
+            canvas.drawRightString(x + self.width, baseline, self._text)
+        else:
+            canvas.drawString(x, baseline, self._text)
 
 
 class _Square(Flowable):  # type: ignore[misc]  # reportlab has no types
@@ -313,11 +313,8 @@ class _Maker:
 
     def figure(self, block: Figure) -> Flowable:
         drawing = figure_drawing(block, self.face)
-        scale = self.width / WIDTH
-        drawing.scale(scale, scale)
-        drawing.width, drawing.height = self.width, drawing.height * scale
         caption = [self.paragraph(block.caption, self.styles.caption)] if block.caption else []
-        return KeepTogether([_Drawn(drawing), *caption])
+        return KeepTogether([Drawn(drawing, self.width), *caption])
 
     def code(self, block: Code) -> Flowable:
         """The code at the left, in the size that a telephone reads from paper, the facts beside it."""
@@ -366,12 +363,12 @@ class _Maker:
 
     def table(self, block: Table) -> Flowable:
         head = [Cell(column.title, "") for column in block.columns]
-        rows = [
-            self._row(head, block, tone="head"),
-            *(self._row(row, block) for row in block.rows),
-        ]
         total = sum(column.weight for column in block.columns)
         widths = [self.width * block.width * column.weight / total for column in block.columns]
+        rows = [
+            self._row(head, block, widths, tone="head"),
+            *(self._row(row, block, widths) for row in block.rows),
+        ]
         table = LongTable(rows, colWidths=widths, repeatRows=1, spaceBefore=4, spaceAfter=8, hAlign="LEFT")
         table.setStyle(
             TableStyle(
@@ -393,11 +390,17 @@ class _Maker:
         _allow_tall_rows(table, self.width)
         return table
 
-    def _row(self, cells: Sequence[Cell], block: Table, *, tone: str = "") -> list[Paragraph]:
+    def _row(self, cells: Sequence[Cell], block: Table, widths: Sequence[float], *, tone: str = "") -> list[Flowable]:
         return [
-            self.paragraph(cell.text, self.styles.cell(tone or cell.tone, column.align, dense=block.dense))
-            for cell, column in zip(cells, block.columns, strict=True)
+            self._cell(cell.text, self.styles.cell(tone or cell.tone, column.align, dense=block.dense), width)
+            for cell, column, width in zip(cells, block.columns, widths, strict=True)
         ]
+
+    def _cell(self, text: str, style: ParagraphStyle, width: float) -> Flowable:
+        shown = self.face.showable(text)
+        if shown == " ".join(shown.split()) and stringWidth(shown, style.fontName, style.fontSize) < width - _PADDING:
+            return _Line(shown, style)
+        return self.paragraph(text, style)
 
 
 def _allow_tall_rows(table: LongTable, width: float) -> None:

@@ -108,8 +108,9 @@ def number(value: float) -> str:
 
 
 def _attributes(values: dict[str, Any]) -> str:
-    shown = {
-        name: value if isinstance(value, str) else number(value) for name, value in values.items() if value is not None
-    }
-    escaped = {name: escape(value, quote=False).replace('"', "&quot;") for name, value in shown.items()}
-    return "".join(f' {name}="{value}"' for name, value in escaped.items())
+    texts = (
+        (name, escape(value, quote=False).replace('"', "&quot;") if isinstance(value, str) else number(value))
+        for name, value in values.items()
+        if value is not None
+    )
+    return "".join(f' {name}="{text}"' for name, text in texts)

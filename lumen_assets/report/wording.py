@@ -95,10 +95,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "column_std": ("표준편차", "Std dev"),
     # figures
     "figures_legend": (
-        "굵은 선은 1분 평균, 옅은 띠는 같은 1분의 최솟값과 최댓값, 연녹색 영역은 목표 범위입니다. "
+        "굵은 선은 2분 평균, 옅은 띠는 같은 2분의 최솟값과 최댓값, 연녹색 영역은 목표 범위입니다. "
         "점선은 목표의 경계, 빗금은 값이 없는 시간이며, 위쪽 번호는 ‘규칙 변경과 효과’ 표의 변경 번호입니다.",
-        "The line is the mean of each minute, the pale band its minimum and maximum, the green area the target range "
-        "within dashed bounds. Hatched: no values. The numbers above are those of the rule changes below.",
+        "The line is the mean of every two minutes, the pale band their minimum and maximum, the green area the "
+        "target range within dashed bounds. Hatched: no values. The numbers above are those of the rule changes below.",
     ),
     "figures_left_out": (
         "설정에 없는 신호는 앞의 8개만 그립니다. 그래프를 생략한 신호: {names}.",

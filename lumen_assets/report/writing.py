@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lumen_assets.durable import replace_bytes
 from lumen_assets.report.figures import write_figures
-from lumen_assets.report.files import FIGURES, report_path
+from lumen_assets.report.files import FIGURES, remember, report_path
 from lumen_assets.report.markdown import render_markdown
 from lumen_assets.report.model import DayReport
 
@@ -31,4 +31,5 @@ def write_report(report: DayReport, reports_folder: Path) -> WrittenReport:
     replace_bytes(markdown, render_markdown(report, FIGURES).encode())
     model = report_path(reports_folder, report.day, ".json")
     replace_bytes(model, report.to_json().encode())
+    remember(model, report)
     return WrittenReport(markdown=markdown, model=model, figures=tuple(figures))

@@ -5,7 +5,7 @@ from lumen_assets.verification.drill import Drill
 from lumen_assets.verification.repair import Repair, RepairOutcome, repair_replica
 from lumen_assets.verification.rollback import restore_command
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
-from lumen_assets.verification.verify import read_manifest, read_removal, unreachable, verify_replica
+from lumen_assets.verification.verify import Unpacked, read_manifest, read_removal, unreachable, verify_replica
 
 __all__ = [
     "Attestation",
@@ -15,6 +15,7 @@ __all__ = [
     "Level",
     "Repair",
     "RepairOutcome",
+    "Unpacked",
     "Verdict",
     "Verification",
     "attest",

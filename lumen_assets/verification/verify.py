@@ -34,6 +34,10 @@ MANIFEST_LIMIT: Final = 16 << 20
 Identify = Callable[[str, int], str | None]
 """From an archive's SHA-256 and size to the name of the archive that is known by them, if any."""
 
+Unpacked = dict[Manifest, int]
+"""Of the archives that this process has read to their members and found right: how many files. A replica of the very
+same bytes holds the same, so its SHA-256 is enough for level ``members``."""
+
 
 @dataclass(frozen=True)
 class _Found:
@@ -52,6 +56,7 @@ def verify_replica(
     *,
     expected: Manifest | None = None,
     identify: Identify = lambda _sha256, _size: None,
+    unpacked: Unpacked | None = None,
 ) -> Verification:
     """The verdict on one replica. A mismatch is read once more before it is called damage.
 
@@ -59,13 +64,14 @@ def verify_replica(
         expected: the manifest of another copy, where one is known. The replica's own may differ from it, where two
             machines froze the day at once, but must name the same content.
         identify: names an archive that is found where it does not belong.
+        unpacked: of this process; what is unpacked and found right is added. None: everything is unpacked.
 
     Raises:
         TransientError, PermanentError: if the destination or the key could not be used, so that there is no verdict.
     """
-    found = _looked_at(store, day, revision, level, keyring, expected, identify)
+    found = _looked_at(store, day, revision, level, keyring, expected, identify, unpacked)
     if found.verdict is Verdict.MISMATCH:
-        again = _looked_at(store, day, revision, level, keyring, expected, identify)
+        again = _looked_at(store, day, revision, level, keyring, expected, identify, None)
         found = _Found(again.verdict, again.finding, again.detail, found.bytes_read + again.bytes_read)
     return Verification(
         day=day,
@@ -126,9 +132,10 @@ def _looked_at(
     keyring: Keyring,
     expected: Manifest | None,
     identify: Identify,
+    unpacked: Unpacked | None,
 ) -> _Found:
     try:
-        return _verify(store, day, revision, level, keyring, expected, identify)
+        return _verify(store, day, revision, level, keyring, expected, identify, unpacked)
     except IntegrityError as error:  # what is there is no object at all: a link, a folder
         return _Found(Verdict.MISMATCH, Finding.DAMAGED, error.cause)
 
@@ -141,6 +148,7 @@ def _verify(
     keyring: Keyring,
     expected: Manifest | None,
     identify: Identify,
+    unpacked: Unpacked | None,
 ) -> _Found:
     stored = store.stat(revision_prefix(day, revision) + archive_name(day, revision))
     try:
@@ -157,7 +165,7 @@ def _verify(
         return _not_there(store, manifest, keyring)
     if level is Level.DIGEST:
         return _by_checksum(stored, manifest)
-    return _by_reading(store, stored, manifest, level, keyring, identify)
+    return _by_reading(store, stored, manifest, level, keyring, identify, {} if unpacked is None else unpacked)
 
 
 def _not_there(store: Store, manifest: Manifest, keyring: Keyring) -> _Found:
@@ -249,13 +257,19 @@ def _wrong_size(size: int, expected: int, bytes_read: int = 0) -> _Found:
 
 
 def _by_reading(
-    store: Store, stored: StoredObject, manifest: Manifest, level: Level, keyring: Keyring, identify: Identify
+    store: Store,
+    stored: StoredObject,
+    manifest: Manifest,
+    level: Level,
+    keyring: Keyring,
+    identify: Identify,
+    unpacked: Unpacked,
 ) -> _Found:
     problem = ""
-    members = 0
+    members = unpacked.get(manifest)
     with store.read(stored.key) as reader:
         hashing = _HashingReader(reader)
-        if level is Level.MEMBERS:
+        if level is Level.MEMBERS and members is None:
             try:
                 contents = verify_stream(
                     hashing,
@@ -282,7 +296,8 @@ def _by_reading(
     if problem:
         return _Found(Verdict.MISMATCH, Finding.DAMAGED, problem, hashing.count)
     detail = f"{hashing.count:,} bytes, SHA-256 right"
-    if level is Level.MEMBERS:
+    if level is Level.MEMBERS and members is not None:
+        unpacked[manifest] = members
         detail += f", all {members} files right"
     return _Found(Verdict.MATCH, Finding.INTACT, detail, hashing.count)
 

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable
 
 from lumen_assets.report import DayReport, build_report
+from lumen_assets.report.fonts import typeface
 from lumen_assets.report.pdf import write_document
 from lumen_assets.report.pdf_attachment import Attachment
 from lumen_assets.report.seal_section import seal_section
@@ -60,6 +63,20 @@ def write_pages(report: DayReport, path: Path) -> None:
     content = document(report)
     sealed = replace(content, blocks=(*content.blocks, *seal_section(report, NUMBERS)))
     write_document(sealed, path, attachment=Attachment("report.json", NUMBERS))
+
+
+def picture_of(flowable: Flowable, width: float, *, dpi: int = 150) -> Image.Image:
+    """A flowable alone on a page that has just room for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, font = Path(folder) / "drawn.pdf", typeface().regular
+        canvas = Canvas(str(path), initialFontName=font)
+        _, height = flowable.wrapOn(canvas, width, 10_000)
+        canvas.setPageSize((width + 20, height + 20))
+        flowable.drawOn(canvas, 10, 10)
+        canvas.save()
+        command = ["pdftoppm", "-r", str(dpi), "-singlefile", "-png", path, f"{folder}/drawn"]
+        subprocess.run(command, check=True)
+        return Image.open(f"{folder}/drawn.png").convert("RGB")
 
 
 def sheet(pdf: Path) -> Image.Image:

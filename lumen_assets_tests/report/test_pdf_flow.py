@@ -5,17 +5,17 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
-from reportlab.graphics import renderPDF
+from PIL import ImageChops
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph
 
 from lumen_assets.report import build_report
 from lumen_assets.report.document import Cell, Column, Table
-from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.fonts import typeface
 from lumen_assets.report.pdf_flow import Styles, _Maker
 from lumen_assets.report.sections import document
-from lumen_assets_tests.report.scenes import DAY, at, configuration, frame, normal_day, telemetry
+from lumen_assets_tests.report.pages import picture_of
+from lumen_assets_tests.report.scenes import configuration, normal_day
 
 FACE = typeface()
 STYLES = Styles(FACE)
@@ -77,16 +77,24 @@ def test_text_of_a_table_is_broken_into_lines_once(monkeypatch):
     broken = []
     break_lines = Paragraph.breakLines
     monkeypatch.setattr(Paragraph, "breakLines", lambda self, width: broken.append(self) or break_lines(self, width))
-    drawn(maker().table(Table((Column("name"), Column("value")), ((Cell("a"), Cell("b")),) * 3)), width=500)
-    assert len(broken) == 8
+    drawn(maker().table(Table((Column("name"), Column("value")), ((Cell("a " * 200), Cell("b\nc")),) * 3)), width=500)
+    assert len(broken) == 6
 
 
-GAPS = telemetry(DAY, frame([at(f"0{i}:00:00") for i in range(1, 6)], {"phase_diff": [0.1, None, 0.3, 1e5, -2.0]}))
-
-
-@pytest.mark.parametrize("report", [REPORT, build_report(GAPS, None, configuration())], ids=["whole", "gaps"])
-def test_a_figure_is_drawn_as_reportlab_draws_it(report):
-    for figure in document(report).figures:
-        shown = _Maker(document(report), FACE, STYLES, Path(), (504, 700)).figure(figure)._content[0]
-        reference = renderPDF.GraphicsFlowable(figure_drawing(figure, FACE))
-        assert drawn(shown, width=504) == drawn(reference, width=504)
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_cell_of_one_line_looks_like_a_paragraph(dense, monkeypatch):
+    texts = [
+        "위상차",
+        "phase_diff",
+        "a & b",
+        "0.0371",
+        "two  spaces",
+        "a text that is as wide as its column has room",
+    ]
+    columns = (Column("name"), Column("value", align="right"), Column("명사", weight=2))
+    rows = tuple((Cell(text, "bad"), Cell(text), Cell(text, "good")) for text in texts)
+    rows += ((Cell("a row"), Cell(""), Cell("with an empty cell")),)
+    table = Table(columns, rows, dense=dense)
+    ours = picture_of(maker().table(table), 500)
+    monkeypatch.setattr(_Maker, "_cell", lambda self, text, style, _: self.paragraph(text, style))
+    assert ImageChops.difference(ours, picture_of(maker().table(table), 500)).getbbox() is None
