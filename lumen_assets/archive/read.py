@@ -11,10 +11,11 @@ from lumen_assets.archive import bag
 from lumen_assets.archive.frames import FrameReader, decompressing_threads
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import Collisions, path_problem
-from lumen_assets.archive.stage import Stage, keep_freed_memory
+from lumen_assets.archive.stage import Stage
 from lumen_assets.archive.stream import DecryptingReader, Progress, ReadableStream, fail
 from lumen_assets.archive.tail import Place, TailIndex, check_tail
 from lumen_assets.archive.tar import Member, padding, read_member
+from lumen_assets.memory import keep_freed_memory
 
 _HASHED_ASIDE: Final = 1 << 18
 """Bytes: pieces of so many are worth another thread."""

@@ -6,10 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
-_KEPT: Final = 16 << 20
-"""Bytes: more than any buffer here, so that none is mapped by itself, and twice that is kept."""
 _Result = TypeVar("_Result")
 _Parameters = ParamSpec("_Parameters")
 
@@ -67,12 +65,3 @@ class Stage(Generic[_Result]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep what is freed of a size like ours, not give it back and be given it anew every time.
-
-    GNU's raises its thresholds to the largest block that was freed (mallopt(3), "dynamic mmap threshold"); that saves
-    every seventh second of processor in reading an archive, and little in making one. Elsewhere it does nothing.
-    """
-    bytearray(_KEPT)

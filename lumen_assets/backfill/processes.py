@@ -30,6 +30,9 @@ FAILED_STARTS: Final = 3
 _KEPT_MEMORY: Final = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
 """For the allocator of polars (jemalloc): the next day needs as much, and giving it back took a twelfth of a day."""
 
+_TOGETHER: Final = ("DAGSTER_EVENT_BATCH_SIZE", "1000")
+"""For Dagster: what a run is going to make is written before it starts, in one transaction. Else one for each."""
+
 _SIGNALS: Final = 0.2  # seconds within which a signal is acted on
 
 
@@ -251,6 +254,7 @@ def _start(number: int, workers: int, arguments: Sequence[str]) -> _Worker:
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = {**os.environ, "POLARS_MAX_THREADS": str(threads)}  # more would only be in each other's way
     environment.setdefault(*_KEPT_MEMORY)
+    environment.setdefault(*_TOGETHER)
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
     return _Worker(number, process)

@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import Any, Final
 
 import dagster as dg
 import yaml
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, inspect
 
 from lumen_assets.durable import new_file
+
+_TO_ALL: Final = {*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
+"""What the database of all runs has, too."""
+
+_INSERT: Final = SqlEventLogStorageTable.insert()  # to make it anew with its values takes thrice as long as to run it
+_UPDATE_ASSET: Final = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == bindparam("key"))
 
 _STAY_OPEN: Final = 5
 """Databases of events that stay open: the one of all runs, and those of the newest runs."""
@@ -80,22 +89,59 @@ class _Runs(SqliteRunStorage):
 
 class _Events(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
-        self._tables: set[str] = set()
+        self._connections: OrderedDict[str, Connection] = OrderedDict()
+        self._there: set[str] = set()
+        self._one_at_a_time = RLock()  # Dagster's cannot be taken again by the thread that has it
         super().__init__(base_dir, inst_data)
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """All that is stored of an event in the database of all runs is stored in one transaction."""
+        self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Those of one run, in one transaction."""
+        with self.index_connection() as of_all, self.run_connection(events[0].run_id) as of_its_run:
+            for each in events:
+                row = self._event_to_row(each)
+                of_its_run.execute(_INSERT, row)
+                if each.dagster_event_type in _TO_ALL:
+                    self._relate(each, of_all.execute(_INSERT, row).lastrowid)
+
+    def _relate(self, event: dg.EventLogEntry, event_id: int) -> None:
+        if event.dagster_event_type in ASSET_EVENTS:
+            self.store_asset_event_tags([event], [event_id])
+            self.store_asset_event(event, event_id)
+        elif event.dagster_event_type in ASSET_CHECK_EVENTS:
+            self.store_asset_check_event(event, event_id)
+
+    def store_asset_event(self, event: dg.EventLogEntry, event_id: int) -> None:
+        """As Dagster's own, which first tries to insert the row of an asset, and that is nearly always there."""
+        asset_key = event.get_dagster_event().asset_key
+        values = self._get_asset_entry_values(event, event_id, has_asset_key_index_cols=True)
+        with self.index_connection() as connection:
+            if asset_key and values:
+                key = asset_key.to_string()
+                if not connection.execute(_UPDATE_ASSET, {"key": key, **values}).rowcount:
+                    connection.execute(AssetKeyTable.insert(), {"asset_key": key, **values})
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock, self._engine_of(shard).begin() as connection:
-            yield connection
+        with self._one_at_a_time:
+            connection = self._connection_to(shard)
+            with nullcontext() if connection.in_transaction() else connection.begin():
+                yield connection
 
-    def _engine_of(self, shard: str) -> Engine:
-        if shard not in self._engines:
-            self._engines[shard] = self._opened(shard)
-        self._engines.move_to_end(shard)
-        while len(self._engines) > _STAY_OPEN:
-            self._engines.popitem(last=False)[1].dispose()
-        return self._engines[shard]
+    def _connection_to(self, shard: str) -> Connection:
+        if shard not in self._connections:
+            self._connections[shard] = self._opened(shard).connect()
+        self._connections.move_to_end(shard)
+        while len(self._connections) > _STAY_OPEN:
+            self._close(self._connections.popitem(last=False)[1])
+        return self._connections[shard]
+
+    def _close(self, connection: Connection) -> None:
+        connection.close()
+        connection.engine.dispose()
 
     def _opened(self, shard: str) -> Engine:
         path = Path(self.path_for_shard(shard))
@@ -112,10 +158,20 @@ class _Events(SqliteEventLogStorage):
         return engine
 
     def has_table(self, table_name: str) -> bool:
-        """Asked before every asset's event is stored; a table that is there stays."""
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
+        """Asked before every asset's event is stored, as the next two are; what is there stays."""
+        return self._is_there(table_name, lambda: super(_Events, self).has_table(table_name))
+
+    def has_secondary_index(self, name: str) -> bool:
+        return self._is_there(f"index {name}", lambda: super(_Events, self).has_secondary_index(name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        there = super()._has_asset_key_col_on_connection
+        return self._is_there(f"column {column_name}", lambda: there(conn, column_name))
+
+    def _is_there(self, what: str, look: Callable[[], bool]) -> bool:
+        if what not in self._there and look():
+            self._there.add(what)
+        return what in self._there
 
     @cached_property
     def _empty(self) -> bytes:
@@ -128,7 +184,7 @@ class _Events(SqliteEventLogStorage):
             return path.read_bytes()
 
     def dispose(self) -> None:
-        with self._db_lock:
-            while self._engines:
-                self._engines.popitem()[1].dispose()
+        with self._one_at_a_time:
+            while self._connections:
+                self._close(self._connections.popitem()[1])
         super().dispose()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,11 +173,18 @@ def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64])
     lows, highs = np.minimum.reduceat(inside, starts), np.maximum.reduceat(inside, starts)
     peak = max(-float(lows.min()), float(highs.max()))
     means = np.clip(_means_of_bins(inside, starts, counts, peak), lows, highs)
-    bins: list[tuple[Any, Any, Any]] = [(None, None, None)] * (len(cuts) - 1)
-    for number, *found in zip(filled.tolist(), lows.tolist(), means.tolist(), highs.tolist(), strict=True):
-        bins[number] = tuple(found)
-    minimum, mean, maximum = zip(*bins, strict=True)
+    minimum, mean, maximum = (_placed(found, filled, len(cuts) - 1) for found in (lows, means, highs))
     return Curve(minimum=minimum, mean=mean, maximum=maximum)
+
+
+def _placed(found: Values, places: NDArray[np.intp], number: int) -> tuple[float | None, ...]:
+    """What was found at some of ``number`` places, None at the others."""
+    if found.size == number:
+        return tuple(found.tolist())
+    placed: list[float | None] = [None] * number
+    for place, value in zip(places.tolist(), found.tolist(), strict=True):
+        placed[place] = value
+    return tuple(placed)
 
 
 def _means_of_bins(inside: Values, starts: NDArray[np.int64], counts: NDArray[np.int64], peak: float) -> Values:

@@ -19,8 +19,22 @@ if TYPE_CHECKING:
     from reportlab.graphics.shapes import Drawing
 
 
+_newest: dict[tuple[int, Typeface], tuple[DayReport, dict[str, Drawing]]] = {}
+"""The drawings of the report that was drawn last, by file: Markdown and PDF show the same. Nobody changes them."""
+
+
 def figure_drawing(figure: Figure, face: Typeface) -> Drawing:
-    """The figure, ``WIDTH`` points wide."""
+    """The figure, ``WIDTH`` points wide; not to be changed."""
+    key = id(figure.report), face
+    if key not in _newest:
+        _newest.clear()
+    _, drawings = _newest.setdefault(key, (figure.report, {}))
+    if figure.file not in drawings:
+        drawings[figure.file] = _drawn(figure, face)
+    return drawings[figure.file]
+
+
+def _drawn(figure: Figure, face: Typeface) -> Drawing:
     if figure.kind == "distribution":
         return distribution_drawing(figure.report, figure.signals, face)
     if figure.kind == "calendar":

@@ -50,6 +50,8 @@ class Typeface:
         Variation selectors and joiners, which only modify a neighbour, are left out; compatibility forms
         (full-width, ligatures, the minus sign) give way to plain ones where the font has those.
         """
+        if self.characters.issuperset(map(ord, text)):
+            return text
         return "".join(c if ord(c) in self.characters else self._substitute(c) for c in text)
 
     def _substitute(self, character: str) -> str:

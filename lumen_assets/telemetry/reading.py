@@ -34,6 +34,7 @@ import polars as pl
 import yaml
 
 from lumen_assets.errors import PermanentError
+from lumen_assets.memory import keep_freed_memory
 from lumen_assets.telemetry.ledgers import (
     LedgerReading,
     read_effects,
@@ -127,6 +128,7 @@ def read_day(cut: DaySlice, *, timestamp: str = "ts") -> DayTelemetry:
     Args:
         timestamp: the name of the telemetry's first column.
     """
+    keep_freed_memory()
     inputs = _Inputs(cut)
     ledgers: dict[str, tuple[Any, ...]] = {}
     metrics: MetricsReading | None = None

@@ -1,5 +1,6 @@
 """The storage that stays open writes what Dagster's own reads, and gives way to one that is configured."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -7,12 +8,15 @@ from threading import Barrier
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.events import DagsterEventType
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
+from sqlalchemy import create_engine
 
 from lumen_assets.defs.instance import prepare_instance
 from lumen_assets.defs.storage import KeptOpen, open_instance_in
 
+PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 RUNS = 7  # more than there are databases that stay open
 
 
@@ -55,6 +59,56 @@ def test_dagster_reads_what_it_wrote_and_the_other_way_round(folder: Path) -> No
     with open_instance_in(folder) as ours:
         assert told(ours, again) == log_of_theirs
         assert len(ours.get_runs()) == RUNS + 1
+
+
+@dg.asset(partitions_def=thing.partitions_def, deps=[thing], check_specs=[dg.AssetCheckSpec("good", asset="checked")])
+def checked() -> dg.MaterializeResult:
+    return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
+
+
+@pytest.mark.parametrize("together", ["0", "1000"])
+def test_all_that_dagster_would_write_is_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: str
+) -> None:
+    """In the database of all runs: events, what is known of each asset, tags, and the results of checks."""
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", together)
+    other = prepare_instance(tmp_path / "theirs")
+    for opened in (open_instance_in(folder), dagsters_own(other)):
+        with opened as instance:
+            for partition in ("1", "2", "2"):
+                dg.materialize([thing, checked], instance=instance, partition_key=partition)
+    assert rows_of_all(folder) == rows_of_all(other)
+
+
+def rows_of_all(folder: Path) -> dict[str, list[dict[str, object]]]:
+    """The rows by table, but for what differs from run to run."""
+    engine = create_engine(f"sqlite:///{folder / 'history' / 'runs' / 'index.db'}")
+    own = re.compile(
+        r"(?<=: )[\d.e-]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}|\d{4}-\d\d-\d\d[T ][\d:.]+|'pid': .*|\b\d+ms|[\d.]+s\b"
+    )
+    tables = ("event_logs", "asset_keys", "asset_event_tags", "asset_check_executions")
+    with engine.connect() as connection:
+        found = {table: connection.exec_driver_sql(f"SELECT * FROM {table}").mappings().all() for table in tables}  # noqa: S608
+    engine.dispose()
+    return {
+        table: sorted(({column: own.sub("", str(value)) for column, value in row.items()} for row in rows), key=str)
+        for table, rows in found.items()
+    }
+
+
+def test_events_are_written_together_or_not_at_all(folder: Path) -> None:
+    with open_instance_in(folder) as ours:
+        run_id = make(ours, "1")
+        planned = [entry for entry in ours.all_logs(run_id) if entry.dagster_event_type is PLANNED]
+        before = told(ours, run_id)
+        with pytest.raises(AttributeError):
+            ours.event_log_storage.store_event_batch([*planned, None])
+        with dagsters_own(folder) as theirs:
+            assert told(theirs, run_id) == before
+            keys = dg.EventRecordsFilter(PLANNED, dg.AssetKey("thing"))
+            assert len(theirs.event_log_storage.get_event_records(keys)) == len(planned) == 1
+        ours.event_log_storage.store_event_batch(planned)
+        assert len(told(ours, run_id)) == len(before) + 1
 
 
 def test_two_at_once_see_each_other(folder: Path) -> None:

@@ -118,6 +118,15 @@ def test_the_same_report_gives_the_same_bytes(tmp_path):
     assert first == [p.read_bytes() for p in write_figures(report, tmp_path / "b")]
 
 
+def test_each_report_has_its_own_drawings(tmp_path):
+    quiet, stormy = report_of(*normal_day(rate_hz=0.05)), report_of(stormy_day(200, rate_hz=0.05))
+    alone = [[p.read_bytes() for p in write_figures(report, tmp_path / "alone")] for report in (quiet, stormy)]
+    for _ in range(2):
+        again = [[p.read_bytes() for p in write_figures(report, tmp_path / "again")] for report in (quiet, stormy)]
+        assert again == alone
+    assert alone[0][0] != alone[1][0]
+
+
 def test_stale_figures_of_the_day_go_and_others_stay(tmp_path):
     folder = tmp_path / "assets"
     folder.mkdir()

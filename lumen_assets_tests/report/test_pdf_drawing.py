@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 from PIL import ImageChops
 from reportlab.graphics import renderPDF
@@ -39,6 +41,7 @@ REPORTS = {
 
 def scaled(drawing: Drawing) -> Flowable:
     """By reportlab's renderer."""
+    drawing = deepcopy(drawing)
     scale = WIDTH / drawing.width
     drawing.scale(scale, scale)
     drawing.width, drawing.height = WIDTH, drawing.height * scale
@@ -59,7 +62,7 @@ def test_a_shape_less_is_seen():
     figure = document(REPORTS["whole"]).figures[0]
     whole = picture_of(Drawn(figure_drawing(figure, FACE), WIDTH), WIDTH)
     for number in range(0, len(figure_drawing(figure, FACE).contents), 7):
-        drawing = figure_drawing(figure, FACE)
+        drawing = deepcopy(figure_drawing(figure, FACE))
         del drawing.contents[number]
         assert ImageChops.difference(whole, picture_of(Drawn(drawing, WIDTH), WIDTH)).getbbox(), number
 
