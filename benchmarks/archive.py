@@ -151,6 +151,7 @@ def environment_in(root: Path) -> dict[str, str]:
     recipient = subprocess.run([age_keygen, "-y", identity], check=True, capture_output=True, text=True)  # noqa: S603
     return {
         **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "",  # what is installed has its bytecode
         "HOME": str(root),
         "XDG_CACHE_HOME": str(root / "cache"),
         "DATA": str(root / "data"),

@@ -9,18 +9,21 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lumen_assets import telemetry
 from lumen_assets.days import yesterday
 from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
 from lumen_assets.errors import PermanentError
 from lumen_assets.report import load_report
-from lumen_assets.report.before import DayBefore, before_by_report, before_by_telemetry
 from lumen_assets.settings import PrometheusTelemetry, Settings
-from lumen_assets.telemetry import DaySlice, DayTelemetry, InputSlice, Prometheus
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
+from lumen_assets.telemetry.model import DaySlice, DayTelemetry, InputSlice
 from lumen_assets.telemetry.roots import DataRoot, WithFile
+
+if TYPE_CHECKING:
+    from lumen_assets.report.before import DayBefore
+    from lumen_assets.telemetry import Prometheus
 
 SAMPLE_DAYS: Final = 3
 
@@ -99,6 +102,8 @@ class DayInputs:
 
         Its own report tells it, where that was made of what the inputs hold now.
         """
+        from lumen_assets.report.before import before_by_report, before_by_telemetry  # Polars and NumPy
+
         configuration, before = self._settings.configuration, day - timedelta(days=1)
         if known := self._known_reading(before):
             return before_by_telemetry(known, configuration)
@@ -181,7 +186,9 @@ class DayInputs:
     @cached_property
     def _prometheus(self) -> Prometheus | None:
         source = self._settings.configuration.sources.telemetry
-        return Prometheus(source, self._settings.prometheus) if isinstance(source, PrometheusTelemetry) else None
+        if not isinstance(source, PrometheusTelemetry):
+            return None
+        return telemetry.Prometheus(source, self._settings.prometheus)
 
     def _mark(self) -> Hashable:
         names = input_names(self._root, self._file, self._settings.configuration.sources.extra)

@@ -11,8 +11,8 @@ from lumen_assets import grafana
 from lumen_assets.archive import FrozenDay, Keyring
 from lumen_assets.errors import LumenError
 from lumen_assets.grafana import Taken
+from lumen_assets.report.files import FIGURES
 from lumen_assets.report.model import Grafana, Picture
-from lumen_assets.report.writing import FIGURES
 from lumen_assets.settings import Settings
 
 _log = logging.getLogger(__name__)

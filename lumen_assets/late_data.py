@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from lumen_assets.settings.sources import PROMETHEUS_SLICE
 from lumen_assets.state import StateDatabase
-from lumen_assets.telemetry import InputSlice
+from lumen_assets.telemetry.model import InputSlice
 
 RECENT: Final = timedelta(days=14)
 """Days as young as this are looked at every time."""

@@ -14,27 +14,18 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TextIO
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from lumen_assets import archive, replication
-from lumen_assets.alerting import dead_man
-from lumen_assets.alerting.channels import AT_ONCE, open_channels
 from lumen_assets.alerting.clean import Cleaner
 from lumen_assets.alerting.events import event_id
-from lumen_assets.alerting.messages import Channel
-from lumen_assets.alerting.outbox import Outbox
-from lumen_assets.alerting.withholding import WithholdingChannel
 from lumen_assets.archive import FrozenDay, Keyring, Manifest, Removal
 from lumen_assets.archive.layout import revisions_named
 from lumen_assets.archive.snapshot import frozen_report
 from lumen_assets.day_inputs import DayInputs
 from lumen_assets.day_pictures import DayPictures
 from lumen_assets.days import day_of, days_between, yesterday
-from lumen_assets.distribution import Delivery, DeliveryLedger, distribute
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError, TransientError
-from lumen_assets.late_data import FrozenInputs, days_to_look_at, inputs_of
 from lumen_assets.replication import Store
 from lumen_assets.replication.catalog import revisions_held
 from lumen_assets.replication.fetch import fetch_revision
@@ -43,10 +34,9 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.report.model import PastDay
-from lumen_assets.report.numbers import NumbersLedger, frozen_coverage, history_kept
+from lumen_assets.report.numbers import frozen_coverage, history_kept
 from lumen_assets.settings import Settings
-from lumen_assets.state import postgres_url
-from lumen_assets.telemetry import InputSlice
+from lumen_assets.telemetry.model import InputSlice
 from lumen_assets.verification import (
     Attestation,
     Drill,
@@ -55,7 +45,6 @@ from lumen_assets.verification import (
     RepairOutcome,
     Unpacked,
     Verdict,
-    VerdictLedger,
     Verification,
     attest,
     read_manifest,
@@ -70,7 +59,20 @@ from lumen_assets.verification.known import Known, displaced_manifests, key_fits
 from lumen_assets.verification.repair import at_least_bytes
 from lumen_assets.verification.sampling import due_for_reading
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from lumen_assets.alerting.messages import Channel
+    from lumen_assets.alerting.outbox import Outbox
+    from lumen_assets.distribution import Delivery, DeliveryLedger
+    from lumen_assets.late_data import FrozenInputs
+    from lumen_assets.report.numbers_ledger import NumbersLedger
+    from lumen_assets.verification.ledger import VerdictLedger
+
 _log = logging.getLogger(__name__)
+
+_NUMBERS: Final = "day-numbers/numbers.sqlite"
+_VERDICTS: Final = "verification/verdicts.sqlite"
 
 
 class Workspace:
@@ -198,6 +200,9 @@ class Workspace:
     @cached_property
     def channels(self) -> Mapping[str, Channel]:
         """The ways to people that are configured, by name."""
+        from lumen_assets.alerting.channels import open_channels  # with the mail and web clients
+        from lumen_assets.alerting.withholding import WithholdingChannel
+
         channels = open_channels(self.settings)
         if self.settings.configuration.dry_run:
             return {name: WithholdingChannel(channel) for name, channel in channels.items()}
@@ -210,6 +215,8 @@ class Workspace:
         """
         url = self.settings.dead_man_url
         if url is not None and day == yesterday() and not self.settings.configuration.dry_run:
+            from lumen_assets.alerting import dead_man  # with a web client
+
             dead_man.ping(url.get_secret_value(), signal, event_id("dead man's switch", day))
 
     def outbox(self, url: sa.URL | None = None) -> Outbox:
@@ -217,6 +224,11 @@ class Workspace:
 
         A dry run has one of its own, a file wherever the other is: what waits for people must not count as sent.
         """
+        import sqlalchemy as sa  # 0.2 s, and most processes alert nobody
+
+        from lumen_assets.alerting.channels import AT_ONCE
+        from lumen_assets.alerting.outbox import Outbox
+
         dry_run = self.settings.configuration.dry_run
         place = self.settings.home / "alerts" / "dry-run.sqlite" if dry_run else self._state("alerts/outbox.sqlite")
         file = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
@@ -240,11 +252,15 @@ class Workspace:
     @cached_property
     def ledger(self) -> VerdictLedger:
         """The verdicts so far."""
-        return VerdictLedger(self._state("verification/verdicts.sqlite"))
+        from lumen_assets.verification.ledger import VerdictLedger  # SQLAlchemy
+
+        return VerdictLedger(self._state(_VERDICTS))
 
     @cached_property
     def deliveries(self) -> DeliveryLedger:
         """What became of reports on their way to people and folders."""
+        from lumen_assets.distribution import DeliveryLedger  # SQLAlchemy
+
         return DeliveryLedger(self._state("distribution/deliveries.sqlite"))
 
     def distribute(self, day: date, *, mails: bool, again: bool) -> Sequence[Delivery]:
@@ -253,6 +269,8 @@ class Workspace:
         Raises:
             LumenError: of the archive or the ledger.
         """
+        from lumen_assets.distribution import distribute  # with a mail client
+
         settings, scratch = self.settings, self.settings.home / "distribution"
         stores = self.stores if settings.configuration.distribution.folder else {}
         frozen, ledger = self.frozen_day(day), self.deliveries
@@ -261,7 +279,15 @@ class Workspace:
     def _state(self, file: str) -> Path | sa.URL:
         """Where something is remembered: a file under ``LUMEN_HOME``, or ``LUMEN_STATE_URL`` for several machines."""
         url = self.settings.state_url
-        return self.settings.home / file if url is None else postgres_url(url.get_secret_value())
+        if url is None:
+            return self.settings.home / file
+        from lumen_assets.state import postgres_url  # SQLAlchemy
+
+        return postgres_url(url.get_secret_value())
+
+    def _has_recorded(self, file: str) -> bool:
+        """False only where nothing can have been: then no ledger is opened, for which SQLAlchemy is loaded."""
+        return self.settings.state_url is not None or (self.settings.home / file).exists()
 
     def require_day(self, day: date) -> None:
         """Refuse a day that has no partition.
@@ -310,6 +336,8 @@ class Workspace:
             LumenError: if what lies here cannot be used.
         """
         here = revisions_named(self.settings.archive_folder, day)
+        if not here and not self._has_recorded(_VERDICTS):
+            return None
         if not here and not self.ledger.proven(day) and day not in self.ledger.seen():
             return None
         if not self.has_newest(day):
@@ -436,17 +464,23 @@ class Workspace:
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:
         """What each day that was frozen was frozen from."""
+        from lumen_assets.late_data import FrozenInputs  # SQLAlchemy
+
         return FrozenInputs(self._state("archive-inputs/inputs.sqlite"))
 
     @cached_property
     def numbers(self) -> NumbersLedger:
         """The numbers of each day that was frozen."""
-        return NumbersLedger(self._state("day-numbers/numbers.sqlite"))
+        from lumen_assets.report.numbers_ledger import NumbersLedger  # SQLAlchemy
+
+        return NumbersLedger(self._state(_NUMBERS))
 
     def history(self, day: date, inputs: Sequence[InputSlice]) -> tuple[PastDay, ...]:
         """The days that the report of a day is compared with: those it was frozen with, else those frozen by now."""
         kept = self.frozen_history(day, inputs)
-        return self.numbers.history(day) if kept is None else kept
+        if kept is not None:
+            return kept
+        return self.numbers.history(day) if self._has_recorded(_NUMBERS) else ()
 
     def frozen_history(self, day: date, inputs: Sequence[InputSlice]) -> tuple[PastDay, ...] | None:
         """The days that the report in the newest revision here was compared with; None as ``history_kept`` says.
@@ -515,6 +549,8 @@ class Workspace:
 
     def look_for_late_data(self) -> int:
         """Compare inputs with what was frozen of them, see ``late_data``; returns how many days were looked at."""
+        from lumen_assets.late_data import days_to_look_at, inputs_of  # SQLAlchemy
+
         now = datetime.now(UTC)
         within = timedelta(days=self.settings.configuration.verify.full_read_days)
         days = days_to_look_at(self.frozen_inputs.known(), day_of(now), within)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from lumen_assets.report.files import load_report
 from lumen_assets.report.model import TargetRange
-from lumen_assets.report.numbers import DayNumbers, NumbersLedger, SignalNumbers, numbers_of
-from lumen_assets.report.writing import load_report
+from lumen_assets.report.numbers import DayNumbers, SignalNumbers, numbers_of
+from lumen_assets.report.numbers_ledger import NumbersLedger
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 

@@ -2,7 +2,7 @@
 
 from lumen_assets.environment import require_secret
 
-broker_url = result_backend = require_secret("LUMEN_REDIS_URL").get_secret_value()
+broker_url = result_backend = require_secret("LUMEN_REDIS_URL")
 broker_connection_retry_on_startup = True
 
 # Seconds after which a run that a worker took is given to another one: longer than `max_runtime_seconds`.

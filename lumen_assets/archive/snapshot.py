@@ -13,8 +13,8 @@ from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.manifest import associated_data
 from lumen_assets.archive.ranged import FileRange, extract_paths
 from lumen_assets.errors import PermanentError
+from lumen_assets.report.files import FIGURES, picture_bytes
 from lumen_assets.report.model import DayReport, Picture
-from lumen_assets.report.writing import FIGURES, picture_bytes
 from lumen_assets.telemetry.model import DaySlice
 
 REPORTS: Final = "controls/reports"

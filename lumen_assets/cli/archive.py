@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from lumen_assets.archive import (
     FileRange,
@@ -21,7 +19,7 @@ from lumen_assets.archive import (
     verify_stream,
 )
 from lumen_assets.archive.manifest import FORMAT
-from lumen_assets.cli.key import read_keyring
+from lumen_assets.cli.keyring import read_keyring
 from lumen_assets.cli.running import LumenGroup, json_option, print_json
 from lumen_assets.durable import remove_abandoned
 from lumen_assets.errors import PermanentError
@@ -178,7 +176,12 @@ def _opened(file: Path) -> Iterator[tuple[Any, int]]:
 @contextmanager
 def _progress(what: str, total: int, as_json: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr where that is a terminal and people read it."""
-    console = Console(stderr=True)
+    if as_json or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # slow to import
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -186,7 +189,7 @@ def _progress(what: str, total: int, as_json: bool) -> Iterator[Callable[[int], 
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)
 
@@ -195,15 +198,9 @@ def _say(what: str, result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json({"ok": True, **result})
         return
-    console = Console()
-    console.print(f"[green]{what}[/]", highlight=False)
+    click.secho(what, fg="green")
     for name, value in result.items():  # no table: a digest must never be cut
-        console.print(
-            f"[dim]{name:<22}[/]",
-            escape(_shown(value)),
-            highlight=False,
-            soft_wrap=True,
-        )
+        click.echo(f"{click.style(f'{name:<22}', dim=True)} {_shown(value)}")
 
 
 def _shown(value: str | int | list[str]) -> str:

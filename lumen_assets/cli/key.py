@@ -9,29 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lumen_assets.archive import Keyring, new_key_text, parse_keyring, tink_keyset_json
+from lumen_assets.archive import new_key_text, parse_keyring, tink_keyset_json
+from lumen_assets.cli.keyring import read_keyring
 from lumen_assets.cli.running import PROBLEM, LumenGroup, json_option, print_json
-from lumen_assets.environment import read_secret
-from lumen_assets.errors import PermanentError
 from lumen_assets.texts import counted
-
-
-def read_keyring() -> Keyring:
-    """The keyring in ``LUMEN_ARCHIVE_KEY``, its file, or where AWS keeps it; no other setting is read.
-
-    Raises:
-        PermanentError: if it is not set, cannot be had, or is no keyring.
-    """
-    key = read_secret("LUMEN_ARCHIVE_KEY")
-    if key is None:
-        raise PermanentError(
-            action="find",
-            subject="the archive key",
-            cause="none of LUMEN_ARCHIVE_KEY, LUMEN_ARCHIVE_KEY_FILE and LUMEN_ARCHIVE_KEY_AWS is set",
-            error_class="configuration",
-            hint="set one; `lumen key new` makes a key; the one made on first run is keys/archive.key in LUMEN_HOME",
-        )
-    return parse_keyring(key.get_secret_value())
 
 
 @click.group(cls=LumenGroup)

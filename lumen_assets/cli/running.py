@@ -14,8 +14,6 @@ from types import FrameType
 from typing import Any, Final, TypeVar
 
 import click
-from rich.console import Console
-from rich.logging import RichHandler
 
 from lumen_assets.days import parse_day
 from lumen_assets.errors import LumenError, PermanentError, TransientError
@@ -25,6 +23,19 @@ USAGE: Final = 2
 
 _JSON: Final = "lumen_assets.json"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _OnStderr(logging.Handler):
+    """Says what is logged as errors are said, see ``report_error``."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        color = "red" if record.levelno >= logging.ERROR else "yellow"
+        try:
+            label = click.style(f"{record.levelname.lower()}:", fg=color, bold=True)
+            click.echo(f"{label} {self.format(record)}", err=True)
+        except Exception:
+            self.handleError(record)
 
 
 class LumenGroup(click.Group):
@@ -54,8 +65,7 @@ class LumenGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of ours becomes its message and the right exit code."""
-        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_OnStderr()])
         try:
             with _signals_raised():
                 return super().invoke(ctx)

@@ -29,5 +29,5 @@ class RedisRunLauncher(CeleryRunLauncher):
         Raises:
             SettingsError: if the variable is not set, or its file cannot be read.
         """
-        url = require_secret("LUMEN_REDIS_URL").get_secret_value()
+        url = require_secret("LUMEN_REDIS_URL")
         return cls(inst_data=inst_data, broker=url, backend=url, **config_value)

@@ -8,8 +8,8 @@ import dagster as dg
 from lumen_assets.days import day_of
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
+from lumen_assets.report.period_writing import write_period
 from lumen_assets.report.periods import Kind, Period, build_period_report, require_over
-from lumen_assets.report.writing import write_period
 from lumen_assets.settings import Configuration, Schedule
 from lumen_assets.workspace import Workspace
 

@@ -30,7 +30,7 @@ class SharedStorage(DagsterPostgresStorage):
             SettingsError: if the variable is not set, its file cannot be read, or it holds no address of a Postgres.
         """
         try:
-            url = postgres_url(require_secret("LUMEN_STATE_URL").get_secret_value())
+            url = postgres_url(require_secret("LUMEN_STATE_URL"))
         except ValueError as error:
             fix = "give one like postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE"
             raise SettingsError(subject="LUMEN_STATE_URL", problems=[f"LUMEN_STATE_URL: {error}: {fix}"]) from None

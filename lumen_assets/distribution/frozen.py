@@ -13,8 +13,8 @@ from typing import Final
 from lumen_assets.archive import FileRange, FrozenDay, Keyring, associated_data, extract_paths
 from lumen_assets.archive.snapshot import REPORTS
 from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
+from lumen_assets.report.files import load_report, report_path
 from lumen_assets.report.model import DayReport
-from lumen_assets.report.writing import load_report, report_path
 
 SUFFIXES: Final = (".pdf", ".md")
 """Of the files that are distributed."""

@@ -5,7 +5,6 @@ secrets are mounted, and each secret as ``NAME_AWS`` with where AWS keeps it. Ap
 to load, for commands that need one secret and nothing else.
 """
 
-from lumen_assets.environment.stored import StoredSecret
 from lumen_assets.environment.variables import ENVIRONMENT, FOREIGN_SECRETS, SECRETS, read_secret, require_secret
 
-__all__ = ["ENVIRONMENT", "FOREIGN_SECRETS", "SECRETS", "StoredSecret", "read_secret", "require_secret"]
+__all__ = ["ENVIRONMENT", "FOREIGN_SECRETS", "SECRETS", "read_secret", "require_secret"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import SecretStr
 
+from lumen_assets.environment.values import nothing_wrong
+from lumen_assets.environment.variables import environment_value
 from lumen_assets.errors import PermanentError, SettingsError
 
 FORMS: Final = (
@@ -111,3 +113,32 @@ class StoredSecret(SecretStr):
 
     def __hash__(self) -> int:
         return hash((self.name, self._reference))
+
+
+def environment_secret(
+    environ: Mapping[str, str],
+    name: str,
+    problems: list[str],
+    problem_in: Callable[[str], str | None] = nothing_wrong,
+) -> SecretStr | None:
+    """``environment_value`` for a secret, which may also be one that AWS keeps, where ``NAME_AWS`` says.
+
+    Args:
+        problem_in: what is wrong with a value, with the fix; None: nothing. Asked now, or when the value is fetched.
+    """
+    kept = environ.get(f"{name}_AWS")
+    if not kept:
+        value = environment_value(environ, name, problems)
+        problem = problem_in(value) if value else None
+        if problem:
+            problems.append(f"{name}: {problem}")
+        return SecretStr(value) if value and not problem else None
+    for other in (name, f"{name}_FILE"):
+        if environ.get(other):
+            problems.append(f"{name}: set twice, as {other} and as {name}_AWS: unset one of them")
+            return None
+    try:
+        return StoredSecret(name, parse_reference(kept), problem_in)
+    except ValueError as error:  # what stands there may be the secret itself
+        problems.append(f"{name}_AWS: {error}: {FORMS}")
+        return None

@@ -6,14 +6,10 @@ A secret may also be kept by AWS: ``NAME_AWS`` names it there, see ``stored``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
-from lumen_assets.environment.stored import FORMS, StoredSecret, parse_reference
-from lumen_assets.environment.values import nothing_wrong
 from lumen_assets.errors import SettingsError
 
 ENVIRONMENT: Final = {
@@ -89,53 +85,33 @@ def environment_value(environ: Mapping[str, str], name: str, problems: list[str]
     return value
 
 
-def environment_secret(
-    environ: Mapping[str, str],
-    name: str,
-    problems: list[str],
-    problem_in: Callable[[str], str | None] = nothing_wrong,
-) -> SecretStr | None:
-    """The same for a secret, which may also be one that AWS keeps, where ``NAME_AWS`` says.
-
-    Args:
-        problem_in: what is wrong with a value, with the fix; None: nothing. Asked now, or when the value is fetched.
-    """
-    kept = environ.get(f"{name}_AWS")
-    if not kept:
-        value = environment_value(environ, name, problems)
-        problem = problem_in(value) if value else None
-        if problem:
-            problems.append(f"{name}: {problem}")
-        return SecretStr(value) if value and not problem else None
-    for other in (name, f"{name}_FILE"):
-        if environ.get(other):
-            problems.append(f"{name}: set twice, as {other} and as {name}_AWS: unset one of them")
-            return None
-    try:
-        return StoredSecret(name, parse_reference(kept), problem_in)
-    except ValueError as error:  # what stands there may be the secret itself
-        problems.append(f"{name}_AWS: {error}: {FORMS}")
-        return None
-
-
-def read_secret(name: str, environ: Mapping[str, str] | None = None) -> SecretStr | None:
-    """One variable as given, and nothing else read; None if it is not set.
+def read_secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """One secret, and nothing else read; None if it is not set.
 
     Raises:
         SettingsError: if it is set twice, its file cannot be read, or what names it at AWS names nothing.
+        LumenError: if AWS is named and it cannot be had from there.
     """
     problems: list[str] = []
-    value = environment_secret(os.environ if environ is None else environ, name, problems)
+    environ = os.environ if environ is None else environ
+    if environ.get(f"{name}_AWS"):
+        from lumen_assets.environment.stored import environment_secret  # Pydantic, and then boto3
+
+        secret = environment_secret(environ, name, problems)
+        value = secret.get_secret_value() if secret else None
+    else:
+        value = environment_value(environ, name, problems)
     if problems:
         raise SettingsError(subject=name, problems=problems)
     return value
 
 
-def require_secret(name: str, environ: Mapping[str, str] | None = None) -> SecretStr:
+def require_secret(name: str, environ: Mapping[str, str] | None = None) -> str:
     """The same, where nothing goes on without it.
 
     Raises:
         SettingsError: if it is not set, or as of ``read_secret``.
+        LumenError: as of ``read_secret``.
     """
     value = read_secret(name, environ)
     if value is None:

@@ -14,8 +14,8 @@ from typing import Any
 from lumen_assets.archive import FileRange, FrozenDay, Keyring, associated_data, extract_paths
 from lumen_assets.archive.snapshot import REPORTS
 from lumen_assets.durable import replace_bytes
+from lumen_assets.report.files import FIGURES, report_path
 from lumen_assets.report.model import Grafana
-from lumen_assets.report.writing import FIGURES, report_path
 
 
 def kept_pictures(frozen: FrozenDay, keyring: Keyring, folder: Path) -> Grafana:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Final
 
-from lumen_assets.environment import StoredSecret
+from lumen_assets.environment.stored import StoredSecret
 from lumen_assets.errors import LumenError, SettingsError
 from lumen_assets.health import distribution, machine, proofs, telling
 from lumen_assets.health.clock import clock

@@ -11,7 +11,7 @@ from lumen_assets.errors import LumenError
 from lumen_assets.health.findings import Finding
 from lumen_assets.health.http import Answer, ask, shown
 from lumen_assets.settings import Configuration
-from lumen_assets.telemetry.exporter import GATEWAY_GAUGE, gauge_name
+from lumen_assets.telemetry.gauges import GATEWAY_GAUGE, gauge_name
 
 NAME = "metrics"
 _GAUGE_TYPES = ("gauge", "unknown", "untyped")

@@ -6,19 +6,21 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from lumen_assets import archive
 from lumen_assets.archive import Keyring
 from lumen_assets.days import KST, day_bounds, day_of, parse_day, yesterday
-from lumen_assets.environment import StoredSecret
+from lumen_assets.environment.stored import StoredSecret
 from lumen_assets.health.due import due_at, newest_due
 from lumen_assets.health.findings import Finding
-from lumen_assets.late_data import FrozenInputs
 from lumen_assets.replication import Store
 from lumen_assets.settings import Configuration, Settings
 from lumen_assets.texts import counted
-from lumen_assets.verification import VerdictLedger
+
+if TYPE_CHECKING:
+    from lumen_assets.late_data import FrozenInputs
+    from lumen_assets.verification.ledger import VerdictLedger
 
 _REPORT: Final = re.compile(r"report_(\d{4}-\d{2}-\d{2})\.md", re.ASCII)
 

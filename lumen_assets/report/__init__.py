@@ -5,18 +5,19 @@ Names are loaded when they are first used: drawing needs reportlab, which is slo
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
+from lumen_assets.on_demand import names_of
 from lumen_assets.report.model import DayReport, Grafana
 
 if TYPE_CHECKING:
     from lumen_assets.report.build import build_report
     from lumen_assets.report.figures import write_figures
+    from lumen_assets.report.files import load_report, report_path
     from lumen_assets.report.findings import findings_text
     from lumen_assets.report.markdown import render_markdown
     from lumen_assets.report.pdf import write_pdf
-    from lumen_assets.report.writing import WrittenReport, load_report, report_path, write_report
+    from lumen_assets.report.writing import WrittenReport, write_report
 
 __all__ = [
     "DayReport",
@@ -32,20 +33,17 @@ __all__ = [
     "write_report",
 ]
 
-_HOME: Final = {
-    "WrittenReport": "writing",
-    "build_report": "build",
-    "findings_text": "findings",
-    "load_report": "writing",
-    "render_markdown": "markdown",
-    "report_path": "writing",
-    "write_figures": "figures",
-    "write_pdf": "pdf",
-    "write_report": "writing",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = names_of(
+    __name__,
+    {
+        "WrittenReport": "writing",
+        "build_report": "build",
+        "findings_text": "findings",
+        "load_report": "files",
+        "render_markdown": "markdown",
+        "report_path": "files",
+        "write_figures": "figures",
+        "write_pdf": "pdf",
+        "write_report": "writing",
+    },
+)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lumen_assets.days import KST, day_bounds
 from lumen_assets.report.before import DayBefore
 from lumen_assets.report.distribution import Values, exact_mean, finite_difference
-from lumen_assets.report.model import RuleEffect, SignalReport
+from lumen_assets.report.model import RuleEffect
 from lumen_assets.report.plain_text import visible
 from lumen_assets.report.signals import instants, microseconds, signal_names, values_of
 from lumen_assets.telemetry.model import DayTelemetry, RecordedEffect, RuleChange
@@ -33,11 +33,6 @@ RECORDED_SIGNALS: Final = {
     "risk": "risk_band",
 }
 """Signal by the ``X`` of a recorded ``d_X``; any other ``X`` is a signal's name itself."""
-
-SAME_SHARE: Final = 0.05
-SAME_SPREAD: Final = 0.02
-"""A recorded effect is the measured one if they differ by no more than the larger of: this share of the greater of
-them, this share of the signal's standard deviation of the day. So rounding to four decimals is no difference."""
 
 _Signal = tuple[NDArray[np.int64], Values]
 
@@ -63,26 +58,6 @@ def rule_effects(today: DayTelemetry, before: DayBefore | None) -> tuple[RuleEff
         _rule_effect(number, change, effect, signals, in_history=in_history)
         for number, (change, effect, in_history) in enumerate(pairs, 1)
     )
-
-
-def effect_differs(effect: RuleEffect, signal: SignalReport) -> bool:
-    """Whether the recorded effect on a signal is another than the rows say; of the same windows and both known."""
-    return effect.is_comparable(signal.name) and _difference(effect, signal.name) > _tolerance(effect, signal)
-
-
-def differing_effects(effects: Iterable[RuleEffect], signal: SignalReport) -> list[RuleEffect]:
-    """The changes whose recorded effect on a signal differs, the greatest difference first."""
-    differing = [effect for effect in effects if effect_differs(effect, signal)]
-    return sorted(differing, key=lambda effect: -_difference(effect, signal.name))
-
-
-def _difference(effect: RuleEffect, name: str) -> float:
-    return abs((effect.measured[name] or 0.0) - (effect.recorded[name] or 0.0))
-
-
-def _tolerance(effect: RuleEffect, signal: SignalReport) -> float:
-    greater = max(abs(effect.measured[signal.name] or 0.0), abs(effect.recorded[signal.name] or 0.0))
-    return max(SAME_SHARE * greater, SAME_SPREAD * signal.values.std if signal.values else 0.0)
 
 
 def _rows_near(changes: Iterable[datetime], today: DayTelemetry, before: DayBefore | None) -> pl.DataFrame:

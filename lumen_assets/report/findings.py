@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.effects import differing_effects
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import DayReport, Finding, SignalReport
+from lumen_assets.report.recorded_effects import differing_effects
 from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual, usual
 from lumen_assets.report.wording import Wording
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from lumen_assets.report import formats
 from lumen_assets.report.document import Block, Cell, Column, Facts, Heading, Notes, Subheading, Table, Text
-from lumen_assets.report.effects import effect_differs
 from lumen_assets.report.model import DayReport, Input, RuleEffect, SignalReport
+from lumen_assets.report.recorded_effects import effect_differs
 from lumen_assets.report.wording import Wording
 
 SIGNALS_A_TABLE: Final = 4

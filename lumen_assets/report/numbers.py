@@ -6,27 +6,14 @@ A report's JSON is large, as it holds the curves; these are its few numbers, of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cache
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-import sqlalchemy as sa
-
-from lumen_assets.report.model import HISTORY, DayReport, PastDay, PastLevel, TargetRange
-from lumen_assets.state import StateDatabase
+from lumen_assets.report.model import DayReport, PastDay, PastLevel, TargetRange
 from lumen_assets.telemetry.model import InputSlice
-
-_TABLES: Final = sa.MetaData()
-
-_NUMBERS: Final = sa.Table(
-    "day_numbers",
-    _TABLES,
-    sa.Column("day", sa.Text, primary_key=True),
-    sa.Column("numbers", sa.Text, nullable=False),
-)
 
 
 @dataclass(frozen=True)
@@ -63,6 +50,21 @@ class DayNumbers:
     rule_changes: int
     risks: Mapping[str, int]
     signals: Mapping[str, SignalNumbers]
+
+    def to_json(self) -> str:
+        """JSON that ``from_json`` reads."""
+        text: bytes = _adapter(DayNumbers).dump_json(self)
+        return text.decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> DayNumbers:
+        """The numbers that ``to_json`` wrote.
+
+        Raises:
+            ValueError: if ``text`` is not such.
+        """
+        numbers: DayNumbers = _adapter(DayNumbers).validate_json(text)
+        return numbers
 
     @property
     def past(self) -> PastDay:
@@ -104,44 +106,6 @@ def numbers_of(report: DayReport) -> DayNumbers:
         risks=report.risks.by_severity,
         signals=signals,
     )
-
-
-class NumbersLedger:
-    """The numbers of frozen days; several processes may use it at once.
-
-    Args:
-        place: a SQLite file, made with its folder when something is first recorded, or a Postgres.
-    """
-
-    def __init__(self, place: Path | sa.URL) -> None:
-        hint = "move it away: freezing a day again fills it"
-        self._database = StateDatabase(place, _TABLES, name="the numbers of frozen days,", hint=hint)
-
-    def record(self, numbers: DayNumbers) -> None:
-        """The day was frozen with these numbers."""
-        with self._database.connected() as connection:
-            connection.execute(
-                sa.text(
-                    "INSERT INTO day_numbers VALUES (:day, :numbers) "
-                    "ON CONFLICT (day) DO UPDATE SET numbers = excluded.numbers"
-                ),
-                {"day": numbers.day.isoformat(), "numbers": _adapter(DayNumbers).dump_json(numbers).decode()},
-            )
-
-    def between(self, first: date, last: date) -> Sequence[DayNumbers]:
-        """Those of the days from ``first`` to ``last``, both included, that were frozen; oldest first."""
-        if not self._database.exists:
-            return ()
-        day = _NUMBERS.c.day
-        with self._database.connected() as connection:
-            rows = connection.execute(
-                sa.select(_NUMBERS.c.numbers).where(day.between(first.isoformat(), last.isoformat())).order_by(day)
-            ).fetchall()
-        return [_adapter(DayNumbers).validate_json(text) for (text,) in rows]
-
-    def history(self, day: date) -> tuple[PastDay, ...]:
-        """The days that a day is compared with, oldest first."""
-        return tuple(numbers.past for numbers in self.between(day - HISTORY, day - timedelta(days=1)))
 
 
 def history_kept(frozen_report: str, inputs: Iterable[InputSlice]) -> tuple[PastDay, ...] | None:

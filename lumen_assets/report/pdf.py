@@ -21,6 +21,7 @@ from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 from lumen_assets.durable import replaced_file
 from lumen_assets.report.document import Document
 from lumen_assets.report.drawing import GRID, QUIET
+from lumen_assets.report.files import FIGURES
 from lumen_assets.report.fonts import Typeface, typeface
 from lumen_assets.report.model import DayReport
 from lumen_assets.report.pdf_attachment import Attachment, attach
@@ -29,7 +30,6 @@ from lumen_assets.report.pdf_flow import SectionTitle, flowables
 from lumen_assets.report.seal_section import seal_section
 from lumen_assets.report.sections import document
 from lumen_assets.report.wording import Wording
-from lumen_assets.report.writing import FIGURES
 
 MARGIN: Final = 16 * mm
 _HEAD: Final = 13 * mm

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from io import BytesIO
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
-from xml.sax.saxutils import escape
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.lib.colors import HexColor
@@ -38,10 +38,10 @@ from lumen_assets.report.document import (
 )
 from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE
 from lumen_assets.report.figures import figure_drawing
+from lumen_assets.report.files import picture_bytes
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.pdf_contents import Contents
 from lumen_assets.report.pdf_drawing import Drawn
-from lumen_assets.report.writing import picture_bytes
 
 BAD: Final = HexColor("#9a3412")
 BANNER_FILL: Final = HexColor("#fff4d6")
@@ -62,7 +62,7 @@ class SectionTitle(Paragraph):  # type: ignore[misc]  # reportlab has no types
     """A section's title that knows its anchor; ``top`` is where it was drawn."""
 
     def __init__(self, text: str, style: ParagraphStyle, anchor: str) -> None:
-        super().__init__(escape(text), style)
+        super().__init__(escape(text, quote=False), style)
         self.plain = text
         self.anchor = anchor
         self.top = 0.0
@@ -248,7 +248,7 @@ class _Maker:
 
     def markup(self, text: str) -> str:
         """Plain text as reportlab's paragraph markup that shows just that text."""
-        return escape(self.face.showable(text)).replace("\n", "<br/>")
+        return escape(self.face.showable(text), quote=False).replace("\n", "<br/>")
 
     def paragraph(self, text: str, style: ParagraphStyle) -> Paragraph:
         """Text that is its own markup, as most cells have it, is not parsed: that takes longer than to set it."""

@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from lumen_assets.report.distribution import Values
-
 ENOUGH_DAYS: Final = 7
 """Nothing is said to be usual on fewer days."""
 
@@ -50,14 +46,12 @@ def middle(values: Sequence[float]) -> tuple[float, float]:
 
     The MAD is infinite where that is too large for a float.
     """
-    ordered = np.sort(np.array(values, dtype=np.float64))
-    median = _in_the_middle(ordered)
-    with np.errstate(over="ignore"):
-        deviations = np.sort(np.abs(ordered - median))
-    return median, _in_the_middle(deviations)
+    median = _median(values)
+    return median, _median([abs(value - median) for value in values])
 
 
-def _in_the_middle(ordered: Values) -> float:
-    low, high = float(ordered[(ordered.size - 1) // 2]), float(ordered[ordered.size // 2])
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     total = low + high
     return total / 2 if math.isfinite(total) else low / 2 + high / 2

@@ -7,8 +7,8 @@ without a fallback; this one knows just the shapes that ``figures`` draws and fa
 from __future__ import annotations
 
 from functools import lru_cache
+from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, PolyLine, Rect, String
 
@@ -37,7 +37,7 @@ def svg_text(drawing: Drawing, *, title: str, language: str, face: Typeface) -> 
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f"<svg{_attributes(head)}>",
-        f"<title>{escape(title)}</title>",
+        f"<title>{escape(title, quote=False)}</title>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         *(_element(shape, drawing.height, face) for shape in drawing.contents),
         "</svg>",
@@ -72,7 +72,7 @@ def _text(shape: String, height: float, face: Typeface) -> str:
         "text-anchor": _ANCHORS[shape.textAnchor],
         "fill": _color(shape.fillColor),
     }
-    return f"<text{_attributes(attributes)}>{escape(shape.text)}</text>"
+    return f"<text{_attributes(attributes)}>{escape(shape.text, quote=False)}</text>"
 
 
 def _paint(shape: Any) -> dict[str, Any]:
@@ -108,8 +108,9 @@ def number(value: float) -> str:
 
 
 def _attributes(values: dict[str, Any]) -> str:
-    return "".join(
-        f" {name}={quoteattr(value)}" if isinstance(value, str) else f' {name}="{number(value)}"'
+    texts = (
+        (name, escape(value, quote=False).replace('"', "&quot;") if isinstance(value, str) else number(value))
         for name, value in values.items()
         if value is not None
     )
+    return "".join(f' {name}="{text}"' for name, text in texts)

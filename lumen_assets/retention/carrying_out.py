@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lumen_assets.archive import REMOVAL_NAME, Keyring, Manifest, Removal, archive_name, revision_prefix
 from lumen_assets.days import day_of
@@ -15,8 +15,11 @@ from lumen_assets.replication import Store
 from lumen_assets.retention.policy import Decision, Place, Plan, Replica, Revision, plan
 from lumen_assets.retention.removing import remove_archive, withdraw_if_stale
 from lumen_assets.settings import Configuration, S3Destination, Settings
-from lumen_assets.verification import Attestation, Finding, Level, Verdict, VerdictLedger, Verification
+from lumen_assets.verification import Attestation, Finding, Level, Verdict, Verification
 from lumen_assets.verification.known import Known
+
+if TYPE_CHECKING:
+    from lumen_assets.verification.ledger import VerdictLedger
 
 
 class Installation(Protocol):

@@ -52,7 +52,7 @@ class Alerts(Section):
     """Who is told what, and how often."""
 
     webhook: bool = Field(True, description="post to LUMEN_ALERT_URL, where it is set")
-    mail: AlertMail = AlertMail()
+    mail: AlertMail = AlertMail.model_construct()
     apprise: tuple[UrlOrVariable, ...] = Field(
         (), description="Slack, Discord and others: Apprise addresses, or variables that hold them"
     )

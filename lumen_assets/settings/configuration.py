@@ -36,8 +36,8 @@ class Schedule(Section):
 class Sources(Section):
     """What a day is made of."""
 
-    s3: InputBucket = InputBucket()
-    telemetry: Telemetry = CsvTelemetry()
+    s3: InputBucket = InputBucket.model_construct()
+    telemetry: Telemetry = CsvTelemetry.model_construct()
     extra: tuple[RelativePath, ...] = Field(
         ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
         description="further inputs to freeze, as glob patterns; by day where they have timestamps",
@@ -106,7 +106,7 @@ class Report(Section):
     language: Literal["ko", "en"] = Field("ko", description="language that it is written in")
     title: str = Field("Lumen Resonance Report", min_length=1, description="title of the report")
     font: Path | None = Field(None, description="TrueType font with Korean glyphs, instead of the one that ships")
-    grafana: GrafanaPictures = GrafanaPictures()
+    grafana: GrafanaPictures = GrafanaPictures.model_construct()
 
 
 class Archive(Section):
@@ -158,21 +158,21 @@ class Configuration(Section):
 
     timezone: Literal["Asia/Seoul"] = Field("Asia/Seoul", description="zone that a day is counted in; fixed")
     start_date: date = Field(date(2025, 10, 23), description="the first day there is")
-    schedule: Schedule = Schedule()
-    sources: Sources = Sources()
+    schedule: Schedule = Schedule.model_construct()
+    sources: Sources = Sources.model_construct()
     signals: dict[str, Signal] = Field(default_factory=_default_signals, description="columns with a name and a target")
-    report: Report = Report()
-    archive: Archive = Archive()
+    report: Report = Report.model_construct()
+    archive: Archive = Archive.model_construct()
     destinations: dict[str, Destination] = Field(
         default_factory=default_destinations, description="where replicas live, in order of display"
     )
-    policy: Policy = Policy()
-    verify: Verify = Verify()
-    drill: DrillSettings = DrillSettings()
-    catch_up: CatchUp = CatchUp()
-    retention: Retention = Retention()
-    alerts: Alerts = Alerts()
-    distribution: Distribution = Distribution()
+    policy: Policy = Policy.model_construct()
+    verify: Verify = Verify.model_construct()
+    drill: DrillSettings = DrillSettings.model_construct()
+    catch_up: CatchUp = CatchUp.model_construct()
+    retention: Retention = Retention.model_construct()
+    alerts: Alerts = Alerts.model_construct()
+    distribution: Distribution = Distribution.model_construct()
     dry_run: bool = Field(
         False, description="reports are made and archives frozen; nothing is uploaded, sent to people or removed"
     )

@@ -41,7 +41,7 @@ class ReportMail(Section):
 class Distribution(Section):
     """Who is sent the reports, and where else they are put."""
 
-    mail: ReportMail = ReportMail()
+    mail: ReportMail = ReportMail.model_construct()
     folder: Annotated[str, AfterValidator(_folder)] | None = Field(
         None, description="folder at every destination where each report is put, **not encrypted**"
     )

@@ -25,7 +25,7 @@ class S3Folder(BaseModel):
         connection: how the bucket is reached.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     bucket: str
     prefix: str
@@ -48,7 +48,7 @@ class PrometheusLogin(BaseModel):
         user, password: for basic authentication.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     token: SecretStr | None = None
     user: str | None = None

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from lumen_assets.environment.stored import environment_secret
 from lumen_assets.environment.values import PROBLEM_IN, address_problem, nothing_wrong
 from lumen_assets.environment.variables import (
     ENVIRONMENT,
     FOREIGN_SECRETS,
     SECRETS,
-    environment_secret,
     environment_value,
 )
 from lumen_assets.errors import LumenError, SettingsError
@@ -59,14 +59,14 @@ class Settings(BaseModel):
         given_secrets: every secret, whoever uses it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     configuration: Configuration
     configuration_file: Path | None
     home: Path
     data_root: Path | S3Folder
     sample: bool
-    prometheus: PrometheusLogin = PrometheusLogin()
+    prometheus: PrometheusLogin = PrometheusLogin.model_construct()
     dagster_home: Path
     archive_key: SecretStr | None
     state_url: SecretStr | None = None

@@ -24,7 +24,7 @@ class MailServer(BaseModel):
         user: None: no login.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class GrafanaServer(BaseModel):
         panels: ids, in order; empty: the whole dashboard.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     base: str
     token: SecretStr

@@ -6,7 +6,6 @@ For sample data and for trying things out: it reads the end of the telemetry fil
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,20 +15,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from lumen_assets.errors import PermanentError
+from lumen_assets.telemetry.gauges import GATEWAY_GAUGE, gauge_name
 from lumen_assets.telemetry.layout import GATEWAY
 from lumen_assets.telemetry.lines import Source
 from lumen_assets.telemetry.numbers import cell_number
 from lumen_assets.telemetry.preamble import csv_line_instant, csv_preamble, split_cells
 from lumen_assets.telemetry.reading import GATEWAY_STATES, read_gateway
 
-GATEWAY_GAUGE: Final = "lumen_gateway_status"
 _TAIL: Final = 1 << 16
-_NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_]")
-
-
-def gauge_name(column: str) -> str:
-    """The gauge of a telemetry column: ``lumen_phase_diff``."""
-    return f"lumen_{_NOT_IN_NAMES.sub('_', column)}"
 
 
 def newest_values(path: Path) -> dict[str, float]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 SAMPLE_MARK: Final = "SAMPLE DATA"
 """Stands in the opening comment of every file that ``lumen demo`` writes."""

@@ -2,7 +2,6 @@
 
 from lumen_assets.verification.attestation import Attestation, Attested, attest
 from lumen_assets.verification.drill import Drill
-from lumen_assets.verification.ledger import VerdictLedger
 from lumen_assets.verification.repair import Repair, RepairOutcome, repair_replica
 from lumen_assets.verification.rollback import restore_command
 from lumen_assets.verification.verdicts import Finding, Level, Verdict, Verification
@@ -18,7 +17,6 @@ __all__ = [
     "RepairOutcome",
     "Unpacked",
     "Verdict",
-    "VerdictLedger",
     "Verification",
     "attest",
     "read_manifest",

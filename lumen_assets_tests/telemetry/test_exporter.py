@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lumen_assets.errors import PermanentError
-from lumen_assets.telemetry.exporter import exporter_page, gauge_name, newest_values
+from lumen_assets.telemetry.exporter import exporter_page, newest_values
+from lumen_assets.telemetry.gauges import gauge_name
 from lumen_assets.telemetry.reading import GATEWAY_STATES
 
 HEADER = "ts,phase_diff,risk_band\n"
