@@ -27,8 +27,11 @@ from lumen_assets.errors import TransientError
 FAILED_STARTS: Final = 3
 """Workers that end before they are ready, one after the other, before it is given up to start any."""
 
-_KEPT_MEMORY: Final = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
-"""For the allocator of polars (jemalloc): the next day needs as much, and giving it back took a twelfth of a day."""
+_KEPT_MEMORY: Final = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0")
+"""For the allocator of polars (jemalloc): the next day needs as much, and giving it back took a twelfth of a day.
+
+What is larger than the threshold would be given back at once; 0: nothing is.
+"""
 
 _TOGETHER: Final = ("DAGSTER_EVENT_BATCH_SIZE", "1000")
 """For Dagster: what a run is going to make is written before it starts, in one transaction. Else one for each."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -43,9 +43,15 @@ WITNESSES: Final = 15
 """Dated lines that a crossing is judged by: 3 s of telemetry; a run of up to 8 strays is seen through."""
 
 
+_KEPT: Final = 10_000
 _POSITIONS: Final[dict[tuple[object, ...], int]] = {}
 """Those that were found in files that nobody writes to: a day ends where the next one starts."""
-_POSITIONS_KEPT: Final = 10_000
+_MEDIANS: Final[dict[tuple[object, ...], tuple[int, datetime | None]]] = {}
+"""Of blocks of such files: the searches for two days nearly all begin alike."""
+
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
 
 
 class Bisection:
@@ -80,21 +86,27 @@ class Bisection:
         The file's start if no line before the crossing has a timestamp, so that dirt in front of the first row
         belongs to that row's day.
         """
+        return self._known(_POSITIONS, self._found, time)
+
+    def _known(
+        self, known: dict[tuple[object, ...], _Result], find: Callable[[*_Arguments], _Result], *args: *_Arguments
+    ) -> _Result:
+        """What was found before in the same file, if nobody writes to it."""
         if self._source.mark is None:
-            return self._found(time)
-        sought = (self._source.mark, self._start, self._instant, self._block, self._scanned, time)
-        if sought not in _POSITIONS:
-            if len(_POSITIONS) >= _POSITIONS_KEPT:
-                _POSITIONS.clear()
-            _POSITIONS[sought] = self._found(time)
-        return _POSITIONS[sought]
+            return find(*args)
+        sought = (self._source.mark, self._start, self._instant, self._block, self._scanned, *args)
+        if sought not in known:
+            if len(known) >= _KEPT:
+                known.clear()
+            known[sought] = find(*args)
+        return known[sought]
 
     def _found(self, time: datetime) -> int:
         goal = time - 2 * MAX_DISORDER
         low, high = self._start, self._source.size
         while high - low > self._scanned:
             middle = (low + high) // 2
-            begin, typical = self._dated_block(middle, high)
+            begin, typical = self._known(_MEDIANS, self._dated_block, middle, high)
             if typical is not None and typical < goal:
                 low = begin
             else:
