@@ -19,11 +19,10 @@ from lumen_assets.verification import (
     Finding,
     Level,
     Verdict,
-    VerdictLedger,
     Verification,
     attest,
 )
-from lumen_assets.verification.ledger import weigh
+from lumen_assets.verification.ledger import VerdictLedger, weigh
 from lumen_assets_tests.postgres import Postgres, postgres
 
 __all__ = ["postgres"]
