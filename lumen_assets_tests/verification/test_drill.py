@@ -45,13 +45,6 @@ def test_what_was_never_drilled_comes_first_then_what_was_drilled_longest_ago(
         drilled[chosen] = now + timedelta(days=round_number)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    installation = Installation.make(tmp_path_factory.mktemp("made"))
-    installation.json("daily", "--day", str(LAST_DAY))
-    return installation
-
-
 @pytest.fixture
 def installation(made: Installation, tmp_path: Path) -> Iterator[Installation]:
     shutil.copytree(made.root, tmp_path / "installation")

@@ -10,13 +10,6 @@ from lumen_assets.verification import Finding, Level, Unpacked, Verdict, Verific
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    installation = Installation.make(tmp_path_factory.mktemp("made"))
-    installation.json("daily", "--day", str(LAST_DAY))
-    return installation
-
-
 @pytest.fixture
 def unpacked() -> Unpacked:
     return {}
