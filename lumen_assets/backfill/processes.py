@@ -22,19 +22,11 @@ from typing import IO, Any, Final
 
 from lumen_assets.backfill.handing_out import HandOut
 from lumen_assets.days import parse_day
+from lumen_assets.defs.instance import with_settings_for_runs
 from lumen_assets.errors import TransientError
 
 FAILED_STARTS: Final = 3
 """Workers that end before they are ready, one after the other, before it is given up to start any."""
-
-_KEPT_MEMORY: Final = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0")
-"""For the allocator of polars (jemalloc): the next day needs as much, and giving it back took a twelfth of a day.
-
-What is larger than the threshold would be given back at once; 0: nothing is.
-"""
-
-_TOGETHER: Final = ("DAGSTER_EVENT_BATCH_SIZE", "1000")
-"""For Dagster: what a run is going to make is written before it starts, in one transaction. Else one for each."""
 
 _SIGNALS: Final = 0.2  # seconds within which a signal is acted on
 
@@ -256,8 +248,7 @@ def _start(number: int, workers: int, arguments: Sequence[str]) -> _Worker:
     command = [sys.executable, "-m", "lumen_assets.backfill.worker", *arguments]
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = {**os.environ, "POLARS_MAX_THREADS": str(threads)}  # more would only be in each other's way
-    environment.setdefault(*_KEPT_MEMORY)
-    environment.setdefault(*_TOGETHER)
     pipe = subprocess.PIPE
+    environment = with_settings_for_runs(environment)
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
     return _Worker(number, process)

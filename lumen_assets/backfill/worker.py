@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
 import sys
 import time
 from datetime import date
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 import dagster as dg
 
@@ -21,9 +20,6 @@ from lumen_assets.outcomes import Outcome
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 
-_GARBAGE: Final = 50_000
-"""New objects before garbage is looked for: at Python's usual 700, that took a twentieth of a day's time."""
-
 
 def main() -> None:
     """Make every day that is asked for on standard input, until that ends."""
@@ -33,7 +29,6 @@ def main() -> None:
     with open_instance(workspace) as instance:
         runner = DayRunner(workspace, instance, tags=tags_of(sys.argv[1]))
         parent.tell(ready=True)
-        gc.set_threshold(_GARBAGE)
         for line in sys.stdin:
             day = parse_day(json.loads(line)["day"])
             started = time.monotonic()

@@ -9,6 +9,7 @@ import sys
 import click
 
 from lumen_assets.cli.running import PROBLEM
+from lumen_assets.defs.instance import prepare_instance, with_settings_for_runs
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
 
@@ -20,7 +21,6 @@ def ui(port: int) -> None:
 
     It has no authentication, so it listens on loopback only.
     """
-    from lumen_assets.defs.instance import prepare_instance  # Dagster is slow to import
 
     settings = load_settings()
     with socket.socket() as probe:
@@ -35,11 +35,12 @@ def ui(port: int) -> None:
                 error_class="configuration",
                 hint="is another `lumen ui` running? --port chooses another port",
             ) from error
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings.dagster_home))
+    environment = {**os.environ, "DAGSTER_HOME": str(prepare_instance(settings.dagster_home))}
     click.echo(f"Dagster UI: http://127.0.0.1:{port} (instance {settings.dagster_home})", err=True)
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--module-name", "lumen_assets.definitions"]
     try:
-        os.execv(sys.executable, [*command, "--module-name", "lumen_assets.definitions"])  # noqa: S606 - no shell is meant
+        os.execve(sys.executable, command, with_settings_for_runs(environment))  # noqa: S606 - no shell is meant
     except OSError as error:
         click.echo(f"could not start dagster: {error}", err=True)
         raise SystemExit(PROBLEM) from error

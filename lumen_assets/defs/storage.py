@@ -22,9 +22,10 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.runs import SqliteRunStorage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.schedules import SqliteScheduleStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from sqlalchemy import Connection, Engine, bindparam, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, inspect, text
 
 from lumen_assets.durable import new_file
 
@@ -51,10 +52,12 @@ class KeptOpen(DagsterSqliteStorage):
     """Dagster's SQLite storage in ``base_dir``, for one process that is not forked."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        super().__init__(base_dir, inst_data)
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]  # its own opens what is opened here
+        self.base_dir, self._inst_data = base_dir, inst_data
         history = Path(base_dir) / "history"
-        self._run_storage = _Runs.from_local(str(history))
+        self._run_storage = _runs_in(history)
         self._event_log_storage = _Events(str(history / "runs"))
+        self._schedule_storage = _schedules_in(Path(base_dir) / "schedules")
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> KeptOpen:
@@ -85,6 +88,37 @@ class _Runs(SqliteRunStorage):
 
     def dispose(self) -> None:
         self._engine.dispose()
+
+
+def _runs_in(folder: Path) -> SqliteRunStorage:
+    storage = _Runs(_address(folder, "runs"))
+    if _has_all(storage, "runs", "instance_info"):
+        return storage
+    storage.dispose()
+    return _Runs.from_local(str(folder))
+
+
+def _schedules_in(folder: Path) -> SqliteScheduleStorage:
+    """Dagster's own: an instance that is disposed of leaves it open."""
+    storage = SqliteScheduleStorage(_address(folder, "schedules"))
+    return storage if _has_all(storage, "job_ticks") else SqliteScheduleStorage.from_local(str(folder))
+
+
+def _address(folder: Path, name: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    return create_db_conn_string(str(folder), name)
+
+
+def _has_all(storage: SqliteRunStorage | SqliteScheduleStorage, *tables: str) -> bool:
+    """Whether the database has its revision and these tables, and so need not be made.
+
+    Dagster asks for the newest revision besides, only to see that there is one, and reads all migrations for that: at
+    every sensor's tick and every run's start, it took longer than all else of opening an instance.
+    """
+    with storage.connect() as connection:
+        if not {"alembic_version", *tables} <= {*inspect(connection).get_table_names()}:
+            return False
+        return connection.execute(text("SELECT 1 FROM alembic_version")).first() is not None
 
 
 class _Events(SqliteEventLogStorage):

@@ -1,13 +1,16 @@
 """The storage that stays open writes what Dagster's own reads, and gives way to one that is configured."""
 
 import re
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 
 import dagster as dg
 import pytest
 import yaml
+from alembic.script import ScriptDirectory
 from dagster._core.events import DagsterEventType
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
@@ -149,6 +152,50 @@ def test_databases_do_not_pile_up(folder: Path) -> None:
         assert 0 < len({path.resolve() for path in open_files if path.resolve().suffix == ".db"}) <= 6
     open_files = [path for path in Path("/proc/self/fd").iterdir() if str(path.resolve()).startswith(str(folder))]
     assert open_files == []
+
+
+def test_an_instance_that_is_there_is_opened_without_reading_its_migrations(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_instance_in(folder) as instance:
+        run_id = make(instance, "1")
+
+    def read(*_: object) -> None:
+        raise AssertionError("the migrations are read")
+
+    monkeypatch.setattr(ScriptDirectory, "from_config", read)
+    with open_instance_in(folder) as instance:
+        assert [run.run_id for run in instance.get_runs()] == [run_id]
+        assert instance.all_instigator_state() == []
+
+
+@pytest.mark.parametrize(
+    ("database", "left_over"),
+    [
+        ("history/runs.db", ""),
+        ("history/runs.db", "DROP TABLE instance_info"),
+        ("history/runs.db", "DELETE FROM alembic_version"),
+        ("schedules/schedules.db", ""),
+        ("schedules/schedules.db", "DROP TABLE alembic_version"),
+    ],
+)
+def test_what_a_kill_left_of_a_database_is_made_whole(folder: Path, database: str, left_over: str) -> None:
+    with open_instance_in(folder) as instance:
+        make(instance, "1")
+    path = folder / database
+    if left_over:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(left_over)
+            connection.commit()
+    else:
+        path.write_bytes(b"")
+    with open_instance_in(folder) as instance:
+        make(instance, "2")
+        assert instance.all_instigator_state() == []
+        assert instance.run_storage.get_run_storage_id()
+    with dagsters_own(folder) as theirs:
+        for storage in (theirs.run_storage, theirs.schedule_storage):
+            assert storage.alembic_version()[0] is not None
 
 
 def test_a_storage_that_is_configured_is_used(folder: Path, tmp_path: Path) -> None:
