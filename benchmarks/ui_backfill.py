@@ -44,7 +44,7 @@ def ui_backfill(days: Sequence[date], port: int, log: Path) -> float:
             "REQUESTED",
             "COMPLETING",
         ):
-            time.sleep(1)
+            time.sleep(5)
         if status not in ("COMPLETED", "COMPLETED_SUCCESS"):
             raise SystemExit(f"the backfill ended as {status}")
         return time.perf_counter() - started

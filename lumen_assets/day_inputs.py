@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lumen_assets import telemetry
 from lumen_assets.days import yesterday
 from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
 from lumen_assets.errors import PermanentError
 from lumen_assets.report import load_report
-from lumen_assets.settings import PrometheusTelemetry, Settings
+from lumen_assets.settings import CsvTelemetry, Settings, Sources
+from lumen_assets.settings.sources import rows_path, setting_of
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
-from lumen_assets.telemetry.model import DaySlice, DayTelemetry, InputSlice
+from lumen_assets.telemetry.model import Clock, DaySlice, DayTelemetry, InputSlice, TelemetryFile
 from lumen_assets.telemetry.roots import DataRoot, WithFile
 
 if TYPE_CHECKING:
@@ -42,14 +43,15 @@ class DayInputs:
     Args:
         settings: where they are.
         locked: a lock by name, of all processes of this machine.
-        frozen_coverage: the coverage that a day's newest archive says it has; None for a day that is not frozen.
+        frozen_coverage: the coverage that a day's newest archive says it has, by source as in ``Sources.by_name``; None
+            for a day that is not frozen.
     """
 
     def __init__(
         self,
         settings: Settings,
         locked: Callable[[str], AbstractContextManager[None]],
-        frozen_coverage: Callable[[date], float | None],
+        frozen_coverage: Callable[[date], Mapping[str, float] | None],
     ) -> None:
         self._settings = settings
         self._locked = locked
@@ -86,12 +88,12 @@ class DayInputs:
     def describe(self, day: date) -> tuple[InputSlice, ...]:
         """What cutting the day now would give, written nowhere. No server is asked: its telemetry is left out."""
         self._ensure_sample()
-        return telemetry.describe_day(self._root, day, **{**self._sources, "telemetry_path": self._file})
+        return telemetry.describe_day(self._root, day, telemetry=self._files_there, extra=self._sources.extra)
 
     def read(self, day_slice: DaySlice) -> DayTelemetry:
         """What a day's slice holds. The last ``_REMEMBERED`` that were read are remembered by their digests."""
         key = _reading_key(day_slice.day, day_slice.inputs)
-        found = self._readings.pop(key, None) or telemetry.read_day(day_slice, timestamp=self._sources["timestamp"])
+        found = self._readings.pop(key, None) or telemetry.read_day(day_slice, self.telemetry_files)
         self._readings[key] = found
         while len(self._readings) > _REMEMBERED:
             del self._readings[next(iter(self._readings))]
@@ -110,7 +112,7 @@ class DayInputs:
         with suppress(PermanentError):  # there is none
             report = load_report(self._settings.reports_folder, before)
             found = before_by_report(
-                report, self.describe(before), configuration, lambda: self.read_day_before(day).rows
+                report, self.describe(before), configuration, lambda: self.read_day_before(day).tables
             )
             if found:
                 return found
@@ -143,7 +145,7 @@ class DayInputs:
         remove_left_over(self._settings.slices_folder)
         mark = self._mark()
         with self._asked(day, required=required) as root:
-            found = telemetry.cut_day(root, day, folder, **self._sources)
+            found = telemetry.cut_day(root, day, folder, telemetry=self.telemetry_files, extra=self._sources.extra)
         self._cut_from[day] = (mark, _reading_key(day, found.inputs))
         while len(self._cut_from) > _REMEMBERED:
             del self._cut_from[next(iter(self._cut_from))]
@@ -152,19 +154,19 @@ class DayInputs:
     @contextmanager
     def _asked(self, day: date, *, required: bool) -> Iterator[DataRoot]:
         """The inputs, with what a server was asked for of the day."""
-        if self._prometheus is None:
-            yield self._root
-            return
+        root = self._root
         with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._settings.slices_folder) as folder:
-            file = Path(folder) / "telemetry.csv"
-            coverage = self._prometheus.write_day(day, file)
-            if required:
-                self._require_kept(self._prometheus, day, coverage)
-            yield WithFile(self._root, self._sources["telemetry_path"], file)
+            for number, (name, server) in enumerate(self._servers.items()):
+                file = Path(folder) / f"{number}.csv"
+                coverage = server.write_day(day, file)
+                if required:
+                    self._require_kept(name, server, day, coverage)
+                root = WithFile(root, rows_path(name), file)
+            yield root
 
-    def _require_kept(self, server: Prometheus, day: date, coverage: float) -> None:
+    def _require_kept(self, name: str, server: Prometheus, day: date, coverage: float) -> None:
         """Refuse a day that the server has forgotten: good rows are never replaced by fewer ones."""
-        frozen = self._frozen_coverage(day)
+        frozen = (self._frozen_coverage(day) or {}).get(name)
         if frozen is not None and coverage < frozen - (_LOST if coverage else 0):
             cause = f"it has {coverage:.1%} of the day now, and {frozen:.1%} of it is frozen, which stays as it is"
         elif coverage == 0 and not server.was_there(day):
@@ -184,43 +186,49 @@ class DayInputs:
         return telemetry.open_root(self._settings.data_root, self._settings.configuration.sources.links)
 
     @cached_property
-    def _prometheus(self) -> Prometheus | None:
-        source = self._settings.configuration.sources.telemetry
-        if not isinstance(source, PrometheusTelemetry):
-            return None
-        return telemetry.Prometheus(source, self._settings.prometheus)
+    def _servers(self) -> dict[str, Prometheus]:
+        """By the names of their sources."""
+        return {
+            name: telemetry.Prometheus(source, self._settings.prometheus, setting_of(name))
+            for name, source in self._sources.servers.items()
+        }
+
+    @cached_property
+    def telemetry_files(self) -> tuple[TelemetryFile, ...]:
+        """The files of telemetry in a day's slice, what its gaps are counted by first."""
+        return tuple(self._files(self._sources.by_name))
+
+    @cached_property
+    def _files_there(self) -> tuple[TelemetryFile, ...]:
+        """Those that are files before a server is asked, too."""
+        return tuple(self._files(self._sources.by_name.keys() - self._sources.servers.keys()))
+
+    def _files(self, names: Collection[str]) -> Iterator[TelemetryFile]:
+        for name, file in self._sources.as_files().items():
+            if name in names:
+                clock = Clock(file.timestamp, file.timestamp_form, file.timestamp_offset or "")
+                yield TelemetryFile(file.path, clock, f"{name}." if name else "")
 
     def _mark(self) -> Hashable:
-        names = input_names(self._root, self._file, self._settings.configuration.sources.extra)
-        return inputs_mark(self._root, names)
+        return inputs_mark(self._root, input_names(self._root, self._files_there, self._sources.extra))
 
     @property
-    def _file(self) -> str | None:
-        """The telemetry where it is a file, and None where a server has it."""
-        return self._sources["telemetry_path"] if self._prometheus is None else None
-
-    @property
-    def _sources(self) -> dict[str, Any]:
-        sources = self._settings.configuration.sources
-        return {
-            "telemetry_path": sources.telemetry.path,
-            "extra": sources.extra,
-            "timestamp": sources.telemetry.timestamp,
-        }
+    def _sources(self) -> Sources:
+        return self._settings.configuration.sources
 
     def _folder(self, day: date) -> Path:
         return self._settings.slices_folder / day.isoformat()
 
     def _ensure_sample(self) -> None:
-        sources, root = self._settings.configuration.sources, self._settings.data_root
-        if self._settings.sample and isinstance(root, Path):
+        source, root = self._sources.telemetry, self._settings.data_root
+        if self._settings.sample and isinstance(root, Path) and isinstance(source, CsvTelemetry):
             with self._locked("sample"):
                 telemetry.ensure_sample(
                     root,
                     last_day=yesterday(),
                     days=SAMPLE_DAYS,
-                    rate_hz=sources.telemetry.rate_hz,
-                    telemetry_path=sources.telemetry.path,
+                    rate_hz=source.rate_hz,
+                    telemetry_path=source.path,
                 )
 
 

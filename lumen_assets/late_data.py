@@ -15,7 +15,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from lumen_assets.settings.sources import PROMETHEUS_SLICE
+from lumen_assets.settings.sources import is_rows_path
 from lumen_assets.state import StateDatabase
 from lumen_assets.telemetry.model import InputSlice
 
@@ -58,7 +58,7 @@ def inputs_of(inputs: Iterable[InputSlice]) -> dict[str, str]:
 
     Without what a Prometheus was asked for: it is not asked again, as it forgets.
     """
-    compared = (item for item in inputs if item.by_day and item.name != PROMETHEUS_SLICE)
+    compared = (item for item in inputs if item.by_day and not is_rows_path(item.name))
     return {item.name: item.sha256 if item.present else "" for item in compared}
 
 

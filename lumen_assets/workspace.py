@@ -452,8 +452,8 @@ class Workspace:
         another = held.archive.sha256 != manifest.archive.sha256
         return another and held.content.digest == manifest.content.digest
 
-    def _frozen_coverage(self, day: date) -> float | None:
-        """What the newest revision of a day, here or brought here, says of its coverage; None if there is none."""
+    def _frozen_coverage(self, day: date) -> Mapping[str, float] | None:
+        """What the newest revision of a day, here or brought here, says of its coverage, by source."""
         if self.settings.archive_key is None and not self.key_file.exists():
             return None
         if not self.has_newest(day):

@@ -43,9 +43,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     told: list[str] = []
     real_read, real_describe = telemetry.read_day, telemetry.describe_day
 
-    def read_day(cut: DaySlice, **options) -> DayTelemetry:
+    def read_day(cut: DaySlice, files) -> DayTelemetry:
         told.append(f"read {cut.day}")
-        return real_read(cut, **options)
+        return real_read(cut, files)
 
     def describe_day(root: DataRoot, day, **options):
         told.append(f"described {day}")

@@ -9,31 +9,37 @@ import dagster as dg
 from lumen_assets import archive as domain
 from lumen_assets.days import parse_day
 from lumen_assets.errors import LumenError
-from lumen_assets.report.model import Recording
+from lumen_assets.report.model import DayReport
 from lumen_assets.settings import Configuration
 from lumen_assets.workspace import Workspace
 
 COVERAGE: Final = dg.AssetCheckSpec(
     "coverage",
     asset="report",
-    description="The day has as many rows as its rate promises, but for `sources.telemetry.min_coverage`. It warns.",
+    description="The day has as many rows as the rate of each source promises, but for its `min_coverage`. It warns.",
 )
 
 
-def coverage_result(recording: Recording, configuration: Configuration) -> dg.AssetCheckResult:
-    """The day's rows against those that its rate promises."""
-    wanted = configuration.sources.telemetry.min_coverage
-    said = f"{recording.rows:,} of {recording.expected_rows:,.0f} rows, {recording.coverage:.1%}"
+def coverage_result(report: DayReport, configuration: Configuration) -> dg.AssetCheckResult:
+    """The day's rows, of each source, against those that its rate promises."""
+    passed, said, metadata = True, [], dict[str, float]()
+    recordings = {"": report.recording, **report.beside}
+    for name, source in configuration.sources.by_name.items():
+        recording, of_source = recordings[name], f"{name}: " if name else ""
+        passed &= recording.coverage >= source.min_coverage
+        rows = f"{recording.rows:,} of {recording.expected_rows:,.0f} rows, {recording.coverage:.1%}"
+        said.append(f"{of_source}{rows}; {source.min_coverage:.0%} are expected at least")
+        metadata |= {
+            f"{of_source}coverage": recording.coverage,
+            f"{of_source}gaps": recording.gap_count,
+            f"{of_source}silent_seconds": recording.silent_seconds,
+        }
     return dg.AssetCheckResult(
         check_name=COVERAGE.name,
-        passed=recording.coverage >= wanted,
+        passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{said}; {wanted:.0%} are expected at least",
-        metadata={
-            "coverage": recording.coverage,
-            "gaps": recording.gap_count,
-            "silent_seconds": recording.silent_seconds,
-        },
+        description=". ".join(said),
+        metadata=metadata,
     )
 
 

@@ -48,7 +48,7 @@ def report_asset(partitions: dg.PartitionsDefinition[str], *, pictures: bool) ->
                 "figures": len(written.figures),
                 "language": lumen.settings.configuration.report.language,
             },
-            check_results=[coverage_result(model.recording, lumen.settings.configuration)],
+            check_results=[coverage_result(model, lumen.settings.configuration)],
         )
 
     return report

@@ -10,7 +10,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final
@@ -25,6 +25,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster_shared.serdes import deserialize_value
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, inspect, text
 
 from lumen_assets.durable import new_file
@@ -34,6 +35,9 @@ _TO_ALL: Final = {*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RU
 
 _INSERT: Final = SqlEventLogStorageTable.insert()  # to make it anew with its values takes thrice as long as to run it
 _UPDATE_ASSET: Final = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == bindparam("key"))
+
+_REMEMBERED: Final = 1000
+"""Runs: every second the daemon asks for all that are queued, a whole backfill's; making them of JSON takes longest."""
 
 _STAY_OPEN: Final = 5
 """Databases of events that stay open: the one of all runs, and those of the newest runs."""
@@ -86,8 +90,16 @@ class _Runs(SqliteRunStorage):
         with self._engine.begin() as connection:
             yield connection
 
+    def _row_to_run(self, row: Any) -> dg.DagsterRun:
+        return _run(row["run_body"]).with_status(dg.DagsterRunStatus(row["status"]))
+
     def dispose(self) -> None:
         self._engine.dispose()
+
+
+@lru_cache(_REMEMBERED)
+def _run(body: str) -> dg.DagsterRun:
+    return deserialize_value(body, dg.DagsterRun)
 
 
 def _runs_in(folder: Path) -> SqliteRunStorage:

@@ -31,11 +31,11 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         with translated(), lumen.working_on(day):
             day_slice = lumen.inputs.cut(day)
             reading = lumen.inputs.read(day_slice)
-            domain.require_header(reading, timestamp=lumen.settings.configuration.sources.telemetry.timestamp)
-        signals = [column for column in reading.rows.columns if column != "ts"]
+            domain.require_names(reading, lumen.inputs.telemetry_files)
+        signals = [column for rows in reading.tables for column in rows.columns if column != "ts"]
         return dg.MaterializeResult(
             metadata={
-                "dagster/partition_row_count": reading.rows.height,
+                "dagster/partition_row_count": sum(rows.height for rows in reading.tables),
                 "signals": ", ".join(signals),
                 "rejected": sum(sum(item.rejected.values()) for item in reading.inputs),
                 "sample_data": reading.sample,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from lumen_assets.health.findings import Finding
 from lumen_assets.settings import CsvTelemetry, PrometheusTelemetry, S3Folder, Settings
+from lumen_assets.settings.sources import setting_of
 from lumen_assets.texts import counted
-
-_FIX: Final = "correct LUMEN_DATA_ROOT or sources.telemetry.path"
 
 
 def inputs(settings: Settings) -> Finding:
@@ -19,20 +18,33 @@ def inputs(settings: Settings) -> Finding:
     Raises:
         LumenError: if a service cannot be asked, or does not take what it is asked.
     """
-    source, root = settings.configuration.sources.telemetry, settings.data_root
+    found = [_look(settings, name, source) for name, source in settings.configuration.sources.by_name.items()]
+    wrong = [finding for finding in found if not finding.ok or finding.warning]
+    return Finding(
+        "inputs",
+        ok=all(finding.ok for finding in found),
+        detail="; ".join(finding.detail for finding in found),
+        fix="; ".join(finding.fix for finding in wrong or found if finding.fix),
+        warning=any(finding.warning for finding in found),
+    )
+
+
+def _look(settings: Settings, name: str, source: CsvTelemetry | PrometheusTelemetry) -> Finding:
+    root, setting = settings.data_root, setting_of(name)
     if isinstance(source, PrometheusTelemetry):
-        return _server(settings, source)
-    if settings.sample:
+        return _server(settings, source, setting)
+    if settings.sample and not name:
         return Finding("inputs", ok=True, detail=f"LUMEN_DATA_ROOT is not set: sample data under {root}")
+    fix = f"correct LUMEN_DATA_ROOT or {setting}.path"
     if isinstance(root, S3Folder):
-        return _object(root, source)
-    return _file(root, source, settings.configuration.sources.links)
+        return _object(root, source, fix)
+    return _file(root, source, settings.configuration.sources.links, fix)
 
 
-def _server(settings: Settings, source: PrometheusTelemetry) -> Finding:
+def _server(settings: Settings, source: PrometheusTelemetry, setting: str) -> Finding:
     from lumen_assets.telemetry import Prometheus  # polars takes a while
 
-    server = Prometheus(source, settings.prometheus)
+    server = Prometheus(source, settings.prometheus, setting)
     found = server.look()
     silent = [name for name, values in found.items() if not values]
     now = f"no value now of {', '.join(silent)}" if silent else "each with a value now"
@@ -40,28 +52,28 @@ def _server(settings: Settings, source: PrometheusTelemetry) -> Finding:
         "inputs",
         ok=True,
         detail=f"{server.shown}: {counted(len(found), 'signal')}, {now}",
-        fix="see that their targets are scraped, and sources.telemetry.queries",
+        fix=f"see that their targets are scraped, and {setting}.queries",
         warning=bool(silent),
     )
 
 
-def _object(root: S3Folder, source: CsvTelemetry) -> Finding:
+def _object(root: S3Folder, source: CsvTelemetry, fix: str) -> Finding:
     from lumen_assets.telemetry.s3_root import S3Root  # boto3 takes a while
 
     inputs = S3Root(root)
     place, found = inputs.place(source.path), inputs.look(source.path)
     if found is None:
-        return Finding("inputs", ok=False, detail=f"there is no {place}", fix=_FIX)
+        return Finding("inputs", ok=False, detail=f"there is no {place}", fix=fix)
     return _there(place, found["ContentLength"], found["LastModified"])
 
 
-def _file(root: Path, source: CsvTelemetry, links: Literal["follow", "refuse"]) -> Finding:
+def _file(root: Path, source: CsvTelemetry, links: Literal["follow", "refuse"], fix: str) -> Finding:
     from lumen_assets.telemetry.roots import FolderRoot  # polars takes a while
 
     path = root / source.path
     with FolderRoot(root, links).open(source.path) as opened:
         if opened is None:
-            return Finding("inputs", ok=False, detail=f"there is no {path}", fix=_FIX)
+            return Finding("inputs", ok=False, detail=f"there is no {path}", fix=fix)
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         return _there(str(path), opened.size, written)
 

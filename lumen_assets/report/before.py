@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -36,42 +36,46 @@ class DayBefore:
     Attributes:
         day: the KST day.
         levels: of every signal, by its name as reports show it.
-        rows: gives its rows; asked for only where a rule changed just after midnight.
+        tables: gives its rows, as ``DayTelemetry.tables``; asked for only where a rule changed just after midnight.
     """
 
     day: date
     levels: Mapping[str, Level]
-    rows: Callable[[], pl.DataFrame]
+    tables: Callable[[], Sequence[pl.DataFrame]]
 
 
 def before_by_telemetry(telemetry: DayTelemetry, configuration: Configuration) -> DayBefore | None:
     """The day before, from its rows; None if it has none."""
-    if telemetry.rows.is_empty():
+    if all(rows.is_empty() for rows in telemetry.tables):
         return None
     levels = {}
-    for name in signal_names(telemetry.rows):
-        _, values = values_of(telemetry.rows, name)
-        levels[visible(name)] = Level(mean_of(values), share_on_target(values, target_of(name, configuration)))
-    return DayBefore(telemetry.day, levels, lambda: telemetry.rows)
+    for rows in telemetry.tables:
+        for name in signal_names(rows):
+            _, values = values_of(rows, name)
+            levels[visible(name)] = Level(mean_of(values), share_on_target(values, target_of(name, configuration)))
+    return DayBefore(telemetry.day, levels, lambda: telemetry.tables)
 
 
 def before_by_report(
-    report: DayReport, inputs: Iterable[InputSlice], configuration: Configuration, rows: Callable[[], pl.DataFrame]
+    report: DayReport,
+    inputs: Iterable[InputSlice],
+    configuration: Configuration,
+    tables: Callable[[], Sequence[pl.DataFrame]],
 ) -> DayBefore | None:
     """The same, from its report; None if that was made of other telemetry or targets, or the day has no rows.
 
     Args:
         inputs: what the inputs hold of the day; without the telemetry where a server has it, which is not asked again.
     """
-    made_of = {item.sha256 for item in report.inputs if item.role == "telemetry" and item.present}
-    there_now = {item.sha256 for item in inputs if item.role == "telemetry" and item.present}
+    made_of = {item.name: item.sha256 for item in report.inputs if item.role == "telemetry" and item.present}
+    there_now = {visible(item.name): item.sha256 for item in inputs if item.role == "telemetry" and item.present}
     targets = {visible(name): target_of(name, configuration) for name in configuration.signals}
-    same = made_of == there_now or not there_now
+    same = there_now.items() <= made_of.items()
     same = same and all(signal.target == targets.get(signal.name) for signal in report.signals)
     levels = {
         signal.name: Level(signal.values.mean if signal.values else None, signal.share_on_target)
         for signal in report.signals
     }
-    if not same or not report.recording.rows or len(levels) < len(report.signals):
+    if not same or not report.has_rows or len(levels) < len(report.signals):
         return None
-    return DayBefore(report.day, levels, rows)
+    return DayBefore(report.day, levels, tables)

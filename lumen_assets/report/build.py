@@ -53,6 +53,11 @@ def build_report(
         grafana: the day's pictures.
     """
     before = before_by_telemetry(previous, configuration) if isinstance(previous, DayTelemetry) else previous
+    sources = configuration.sources.by_name
+    recordings = {
+        name: recording(today.day, rows, source.rate_hz)
+        for (name, source), rows in zip(sources.items(), today.tables, strict=True)
+    }
     report = DayReport(
         day=today.day,
         previous_day=before.day if before else None,
@@ -60,7 +65,7 @@ def build_report(
         language=configuration.report.language,
         sample=today.sample,
         gateway_status=visible(today.gateway_status) if today.gateway_status is not None else None,
-        recording=recording(today, configuration.sources.telemetry.rate_hz),
+        recording=recordings.pop(""),
         signals=signal_reports(today, before, configuration),
         rule_effects=rule_effects(today, before),
         quotes=_quotes(today.quotes),
@@ -69,8 +74,10 @@ def build_report(
         history=tuple(history) if len(history) >= ENOUGH_DAYS else (),
         findings=(),
         grafana=grafana,
+        beside=recordings,
     )
-    return replace(report, findings=find(report, min_coverage=configuration.sources.telemetry.min_coverage))
+    min_coverage = {name: source.min_coverage for name, source in sources.items()}
+    return replace(report, findings=find(report, min_coverage=min_coverage))
 
 
 def _quotes(quotes: Sequence[Quote]) -> Quotes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -52,23 +52,25 @@ def rule_effects(today: DayTelemetry, before: DayBefore | None) -> tuple[RuleEff
         pairs.append((change, matches.pop(0) if matches else None, True))
     pairs.extend((effect, effect, False) for effects in recorded.values() for effect in effects)
     pairs.sort(key=lambda pair: pair[0].at)
-    near = _rows_near([change.at for change, _, _ in pairs], today, before)
-    signals = {name: values_of(near, name) for name in signal_names(near)}
+    tables = _rows_near([change.at for change, _, _ in pairs], today, before)
+    signals = {name: values_of(near, name) for near in tables for name in signal_names(near)}
     return tuple(
         _rule_effect(number, change, effect, signals, in_history=in_history)
         for number, (change, effect, in_history) in enumerate(pairs, 1)
     )
 
 
-def _rows_near(changes: Iterable[datetime], today: DayTelemetry, before: DayBefore | None) -> pl.DataFrame:
-    """The day's signals in the windows around changes, where the day before has its share of the first ones."""
-    rows, changed = today.rows, [microseconds(change) for change in changes]
-    if before is not None and changed and min(changed) - FAR < microseconds(day_bounds(today.day)[0]):
-        rows = pl.concat([before.rows(), rows], how="diagonal").select(rows.columns)
-    moments, near = instants(rows), np.zeros(rows.height, dtype=bool)
-    for instant in changed:
-        near[_between(moments, instant - FAR, instant + FAR)] = True
-    return rows.filter(near)
+def _rows_near(changes: Iterable[datetime], today: DayTelemetry, before: DayBefore | None) -> Iterator[pl.DataFrame]:
+    """The day's tables in the windows around changes, where the day before has its share of the first ones."""
+    changed = [microseconds(change) for change in changes]
+    needed = before is not None and changed and min(changed) - FAR < microseconds(day_bounds(today.day)[0])
+    rows_before = before.tables() if before is not None and needed else [rows.clear() for rows in today.tables]
+    for earlier, rows in zip(rows_before, today.tables, strict=True):
+        both = pl.concat([earlier, rows], how="diagonal").select(rows.columns) if needed else rows
+        moments, near = instants(both), np.zeros(both.height, dtype=bool)
+        for instant in changed:
+            near[_between(moments, instant - FAR, instant + FAR)] = True
+        yield both.filter(near)
 
 
 def measured_effect(signal: _Signal, at: datetime) -> float | None:

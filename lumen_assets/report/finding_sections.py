@@ -24,6 +24,7 @@ _SAID_MORE_IN: Final = {
     "critical_risks": "risks",
     "risks": "risks",
     "gaps": "gaps",
+    "beside": "gaps",
     "effects_differ": "rules",
     "effects_without_change": "rules",
 }

@@ -47,6 +47,10 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "공백은 없으나 기록된 행은 기대한 수의 {coverage}입니다.",
         "There is no gap, but the rows recorded are {coverage} of those expected.",
     ),
+    "finding_beside": (
+        "함께 읽은 {name}의 수집률은 {coverage}입니다. 공백: {count}회, 모두 {length}.",
+        "Coverage of {name}, which is read beside the record: {coverage}. Silences: {count}, {length} in all.",
+    ),
     "finding_unusual_mean": (
         "{label}의 하루 평균이 평소와 다릅니다: {value}, 지난 28일 중 {days}일의 중앙값 {median}, "
         "차이 {change}, MAD {mad}.",

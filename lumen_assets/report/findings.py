@@ -23,6 +23,7 @@ KINDS: Final = (
     "all_null",
     "gaps",
     "coverage",
+    "beside",
     "unusual_mean",
     "unusual_share",
     "worsened",
@@ -55,15 +56,20 @@ _Weighted = tuple[float, Finding]
 """A finding with its weight among those of its kind."""
 
 
-def find(report: DayReport, *, min_coverage: float) -> tuple[Finding, ...]:
+def find(report: DayReport, *, min_coverage: Mapping[str, float]) -> tuple[Finding, ...]:
     """The findings of a day, by weight; never none.
 
     Args:
         report: the day; its own ``findings`` are not looked at.
-        min_coverage: share of the expected rows that a day without gaps should have.
+        min_coverage: share of the expected rows that a day should have, by source as in ``Sources.by_name``.
     """
     finders = _Finders(report)
-    weighted = [*finders.of_the_record(min_coverage), *finders.of_risks(), *finders.of_rules()]
+    weighted = [
+        *finders.of_the_record(min_coverage[""]),
+        *finders.of_what_is_beside(min_coverage),
+        *finders.of_risks(),
+        *finders.of_rules(),
+    ]
     for signal in report.signals:
         weighted += [*finders.of_target(signal), *finders.of_history(signal), *finders.of_the_day_before(signal)]
     weighted.sort(key=lambda item: (KINDS.index(item[1].kind), -item[0]))
@@ -93,7 +99,7 @@ class _Finders:
         if report.grafana.missing:
             missing, asked = report.grafana.missing, report.grafana.asked
             yield 0, self.finding("pictures", {"missing": missing, "asked": asked}, missing=missing, asked=asked)
-        if not recording.rows:
+        if not report.has_rows:
             left_out = sum(item.rejected_count for item in report.inputs if item.role == "telemetry")
             if left_out:
                 yield 0, self.finding("unusable", {"count": left_out}, count=formats.count(left_out))
@@ -124,6 +130,22 @@ class _Finders:
             )
         elif recording.coverage < min_coverage:
             yield 0, self.finding("coverage", {"coverage": recording.coverage}, coverage=coverage)
+
+    def of_what_is_beside(self, min_coverage: Mapping[str, float]) -> Iterator[_Weighted]:
+        for name, recording in self.report.beside.items():
+            if recording.gap_count or recording.coverage < min_coverage[name]:
+                numbers = {"coverage": recording.coverage, "gaps": recording.gap_count}
+                yield (
+                    1 - recording.coverage,
+                    self.finding(
+                        "beside",
+                        {**numbers, "silent_seconds": recording.silent_seconds},
+                        name=name,
+                        coverage=formats.share(recording.coverage),
+                        count=formats.count(recording.gap_count),
+                        length=formats.length(recording.silent_seconds, self.wording),
+                    ),
+                )
 
     def of_risks(self) -> Iterator[_Weighted]:
         risks = self.report.risks
@@ -176,7 +198,7 @@ class _Finders:
 
     def of_target(self, signal: SignalReport) -> Iterator[_Weighted]:
         if signal.values is None:
-            if signal.configured and self.report.recording.rows:
+            if signal.configured and self.report.has_rows:
                 yield 0, self.finding("all_null" if signal.present else "no_column", {}, signal)
             return
         share = signal.share_on_target

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from lumen_assets.days import KST, day_bounds
 from lumen_assets.report.model import Gap, Recording
 from lumen_assets.report.signals import instants, microseconds
 from lumen_assets.report.statistics import SECONDS_A_DAY
-from lumen_assets.telemetry.model import DayTelemetry
 
 LISTED_GAPS: Final = 10
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=KST) + timedelta(hours=9)
 
 
-def recording(today: DayTelemetry, rate_hz: float) -> Recording:
+def recording(day: date, rows: pl.DataFrame, rate_hz: float) -> Recording:
     """Coverage and gaps of a day's rows, whatever their values.
 
     A gap is a stretch between two rows, or between a row and an end of the day, that is longer than
     ``max(5 s, 10 / rate)``: short enough to see a restart, long enough to look past ten missed samples.
     """
     threshold = max(5.0, 10 / rate_hz)
-    start, end = (microseconds(moment) for moment in day_bounds(today.day))
-    moments = np.concatenate(([start], instants(today.rows), [end])).astype(np.int64)
+    start, end = (microseconds(moment) for moment in day_bounds(day))
+    moments = np.concatenate(([start], instants(rows), [end])).astype(np.int64)
     lengths = np.diff(moments)
     silent = np.flatnonzero(lengths > threshold * 1_000_000)
     longest = silent[np.argsort(-lengths[silent], kind="stable")][:LISTED_GAPS]
     expected = SECONDS_A_DAY * rate_hz
     return Recording(
-        rows=today.rows.height,
+        rows=rows.height,
         expected_rows=expected,
-        coverage=today.rows.height / expected,
+        coverage=rows.height / expected,
         rate_hz=rate_hz,
         gap_seconds=threshold,
         gap_count=int(silent.size),

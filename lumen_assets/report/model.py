@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any, Final, Literal
@@ -354,6 +354,7 @@ class DayReport:
         sample: whether it is made from sample data.
         history: the days that the day is compared with, oldest first; none where there were too few.
         findings: what should be known first, by weight.
+        beside: how complete the telemetry is that is read beside the day's own, by the name of its source.
     """
 
     day: date
@@ -371,6 +372,12 @@ class DayReport:
     history: tuple[PastDay, ...]
     findings: tuple[Finding, ...]
     grafana: Grafana = NO_PICTURES
+    beside: Mapping[str, Recording] = field(default_factory=dict)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any telemetry was recorded."""
+        return any(recording.rows for recording in (self.recording, *self.beside.values()))
 
     @property
     def rejected_count(self) -> int:

@@ -127,9 +127,14 @@ def history_kept(frozen_report: str, inputs: Iterable[InputSlice]) -> tuple[Past
     return history
 
 
-def frozen_coverage(frozen_report: str) -> float:
-    """The share of the expected rows that a frozen report, its JSON, says that its day has."""
-    return float(json.loads(frozen_report)["recording"]["coverage"])
+def frozen_coverage(frozen_report: str) -> dict[str, float]:
+    """The share of the expected rows that a frozen report, its JSON, says that its day has, by source.
+
+    By the name of what is read beside the day's own telemetry, which has none.
+    """
+    content = json.loads(frozen_report)
+    recordings = {"": content["recording"], **content.get("beside", {})}
+    return {name: float(recording["coverage"]) for name, recording in recordings.items()}
 
 
 @cache

@@ -196,6 +196,13 @@ def _grafana(report: DayReport, wording: Wording) -> Iterator[Block]:
 
 def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:
     yield Heading(wording("section_gaps"), "gaps")
+    yield from _gaps_of_the_day(report, wording)
+    if report.beside:
+        yield Text(wording("gaps_beside"))
+        yield _beside_table(report, wording)
+
+
+def _gaps_of_the_day(report: DayReport, wording: Wording) -> Iterator[Block]:
     recording = report.recording
     threshold = formats.length(recording.gap_seconds, wording)
     if not recording.gap_count:
@@ -219,3 +226,30 @@ def _gaps(report: DayReport, wording: Wording) -> Iterator[Block]:
         for gap in recording.longest_gaps
     )
     yield Table(columns, rows, width=0.6)
+
+
+def _beside_table(report: DayReport, wording: Wording) -> Table:
+    columns = (
+        Column(wording("column_source"), 1.6),
+        Column(wording("fact_rows"), 1.8, "right"),
+        Column(wording("column_coverage"), 1.0, "right"),
+        Column(wording("fact_silence"), 1.6, "right"),
+        Column(wording("column_longest"), 2.2, "right"),
+    )
+    return Table(columns, tuple(_beside_row(name, report, wording) for name in report.beside))
+
+
+def _beside_row(name: str, report: DayReport, wording: Wording) -> tuple[Cell, ...]:
+    recording, none = report.beside[name], Cell(wording("none_short"), "quiet")
+    rows, expected = formats.count(recording.rows), formats.count(recording.expected_rows)
+    cells = (
+        Cell(name),
+        Cell(wording("rows_of", rows=rows, expected=expected)),
+        Cell(formats.share(recording.coverage)),
+    )
+    if not recording.gap_count:
+        return (*cells, none, none)
+    longest = recording.longest_gaps[0]
+    start, end = (formats.time_of_day(moment, report.day) for moment in (longest.start, longest.end))
+    silent = formats.length(recording.silent_seconds, wording)
+    return (*cells, Cell(wording("gaps_value", count=recording.gap_count, length=silent)), Cell(f"{start} – {end}"))

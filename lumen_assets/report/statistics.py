@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
@@ -39,32 +38,42 @@ def signal_reports(
     """Every signal: configured ones first, in their order, then the other columns in theirs."""
     others_left = OTHER_FIGURES
     reports = []
-    for name in _ordered_names(today.rows, configuration):
+    sources = zip(today.tables, configuration.sources.by_name.values(), strict=True)
+    columns = {name: (rows, source.rate_hz) for rows, source in sources for name in signal_names(rows)}
+    for name in [*configuration.signals, *(name for name in columns if name not in configuration.signals)]:
         wants_figure = name in configuration.signals or others_left > 0
-        report = _signal_report(name, today, before, configuration, wants_figure=wants_figure)
+        column = columns.get(name)
+        report = _signal_report(name, column, today.day, before, configuration, wants_figure=wants_figure)
         if report.figure and not report.configured:
             others_left -= 1
         reports.append(report)
     return tuple(reports)
 
 
-def _ordered_names(rows: pl.DataFrame, configuration: Configuration) -> Iterator[str]:
-    yield from configuration.signals
-    yield from (name for name in signal_names(rows) if name not in configuration.signals)
-
-
 def _signal_report(
-    name: str, today: DayTelemetry, before: DayBefore | None, configuration: Configuration, *, wants_figure: bool
+    name: str,
+    column: tuple[pl.DataFrame, float] | None,
+    day: date,
+    before: DayBefore | None,
+    configuration: Configuration,
+    *,
+    wants_figure: bool,
 ) -> SignalReport:
+    """The report of a signal.
+
+    Args:
+        column: the rows that it is a column of, and how many a second are expected of them; None if there is none.
+    """
     signal = configuration.signals.get(name)
     target = target_of(name, configuration)
     language = configuration.report.language
-    moments, values = values_of(today.rows, name)
+    rows, rate_hz = column or (pl.DataFrame(), configuration.sources.telemetry.rate_hz)
+    moments, values = values_of(rows, name)
     found = distribution(values)
     share = share_on_target(values, target)
     level = before.levels.get(visible(name)) if before else None
     mean_change, share_change = _changes(level, found.mean if found else None, share)
-    start, _ = day_bounds(today.day)
+    start, _ = day_bounds(day)
     edges = microseconds(start) + np.arange(MINUTES + 1, dtype=np.int64) * 60_000_000
     return SignalReport(
         name=visible(name),
@@ -73,8 +82,8 @@ def _signal_report(
         target=target,
         good=signal.good if signal else None,
         configured=signal is not None,
-        present=name in today.rows.columns,
-        coverage=values.size / (SECONDS_A_DAY * configuration.sources.telemetry.rate_hz),
+        present=column is not None,
+        coverage=values.size / (SECONDS_A_DAY * rate_hz),
         values=found,
         share_on_target=share,
         mean_change=mean_change,
@@ -82,7 +91,7 @@ def _signal_report(
         mean_improved=_improved(mean_change, signal.good if signal else None),
         share_improved=_improved(share_change, "up"),
         curve=curve(moments, values, edges) if found else None,
-        figure=figure_file(today.day, name) if found and wants_figure else None,
+        figure=figure_file(day, name) if found and wants_figure else None,
     )
 
 

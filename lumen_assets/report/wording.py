@@ -151,6 +151,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Silences longer than {threshold}: {count}, {length} in all.",
     ),
     "gaps_longest": ("가장 긴 {shown}개를 긴 순서로 적었습니다.", "The {shown} longest are listed, longest first."),
+    "gaps_beside": (
+        "함께 읽은 소스는 저마다 기대한 간격으로 셉니다. 공백은 5초와 행 10개의 간격 가운데 긴 쪽보다 긴 것입니다.",
+        "What is read beside it is counted by its own rate; a silence there is longer than 5 s and than ten rows.",
+    ),
+    "column_source": ("소스", "Source"),
+    "column_longest": ("가장 긴 공백", "Longest"),
     "column_start": ("시작", "Start"),
     "column_end": ("끝", "End"),
     "column_length": ("길이", "Length"),

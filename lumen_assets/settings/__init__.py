@@ -3,7 +3,7 @@
 """
 
 from lumen_assets.settings.alerts import Alerts
-from lumen_assets.settings.configuration import CatchUp, Configuration, GrafanaPictures, Schedule
+from lumen_assets.settings.configuration import CatchUp, Configuration, GrafanaPictures, Schedule, Sources
 from lumen_assets.settings.destinations import (
     Destination,
     DropboxDestination,
@@ -42,6 +42,7 @@ __all__ = [
     "S3Folder",
     "Schedule",
     "Settings",
+    "Sources",
     "default_configuration_text",
     "load_settings",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,7 +13,19 @@ from lumen_assets.settings.destinations import Destination, default_destinations
 from lumen_assets.settings.distribution import Distribution
 from lumen_assets.settings.retention import Retention
 from lumen_assets.settings.section import Section
-from lumen_assets.settings.sources import CsvTelemetry, InputBucket, RelativePath, Telemetry
+from lumen_assets.settings.sources import (
+    CsvTelemetry,
+    InputBucket,
+    PrometheusTelemetry,
+    RelativePath,
+    Telemetry,
+    rows_path,
+)
+
+
+def _require_plain(name: str) -> None:
+    if not (name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()):
+        raise ValueError(f"{name!r}: a name is made of a-z, 0-9 and _")
 
 
 class Schedule(Section):
@@ -38,6 +50,11 @@ class Sources(Section):
 
     s3: InputBucket = InputBucket.model_construct()
     telemetry: Telemetry = CsvTelemetry.model_construct()
+    beside: dict[str, Telemetry] = Field(
+        default_factory=dict,
+        description="further telemetry, by a name that its signals begin with: NAME.COLUMN",
+        exclude_if=lambda beside: not beside,  # as in what was frozen before there was this setting
+    )
     extra: tuple[RelativePath, ...] = Field(
         ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
         description="further inputs to freeze, as glob patterns; by day where they have timestamps",
@@ -47,6 +64,42 @@ class Sources(Section):
         description="inputs that are symbolic links: read, and said in the report, or an error. What leads out of "
         "LUMEN_DATA_ROOT is an error either way, or not taken where a pattern finds it",
     )
+
+    @field_validator("beside")
+    @classmethod
+    def _names_are_usable(cls, beside: dict[str, Telemetry]) -> dict[str, Telemetry]:
+        for name in beside:
+            _require_plain(name)
+        return beside
+
+    @model_validator(mode="after")
+    def _sources_are_apart(self) -> Sources:
+        paths = [PurePosixPath(source.path) for source in self.as_files().values()]
+        for path in paths:
+            if paths.count(path) > 1:
+                raise ValueError(f"{path} is read twice as telemetry: give each source a path of its own")
+        if len({(server.url, server.ca_file) for server in self.servers.values()}) > 1:
+            raise ValueError(
+                "there is one login, PROMETHEUS_…: all of type prometheus must have the same url and ca_file"
+            )
+        return self
+
+    @property
+    def by_name(self) -> dict[str, Telemetry]:
+        """All telemetry; ``telemetry`` itself, which gaps and coverage of the day are counted by, first and as ""."""
+        return {"": self.telemetry, **self.beside}
+
+    @property
+    def servers(self) -> dict[str, PrometheusTelemetry]:
+        """Those of ``by_name`` that are on a Prometheus."""
+        return {name: source for name, source in self.by_name.items() if isinstance(source, PrometheusTelemetry)}
+
+    def as_files(self) -> dict[str, CsvTelemetry]:
+        """``by_name`` as it is in a day's slice and archive."""
+        return {
+            name: source.as_csv(rows_path(name)) if isinstance(source, PrometheusTelemetry) else source
+            for name, source in self.by_name.items()
+        }
 
 
 class Label(Section):
@@ -183,8 +236,7 @@ class Configuration(Section):
         if not destinations:
             raise ValueError("at least one destination is needed")
         for name in destinations:
-            if not (name.isascii() and name.replace("_", "a").isalnum() and name == name.lower()):
-                raise ValueError(f"{name!r}: a name is made of a-z, 0-9 and _")
+            _require_plain(name)
             if name == "archive":
                 raise ValueError("archive: the local archive has this name: choose another")
         return destinations

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from lumen_assets.settings.configuration import Sources
 from lumen_assets.settings.destinations import S3Connection
-from lumen_assets.settings.sources import PrometheusTelemetry
+from lumen_assets.settings.sources import setting_of
 
 _FOLDER: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 
@@ -102,8 +102,7 @@ def prometheus_login(
         values, secrets: the environment's.
         problems: what is wrong with them goes there.
     """
-    source = sources.telemetry
-    if not isinstance(source, PrometheusTelemetry):
+    if not sources.servers:
         return PrometheusLogin()
     login = PrometheusLogin(
         token=secrets.get("PROMETHEUS_TOKEN"),
@@ -115,6 +114,9 @@ def prometheus_login(
         problems.append(f"PROMETHEUS_{other}: is needed where PROMETHEUS_{given} is set: set it, or unset both")
     if login.token is not None and login.user is not None:
         problems.append("PROMETHEUS_TOKEN: is set, and PROMETHEUS_USER too: unset one of them")
-    if source.ca_file and not (working_folder / source.ca_file.expanduser()).is_file():
-        problems.append(f"sources.telemetry.ca_file: {source.ca_file} is not a file: give the path of a certificate")
+    for name, source in sources.servers.items():
+        if source.ca_file and not (working_folder / source.ca_file.expanduser()).is_file():
+            where = setting_of(name)
+            problems.append(f"{where}.ca_file: {source.ca_file} is not a file: give the path of a certificate")
+            break  # all have the same
     return login

@@ -28,7 +28,6 @@ from lumen_assets.settings.destinations import LocalDestination
 from lumen_assets.settings.inputs import PrometheusLogin, S3Folder, data_root, prometheus_login
 from lumen_assets.settings.parts import with_parts
 from lumen_assets.settings.servers import GrafanaServer, MailServer, grafana_server, mail_server
-from lumen_assets.settings.sources import PrometheusTelemetry
 
 
 class Settings(BaseModel):
@@ -41,7 +40,7 @@ class Settings(BaseModel):
         data_root: ``LUMEN_DATA_ROOT``, absolute; if it is not set the sample data's folder, or with telemetry from a
             Prometheus a folder that need not be there.
         sample: whether ``data_root`` is the sample data's folder.
-        prometheus: what the Prometheus of ``sources.telemetry`` knows us by.
+        prometheus: what the Prometheus of ``sources`` knows us by.
         dagster_home: the instance's folder, absolute.
         archive_key: ``LUMEN_ARCHIVE_KEY`` as given; None if it is not set.
         state_url: ``LUMEN_STATE_URL``, the Postgres that several machines share; None if it is not set.
@@ -115,14 +114,15 @@ class Settings(BaseModel):
             mode="json",
             include={
                 "timezone": True,
-                "sources": {"telemetry", "extra"},
+                "sources": {"telemetry", "beside", "extra"},
                 "signals": True,
                 "report": {"language", "title"},
             },
         )
-        telemetry = self.configuration.sources.telemetry
-        if isinstance(telemetry, PrometheusTelemetry):
-            content["sources"]["telemetry"] = telemetry.as_csv().model_dump(mode="json")
+        files = self.configuration.sources.as_files()
+        for name in self.configuration.sources.servers:
+            place = content["sources"]["beside"] if name else content["sources"]
+            place[name or "telemetry"] = files[name].model_dump(mode="json")
         return yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
 
     @property
@@ -172,8 +172,10 @@ def _find_configuration(chosen: str | None, working_folder: Path, problems: list
 def _problem(error: Any) -> str:
     """One line of a validation error: the setting, what is wrong, the fix. Values are not repeated."""
     location = [str(part) for part in error["loc"]]
-    if location[:1] == ["destinations"] or location[:2] == ["sources", "telemetry"]:
-        del location[2:3]  # which of its types it is
+    kind = {("destinations",): 2, ("sources", "telemetry"): 2, ("sources", "beside"): 3}
+    for front, at in kind.items():
+        if tuple(location[: len(front)]) == front:
+            del location[at : at + 1]  # which of its types it is
     where = ".".join(location) or "lumen.yaml"
     if error["type"] == "extra_forbidden":
         return f"{where}: there is no such setting: remove it or correct its spelling"

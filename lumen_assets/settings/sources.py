@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from lumen_assets.settings.destinations import S3Connection
 from lumen_assets.settings.section import Section
@@ -16,8 +16,8 @@ _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _DURATION: Final = re.compile(r"(\d{1,6})(ms|s|m|h)", re.ASCII)
 _SIGNAL: Final = re.compile(r"[^\W\d][\w.-]*")
 
-PROMETHEUS_SLICE: Final = "logs/prometheus.csv"
-"""Where the rows of a day from a Prometheus lie in its archive."""
+_FOLDER_OF_PROMETHEUS: Final = "logs/prometheus"
+"""In a day's archive, of the rows of a Prometheus that is read beside other telemetry."""
 
 
 def relative(path: str) -> str:
@@ -78,13 +78,30 @@ class CsvTelemetry(Section):
     timestamp: str = Field(
         "ts",
         min_length=1,
-        description="name of the first column, which holds the timestamps",
-        exclude_if=lambda name: name == "ts",  # as in what was frozen before there was this setting
+        description="name of the column that holds the timestamps",
+        exclude_if=lambda name: name == "ts",  # as in what was frozen before there was this setting; the next two also
+    )
+    timestamp_form: Literal["iso", "unix_s", "unix_ms"] = Field(
+        "iso",
+        description="how they are written: ISO 8601, or as seconds or milliseconds since 1970 UTC",
+        exclude_if=lambda form: form == "iso",
+    )
+    timestamp_offset: str | None = Field(
+        None,
+        pattern=r"^[+-](0[0-9]|1[0-4]):[0-5][0-9]$",
+        description="offset from UTC of ISO 8601 times without one, as +09:00; default: such times are none",
+        exclude_if=lambda offset: offset is None,
     )
     rate_hz: float = Field(5, gt=0, le=1000, description="rows a second that are expected")
     min_coverage: float = Field(
         0.9, ge=0, le=1, description="share of the expected rows below which the day's check warns"
     )
+
+    @model_validator(mode="after")
+    def _offset_is_of_use(self) -> CsvTelemetry:
+        if self.timestamp_offset and self.timestamp_form != "iso":
+            raise ValueError("timestamp_offset is for timestamp_form iso: seconds since 1970 are in UTC. Remove it")
+        return self
 
 
 class PrometheusTelemetry(Section):
@@ -106,16 +123,6 @@ class PrometheusTelemetry(Section):
     )
 
     @property
-    def path(self) -> str:
-        """Where the rows of a day lie in its slice and its archive."""
-        return PROMETHEUS_SLICE
-
-    @property
-    def timestamp(self) -> str:
-        """The name of the first column there."""
-        return "ts"
-
-    @property
     def step_ms(self) -> int:
         """Milliseconds between two rows."""
         return _milliseconds(self.step)
@@ -125,9 +132,13 @@ class PrometheusTelemetry(Section):
         """Rows a second that are expected."""
         return 1000 / self.step_ms
 
-    def as_csv(self) -> CsvTelemetry:
-        """The same telemetry once it was read: what a day is made from again without the server."""
-        return CsvTelemetry(path=self.path, rate_hz=self.rate_hz, min_coverage=self.min_coverage)
+    def as_csv(self, path: str) -> CsvTelemetry:
+        """The same telemetry once it was read: what a day is made from again without the server.
+
+        Args:
+            path: where its rows lie in the day's slice and archive.
+        """
+        return CsvTelemetry(path=path, rate_hz=self.rate_hz, min_coverage=self.min_coverage)
 
 
 class InputBucket(S3Connection):
@@ -142,3 +153,22 @@ Telemetry = Annotated[
     Annotated[CsvTelemetry, Tag("csv")] | Annotated[PrometheusTelemetry, Tag("prometheus")], Discriminator(_type_of)
 ]
 """A CSV file unless its ``type`` says otherwise."""
+
+
+def rows_path(name: str) -> str:
+    """Where the rows of a day from a Prometheus lie in its slice and its archive.
+
+    Args:
+        name: of the source in ``sources.beside``; empty for ``sources.telemetry``.
+    """
+    return f"{_FOLDER_OF_PROMETHEUS}/{name}.csv" if name else f"{_FOLDER_OF_PROMETHEUS}.csv"
+
+
+def is_rows_path(path: str) -> bool:
+    """Whether a path is one of ``rows_path``."""
+    return path == rows_path("") or path.startswith(f"{_FOLDER_OF_PROMETHEUS}/")
+
+
+def setting_of(name: str) -> str:
+    """Where a source stands in ``lumen.yaml``, by its name in ``sources.beside``; empty for ``sources.telemetry``."""
+    return f"sources.beside.{name}" if name else "sources.telemetry"

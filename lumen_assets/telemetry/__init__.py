@@ -23,9 +23,10 @@ if TYPE_CHECKING:
         Rejected,
         Risk,
         RuleChange,
+        TelemetryFile,
     )
     from lumen_assets.telemetry.prometheus import Prometheus
-    from lumen_assets.telemetry.reading import read_day, require_header
+    from lumen_assets.telemetry.reading import read_day, require_names
     from lumen_assets.telemetry.roots import open_root
     from lumen_assets.telemetry.sample import ensure_sample, write_sample
     from lumen_assets.telemetry.slices import load_slice
@@ -43,13 +44,14 @@ __all__ = [
     "Rejected",
     "Risk",
     "RuleChange",
+    "TelemetryFile",
     "cut_day",
     "describe_day",
     "ensure_sample",
     "load_slice",
     "open_root",
     "read_day",
-    "require_header",
+    "require_names",
     "write_sample",
 ]
 
@@ -68,13 +70,14 @@ __getattr__ = names_of(
         "Risk": "model",
         "RuleChange": "model",
         "SAMPLE_MARK": "model",
+        "TelemetryFile": "model",
         "cut_day": "cutting",
         "describe_day": "cutting",
         "ensure_sample": "sample",
         "load_slice": "slices",
         "open_root": "roots",
         "read_day": "reading",
-        "require_header": "reading",
+        "require_names": "reading",
         "write_sample": "sample",
     },
 )

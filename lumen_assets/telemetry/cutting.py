@@ -26,7 +26,7 @@ from lumen_assets.errors import PermanentError
 from lumen_assets.telemetry.bisecting import Bisection
 from lumen_assets.telemetry.inputs import input_names
 from lumen_assets.telemetry.lines import Line, Source
-from lumen_assets.telemetry.model import DaySlice, InputSlice
+from lumen_assets.telemetry.model import Clock, DaySlice, InputSlice, TelemetryFile
 from lumen_assets.telemetry.preamble import (
     LineInstant,
     block_span,
@@ -34,6 +34,7 @@ from lumen_assets.telemetry.preamble import (
     csv_preamble,
     first_line_start,
     json_line_instant,
+    telemetry_line_instant,
 )
 from lumen_assets.telemetry.roots import WHERE_SET, DataRoot
 from lumen_assets.telemetry.slices import load_slice, remove_tree, save_description, swap_folders
@@ -61,19 +62,20 @@ class Dating:
     line_instant: LineInstant
 
 
-def dating(source: Source, name: str, role: str, timestamp: str = "ts") -> Dating | None:
+def dating(source: Source, name: str, clock: Clock | None = None) -> Dating | None:
     """How the lines of a file are dated; None if it is one to take whole.
 
     Args:
-        timestamp: the name of the telemetry's first column.
+        clock: of telemetry; None for other inputs.
     """
-    if name.endswith(".jsonl"):
+    if clock is None and name.endswith(".jsonl"):
         return Dating(b"", first_line_start(source), json_line_instant)
-    if role == "telemetry" or name.endswith(".csv"):
-        preamble = csv_preamble(source, (timestamp,)) if role == "telemetry" else csv_preamble(source)
-        if preamble.header or role == "telemetry":
+    if clock or name.endswith(".csv"):
+        preamble = csv_preamble(source, clock)
+        if preamble.header or clock:
             front = source.read(preamble.start, preamble.end - preamble.start)
-            return Dating(front, preamble.end, csv_line_instant)
+            line_instant = telemetry_line_instant(clock, preamble.column) if clock else csv_line_instant
+            return Dating(front, preamble.end, line_instant)
     return None
 
 
@@ -190,7 +192,7 @@ def _cut_input(
     role: str,
     day: date,
     *,
-    timestamp: str,
+    clock: Clock | None,
     folder: Path | None,
     make_bisection: MakeBisection,
 ) -> InputSlice:
@@ -207,7 +209,7 @@ def _cut_input(
                 )
             return InputSlice(role, name, False, 0, (0, 0), 0, hashlib.sha256().hexdigest())
         try:
-            how = dating(source, name, role, timestamp)
+            how = dating(source, name, clock)
             with _new_file(folder / name) if folder else nullcontext() as file:
                 output = Output(file)
                 if how is None:
@@ -229,15 +231,35 @@ def _new_file(path: Path) -> BinaryIO:
 
 
 def describe_day(
-    root: DataRoot, day: date, *, telemetry_path: str | None, extra: Sequence[str], timestamp: str = "ts"
+    root: DataRoot, day: date, *, telemetry: Sequence[TelemetryFile], extra: Sequence[str]
 ) -> tuple[InputSlice, ...]:
     """What ``cut_day`` would cut, with its digests, written nowhere: whether a day is still what it was.
 
-    Args, Raises: as for ``cut_day``; without ``telemetry_path`` the telemetry is left out.
+    Args, Raises: as for ``cut_day``.
     """
+    return _cut_inputs(root, day, None, telemetry, extra, Bisection)
+
+
+def _cut_inputs(
+    root: DataRoot,
+    day: date,
+    folder: Path | None,
+    telemetry: Sequence[TelemetryFile],
+    extra: Sequence[str],
+    make_bisection: MakeBisection,
+) -> tuple[InputSlice, ...]:
+    clocks = {file.name: file.clock for file in telemetry}
     return tuple(
-        _cut_input(root, name, role, day, timestamp=timestamp, folder=None, make_bisection=Bisection)
-        for name, role in input_names(root, telemetry_path, extra).items()
+        _cut_input(
+            root,
+            name,
+            role,
+            day,
+            clock=clocks.get(name),
+            folder=folder,
+            make_bisection=make_bisection,
+        )
+        for name, role in input_names(root, telemetry, extra).items()
     )
 
 
@@ -246,9 +268,8 @@ def cut_day(
     day: date,
     folder: Path,
     *,
-    telemetry_path: str,
+    telemetry: Sequence[TelemetryFile],
     extra: Sequence[str],
-    timestamp: str = "ts",
     make_bisection: MakeBisection = Bisection,
 ) -> DaySlice:
     """Cut ``day`` out of every input into ``folder``, replacing an earlier cut of it.
@@ -260,9 +281,8 @@ def cut_day(
         root: where the inputs are.
         day: the KST day.
         folder: where the slices go, each under its path under ``root``.
-        telemetry_path: the telemetry file, under ``root``; must exist.
+        telemetry: the files of telemetry; they must exist.
         extra: further inputs, as glob patterns under ``root``.
-        timestamp: the name of the telemetry's first column.
         make_bisection: for tests with small blocks.
 
     Raises:
@@ -274,12 +294,7 @@ def cut_day(
     temporary = temporary_beside(folder)
     temporary.mkdir()
     try:
-        names = input_names(root, telemetry_path, extra)
-        inputs = tuple(
-            _cut_input(root, name, role, day, timestamp=timestamp, folder=temporary, make_bisection=make_bisection)
-            for name, role in names.items()
-        )
-        cut = DaySlice(day, folder, inputs)
+        cut = DaySlice(day, folder, _cut_inputs(root, day, temporary, telemetry, extra, make_bisection))
         if load_slice(folder) != cut:
             swap_folders(temporary, folder)
             save_description(cut)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from pathlib import PurePosixPath
 
 from lumen_assets.telemetry.layout import ROLES
+from lumen_assets.telemetry.model import TelemetryFile
 from lumen_assets.telemetry.roots import DataRoot, is_pattern, matches
 
 
@@ -15,18 +16,15 @@ def inputs_mark(root: DataRoot, names: Iterable[str]) -> Hashable | None:
     return None if any(mark is None for _, mark in marks) else marks
 
 
-def input_names(root: DataRoot, telemetry_path: str | None, extra: Sequence[str]) -> dict[str, str]:
+def input_names(root: DataRoot, telemetry: Sequence[TelemetryFile], extra: Sequence[str]) -> dict[str, str]:
     """Every configured input: role by path under ``root``, sorted by path.
 
-    Included although they may be absent: the telemetry file, literal paths, and the ledgers of ``layout.py`` that
-    a pattern means.
-
-    Args:
-        telemetry_path: None where the telemetry is not asked for.
+    Included although they may be absent: the telemetry, literal paths, and the ledgers of ``layout.py`` that a pattern
+    means.
     """
-    telemetry = None if telemetry_path is None else PurePosixPath(telemetry_path).as_posix()
-    names = set() if telemetry is None else {telemetry}
+    of_telemetry = {file.name for file in telemetry}
+    names = set(of_telemetry)
     for pattern in (PurePosixPath(text).as_posix() for text in extra):
         names |= root.found(pattern) if is_pattern(pattern) else {pattern}
         names |= {name for name in ROLES if matches(name, pattern)}
-    return {name: "telemetry" if name == telemetry else ROLES.get(name, "extra") for name in sorted(names)}
+    return {name: "telemetry" if name in of_telemetry else ROLES.get(name, "extra") for name in sorted(names)}

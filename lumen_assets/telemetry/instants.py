@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
+
+from lumen_assets.telemetry.model import Clock
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -63,3 +66,39 @@ def column_microseconds(texts: pl.Series) -> pl.Series:
         return parsed
     again = [_reference_microseconds(text or "") for text in texts.gather(doubtful)]
     return parsed.scatter(doubtful, pl.Series(again, dtype=pl.Int64))
+
+
+_UNITS: Final = {"unix_s": 1_000_000, "unix_ms": 1000}
+"""Microseconds."""
+
+_SINCE_1970: Final = r"^[+-]?[0-9]{1,15}(?:\.[0-9]*)?$"
+_FIRST: Final = microseconds(datetime(1, 1, 1, tzinfo=UTC))
+_LAST: Final = microseconds(datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC))
+
+
+def clock_instant(clock: Clock, text: str) -> datetime | None:
+    """The instant that a cell stands for; None if it is none by the clock. Surrounding blanks are ignored."""
+    text = text.strip()
+    if clock.form == "iso":
+        moment = instant(text)
+        return instant(text + clock.offset) if moment is None and clock.offset else moment
+    if not re.fullmatch(_SINCE_1970, text):
+        return None
+    microsecond = round(float(text) * _UNITS[clock.form])
+    return at_microsecond(microsecond) if _FIRST <= microsecond <= _LAST else None
+
+
+def clock_microseconds(clock: Clock, texts: pl.Series) -> pl.Series:
+    """``clock_instant`` for a column of text, in microseconds since 1970 UTC; null where a cell is no timestamp.
+
+    Seconds and milliseconds are rounded to whole microseconds, which a float holds exactly up to the year 2106.
+    """
+    if clock.form == "iso":
+        found = column_microseconds(texts)
+        if clock.offset and found.has_nulls():
+            found = found.fill_null(column_microseconds(texts.str.strip_chars() + clock.offset))
+        return found
+    texts = texts.str.strip_chars()
+    numbers = texts.set(~texts.str.contains(_SINCE_1970).fill_null(value=False), None).cast(pl.Float64, strict=False)
+    found = (numbers * _UNITS[clock.form]).round(mode="half_to_even")
+    return found.set(~found.is_between(_FIRST, _LAST).fill_null(value=True), None).cast(pl.Int64)

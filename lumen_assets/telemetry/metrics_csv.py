@@ -1,7 +1,7 @@
 """The day's slice of the telemetry CSV as columns of numbers, each line accounted for.
 
-Most lines are of one plain form: a digit first, the right number of commas, ASCII without quotes. Those are found
-in whole blocks, and those of them whose timestamps are written alike are read straight into numbers; an odd line
+Most lines are of one plain form: a digit or minus first, the right number of commas, ASCII without quotes. Those are
+found in whole blocks, and those of them whose timestamps are written alike are read straight into numbers; an odd line
 among them is read by itself and costs the others nothing. 432,000 rows take about a fifth of a second.
 """
 
@@ -20,16 +20,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lumen_assets.days import day_bounds
-from lumen_assets.telemetry.instants import column_microseconds, microseconds
+from lumen_assets.telemetry.instants import clock_microseconds, microseconds
 from lumen_assets.telemetry.lines import MAX_LINE, Source
+from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.numbers import BAD, NumberColumn, cell_number, column_numbers
 from lumen_assets.telemetry.preamble import csv_preamble, split_cells
 from lumen_assets.telemetry.rejections import Rejections
 from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
 
 BLOCK: Final = 1 << 21
+_USUAL: Final = Clock()
 _NEWLINE, _RETURN, _COMMA, _QUOTE, _SPACE, _DELETE = b'\n\r," \x7f'
-_ZERO, _NINE = b"09"
+_ZERO, _NINE, _MINUS = b"09-"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,22 @@ class MetricsReading:
 
 
 @dataclass(frozen=True)
+class _Form:
+    """How many cells a line has, which of them is its timestamp, from 0, and what that means."""
+
+    cells: int
+    column: int
+    clock: Clock
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether lines begin with a timestamp in ISO 8601 with an offset."""
+        return self.clock.is_usual and self.column == 0
+
+
+@dataclass(frozen=True)
 class _Rows:
-    """Well-formed lines: their numbers, their instants and which of them have one, and the cells behind them."""
+    """Well-formed lines: their numbers, their instants and which of them have one, and their other cells."""
 
     lines: NDArray[np.int64]
     instants: NDArray[np.int64]
@@ -105,9 +121,8 @@ class _Lines:
         first = octets[np.minimum(self.starts, len(octets) - 1)]
         commas = np.flatnonzero(octets == _COMMA)
         number = np.diff(np.searchsorted(commas, np.append(self.starts, len(octets))))
-        plain: NDArray[np.bool_] = (
-            (first >= _ZERO) & (first <= _NINE) & (number == cells - 1) & (self.ends - self.starts <= MAX_LINE)
-        )
+        number_first = ((first >= _ZERO) & (first <= _NINE)) | (first == _MINUS)
+        plain: NDArray[np.bool_] = number_first & (number == cells - 1) & (self.ends - self.starts <= MAX_LINE)
         odd = np.flatnonzero((octets >= _DELETE) | (octets == _QUOTE) | ((octets <= _SPACE) & (octets != _NEWLINE)))
         if len(odd):
             following = octets[np.minimum(odd + 1, len(octets) - 1)]
@@ -167,7 +182,7 @@ def _kind(cell: str) -> type[pl.DataType]:
     return pl.String if cell_number(cell)[1] == BAD else pl.Float64
 
 
-def _classify(content: bytes, header: tuple[str, ...], terminated: bool) -> str | list[str] | None:
+def _classify(content: bytes, form: _Form, terminated: bool) -> str | list[str] | None:
     """The cells of a line, or why it has none for us; None for a comment."""
     result: str | list[str] | None
     if len(content) > MAX_LINE:
@@ -183,40 +198,40 @@ def _classify(content: bytes, header: tuple[str, ...], terminated: bool) -> str 
         result = "blank"
     elif text.lstrip().startswith("#"):
         result = None
-    elif cells[0].strip().lower() == header[0].lower():
+    elif len(cells) > form.column and cells[form.column].strip().lower() == form.clock.column.lower():
         result = "repeated_header"
-    elif not terminated or len(cells) != len(header):
+    elif not terminated or len(cells) != form.cells:
         result = "torn"
     else:
         result = cells
     return result
 
 
-def _block_rows(block: _Lines, header: tuple[str, ...], rejections: Rejections) -> list[_Rows]:
+def _block_rows(block: _Lines, form: _Form, rejections: Rejections) -> list[_Rows]:
     """The well-formed lines of a block, in up to three pieces, each in file order."""
-    if block.plain_in_sum(len(header)):
+    if block.plain_in_sum(form.cells):
         with suppress(pl.exceptions.ComputeError, pl.exceptions.SchemaError):  # a line has too many cells
-            return _plain_rows(block, len(header))
-    plain = block.plain(len(header))
+            return _plain_rows(block, form)
+    plain = block.plain(form.cells)
     found: dict[int, list[str]] = {}
     for index in np.flatnonzero(~plain).tolist():
         number, content = int(block.numbers[index]), block.content(index)
-        result = _classify(content, header, block.terminated or index < len(block) - 1)
+        result = _classify(content, form, block.terminated or index < len(block) - 1)
         if isinstance(result, str):
             rejections.add(result, number, content)
         elif result is not None:
             found[number] = result
     rows = []
     if found:
-        texts = pl.DataFrame(list(found.values()), schema=[f"c{n}" for n in range(len(header))], orient="row")
-        rows.append(_text_rows(np.array(list(found)), texts))
+        texts = pl.DataFrame(list(found.values()), schema=[f"c{n}" for n in range(form.cells)], orient="row")
+        rows.append(_text_rows(np.array(list(found)), texts, form))
     if plain.any():
-        rows += _plain_rows(block.only(plain), len(header))
+        rows += _plain_rows(block.only(plain), form)
     return rows
 
 
-def _plain_rows(lines: _Lines, cells: int) -> list[_Rows]:
-    """Those whose timestamps are of the usual form, their cells as numbers if they are; and the others.
+def _plain_rows(lines: _Lines, form: _Form) -> list[_Rows]:
+    """Those that begin with a timestamp of the usual form, their cells as numbers if they are; and the others.
 
     A column is read as numbers, or as truth values, if its first cell is one. The parser takes what ``column_numbers``
     would, and refuses the rest: then lines with a refused or an empty cell are among the others.
@@ -225,10 +240,12 @@ def _plain_rows(lines: _Lines, cells: int) -> list[_Rows]:
         ComputeError, SchemaError: of polars, if a line has more cells.
     """
     rows = []
+    if not form.is_usual:
+        return [_text_rows(lines.numbers, lines.cells([pl.String] * form.cells), form)]
     instants, usual = microseconds_of_lines(lines.octets, lines.starts, lines.ends)
     if usual.any():
         first = lines.content(int(usual.argmax())).decode("ascii").split(",")
-        kinds = [_kind(cell) for cell in first[:cells]]
+        kinds = [_kind(cell) for cell in first[: form.cells]]
         try:
             frame = lines.cells(kinds)
         except pl.exceptions.ComputeError:
@@ -236,16 +253,17 @@ def _plain_rows(lines: _Lines, cells: int) -> list[_Rows]:
             for column in frame:
                 if column.dtype != pl.String:
                     usual &= column.is_not_null().to_numpy()
-        rows.append(_Rows(lines.numbers, instants, usual, frame).only(usual))
+        rows.append(_Rows(lines.numbers, instants, usual, frame.drop("c0")).only(usual))
     if not usual.all():
         others = lines.only(~usual)
-        rows.append(_text_rows(others.numbers, others.cells([pl.String] * cells)))
+        rows.append(_text_rows(others.numbers, others.cells([pl.String] * form.cells), form))
     return rows
 
 
-def _text_rows(numbers: NDArray[np.int64], texts: pl.DataFrame) -> _Rows:
-    instants = column_microseconds(texts["c0"])
-    return _Rows(numbers, instants.fill_null(0).to_numpy(), instants.is_not_null().to_numpy(), texts)
+def _text_rows(numbers: NDArray[np.int64], texts: pl.DataFrame, form: _Form) -> _Rows:
+    stamps = f"c{form.column}"
+    instants = clock_microseconds(form.clock, texts[stamps])
+    return _Rows(numbers, instants.fill_null(0).to_numpy(), instants.is_not_null().to_numpy(), texts.drop(stamps))
 
 
 def _of_day(rows: _Rows, day: date, rejections: Rejections) -> _Part:
@@ -255,14 +273,16 @@ def _of_day(rows: _Rows, day: date, rejections: Rejections) -> _Part:
     for kind, mask in (("bad_timestamp", ~rows.dated), ("other_day", rows.dated & ~ours)):
         rejections.add_many(kind, rows.lines[mask], int(mask.sum()))
     rows = rows.only(ours)
-    return _Part(rows.lines, rows.instants, [column_numbers(column) for column in rows.cells.get_columns()[1:]])
+    return _Part(rows.lines, rows.instants, [column_numbers(column) for column in rows.cells.get_columns()])
 
 
-def column_names(header: tuple[str, ...]) -> tuple[list[str], int]:
-    """Unique, non-empty names for the columns after the first, and how many had to be changed."""
+def column_names(header: tuple[str, ...], timestamps: int = 0) -> tuple[list[str], int]:
+    """Unique, non-empty names for the columns but for that of the timestamps, and how many had to be changed."""
     names: list[str] = []
     changed = 0
-    for position, cell in enumerate(header[1:], start=2):
+    for position, cell in enumerate(header, start=1):
+        if position == timestamps + 1:
+            continue
         name = base = cell or f"column_{position}"
         suffix = 2
         while name in names or name == "ts":
@@ -272,23 +292,24 @@ def column_names(header: tuple[str, ...]) -> tuple[list[str], int]:
     return names, changed
 
 
-def read_metrics(path: Path, day: date, *, timestamp: str = "ts", block: int = BLOCK) -> MetricsReading:
-    """Read a slice of the telemetry CSV, whose first column is called ``timestamp``."""
+def read_metrics(path: Path, day: date, clock: Clock = _USUAL, *, block: int = BLOCK) -> MetricsReading:
+    """Read a slice of a telemetry CSV, which tells the time by ``clock``."""
     rejections = Rejections()
     with path.open("rb") as file:
         source = Source(file.fileno())
-        front = csv_preamble(source, (timestamp,))
+        front = csv_preamble(source, clock)
         line = source.read(0, front.end).count(b"\n") + 1
         if front.header is None:
             reading = _without_header(source, front.end, line, rejections)
             return MetricsReading(_no_rows([]), rejections, reading, front.comments)
-        names, changed = column_names(front.header)
+        form = _Form(len(front.header), front.column, clock)
+        names, changed = column_names(front.header, front.column)
         parts = []
         starts = {}
         for start, data in _blocks(source, front.end, block):
             lines = _Lines(data, line)
             starts[line] = start
-            parts += [_of_day(rows, day, rejections) for rows in _block_rows(lines, front.header, rejections)]
+            parts += [_of_day(rows, day, rejections) for rows in _block_rows(lines, form, rejections)]
             _complete(lines, rejections)
             line += len(lines)
         rows, notes = _together(parts, names, rejections)

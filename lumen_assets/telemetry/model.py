@@ -5,14 +5,54 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     import polars as pl
 
 SAMPLE_MARK: Final = "SAMPLE DATA"
 """Stands in the opening comment of every file that ``lumen demo`` writes."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How a CSV of telemetry tells the time.
+
+    Attributes:
+        column: the name of the column that holds the timestamps, whatever its case.
+        form: ISO 8601, or seconds or milliseconds since 1970 UTC.
+        offset: from UTC, of ISO 8601 times without one, as ``+09:00``; without it such times are none.
+    """
+
+    column: str = "ts"
+    form: Literal["iso", "unix_s", "unix_ms"] = "iso"
+    offset: str = ""
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether its times are ISO 8601 with an offset."""
+        return self.form == "iso" and not self.offset
+
+
+@dataclass(frozen=True)
+class TelemetryFile:
+    """A CSV of telemetry among the inputs.
+
+    Attributes:
+        path: under the data root.
+        clock: how it tells the time.
+        prefix: what the names of its signals begin with.
+    """
+
+    path: str
+    clock: Clock = Clock()
+    prefix: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its path as inputs are called."""
+        return PurePosixPath(self.path).as_posix()
 
 
 @dataclass(frozen=True)
@@ -161,6 +201,7 @@ class DayTelemetry:
         rows: ``ts`` (Datetime, microseconds, UTC; sorted, unique) and one Float64 column a signal, in file
             order of the header; null where a cell was empty or not a finite number. May have no rows, and
             may have no signal columns.
+        beside: the same of the telemetry that is read beside it, in the order of the configuration.
         rule_changes, effects, quotes, risks: in order of time.
         gateway_status: ``gateway.status`` of ``gateway_activation.yaml``; None if absent or unreadable.
         inputs: one entry for every configured input, sorted by name.
@@ -176,3 +217,9 @@ class DayTelemetry:
     gateway_status: str | None
     inputs: tuple[InputReading, ...]
     sample: bool
+    beside: tuple[pl.DataFrame, ...] = ()
+
+    @property
+    def tables(self) -> tuple[pl.DataFrame, ...]:
+        """All rows: ``rows`` and those of ``beside``. No two have a signal of the same name."""
+        return (self.rows, *self.beside)

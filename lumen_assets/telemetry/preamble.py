@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumen_assets.days import KST
-from lumen_assets.telemetry.instants import at_microsecond, instant
+from lumen_assets.telemetry.instants import at_microsecond, clock_instant, instant
 from lumen_assets.telemetry.lines import Source
+from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
 
 BOM: Final = b"\xef\xbb\xbf"
@@ -35,12 +36,14 @@ class Preamble:
         end: where the lines with data start.
         comments: the comment lines' text, without newlines.
         header: names of the columns, as they stand there without surrounding blanks; None without a header.
+        column: which of them holds the timestamps, from 0.
     """
 
     start: int
     end: int
     comments: tuple[str, ...]
     header: tuple[str, ...] | None
+    column: int = 0
 
 
 def first_line_start(source: Source) -> int:
@@ -60,20 +63,27 @@ def split_cells(text: str) -> list[str]:
     return rows[0] if rows else [""]
 
 
-def header_cells(content: bytes, first: Collection[str] = TIMESTAMP_COLUMNS) -> tuple[str, ...] | None:
-    """The column names of a header line, None if the line is not one: its first cell is one of ``first``."""
+def header_cells(content: bytes, column: str | None = None) -> tuple[str, ...] | None:
+    """The column names of a header line; None if the line is not one.
+
+    Args:
+        column: the name that one of its cells has, whatever the case; default: the first is one of
+            ``TIMESTAMP_COLUMNS``.
+    """
     try:
         cells = tuple(cell.strip() for cell in split_cells(content.decode("utf-8").removeprefix("\ufeff").rstrip("\r")))
     except (UnicodeDecodeError, csv.Error):
         return None
-    return cells if cells[0].lower() in {name.lower() for name in first} else None
+    names = [cell.lower() for cell in cells]
+    return cells if (column.lower() in names if column else names[0] in TIMESTAMP_COLUMNS) else None
 
 
-def csv_preamble(source: Source, first: Collection[str] = TIMESTAMP_COLUMNS) -> Preamble:
+def csv_preamble(source: Source, clock: Clock | None = None) -> Preamble:
     """Find comments and header; a file whose first other line is not a header has none.
 
     Args:
-        first: what the first column, which holds the timestamps, may be called; upper and lower case are the same.
+        clock: of telemetry, whose timestamps may be in any column; those of other inputs are in the first, which is
+            called one of ``TIMESTAMP_COLUMNS``.
     """
     start = end = first_line_start(source)
     comments = []
@@ -85,11 +95,20 @@ def csv_preamble(source: Source, first: Collection[str] = TIMESTAMP_COLUMNS) -> 
         if content.lstrip().startswith(b"#"):
             comments.append(content.decode("utf-8", "replace").rstrip("\r"))
         elif content.strip():
-            header = header_cells(content, first)
+            header = header_cells(content, clock.column if clock else None)
             end = line.end if header else end
             break
         end = line.end
-    return Preamble(start, end, tuple(comments), header)
+    return Preamble(start, end, tuple(comments), header, timestamp_column(header, clock) if header and clock else 0)
+
+
+def timestamp_column(header: Sequence[str], clock: Clock) -> int:
+    """Which column holds the timestamps, from 0.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    return [cell.strip().lower() for cell in header].index(clock.column.lower())
 
 
 def csv_line_instant(content: bytes) -> datetime | None:
@@ -99,6 +118,27 @@ def csv_line_instant(content: bytes) -> datetime | None:
         return instant(cell.decode("ascii").strip().strip('"').strip())
     except UnicodeDecodeError:
         return None
+
+
+@dataclass(frozen=True)
+class CellInstant:
+    """The instant in a CSV line's cell, as a ``LineInstant``."""
+
+    column: int
+    clock: Clock
+
+    def __call__(self, content: bytes) -> datetime | None:
+        """That of a line."""
+        try:
+            cells = split_cells(content.decode("utf-8").removeprefix("\ufeff").rstrip("\r"))
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        return clock_instant(self.clock, cells[self.column]) if len(cells) > self.column else None
+
+
+def telemetry_line_instant(clock: Clock, column: int) -> LineInstant:
+    """The instant of a line of telemetry whose timestamps are in a column, from 0."""
+    return csv_line_instant if clock.is_usual and column == 0 else CellInstant(column, clock)
 
 
 def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64] | None:

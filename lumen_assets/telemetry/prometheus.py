@@ -30,16 +30,18 @@ _LOOK_BACK_MS: Final = 300_000
 
 
 class Prometheus:
-    """The server of ``sources.telemetry``.
+    """The server of a source.
 
     Args:
         source: the settings.
         login: what it knows us by.
+        setting: where the source stands in ``lumen.yaml``.
     """
 
-    def __init__(self, source: PrometheusTelemetry, login: PrometheusLogin) -> None:
-        self._source = source
-        self._api = PrometheusApi(source.url, login, source.ca_file.expanduser() if source.ca_file else None)
+    def __init__(self, source: PrometheusTelemetry, login: PrometheusLogin, setting: str = "sources.telemetry") -> None:
+        self._source, self._setting = source, setting
+        ca_file = source.ca_file.expanduser() if source.ca_file else None
+        self._api = PrometheusApi(source.url, login, ca_file, setting)
 
     @property
     def shown(self) -> str:
@@ -137,7 +139,7 @@ class Prometheus:
             subject=self.shown,
             cause=f"{name}: its expression gives {len(found)} series, which differ in {', '.join(differing)}",
             error_class="configuration",
-            hint=f"make it one in sources.telemetry.queries.{name}: sum(…) or avg(…) of them, or "
+            hint=f"make it one in {self._setting}.queries.{name}: sum(…) or avg(…) of them, or "
             f'{{{differing[0]}="…"}} to take one',
         )
 

@@ -54,20 +54,23 @@ class PrometheusApi:
         url: what ``/api/v1`` is below.
         login: what it knows us by.
         ca_file: the certificate of its authority, where the system does not have it.
+        setting: where it stands in ``lumen.yaml``, for messages.
     """
 
-    def __init__(self, url: str, login: PrometheusLogin, ca_file: Path | None) -> None:
-        self._url = url
+    def __init__(
+        self, url: str, login: PrometheusLogin, ca_file: Path | None, setting: str = "sources.telemetry"
+    ) -> None:
+        self._url, self._setting = url, setting
         self._login = login
         secrets = [secret.get_secret_value() for secret in (login.token, login.password) if secret is not None]
         self._masked = Masker([*secrets, *login.header.values()])
         self._receiver = Receiver(
             what="Prometheus",
-            address="sources.telemetry.url",
+            address=f"{setting}.url",
             secret="PROMETHEUS_TOKEN, or PROMETHEUS_USER and PROMETHEUS_PASSWORD",  # noqa: S106 - names
             secrets=secrets,
             action="read telemetry from",
-            authority="sources.telemetry.ca_file",
+            authority=f"{setting}.ca_file",
             ca_file=ca_file,
         )
 
@@ -163,7 +166,7 @@ class PrometheusApi:
             "subject": self.shown,
             "cause": cause,
             "error_class": "configuration",
-            "hint": f"correct sources.telemetry.queries.{name}",
+            "hint": f"correct {self._setting}.queries.{name}",
         }
 
     def _strange(self, cause: str) -> LumenError:
@@ -173,7 +176,7 @@ class PrometheusApi:
             subject=self.shown,
             cause=cause,
             error_class="provider",
-            hint="if that stays so, correct sources.telemetry.url: /api/v1 must be below it",
+            hint=f"if that stays so, correct {self._setting}.url: /api/v1 must be below it",
         )
 
     def _clean(self, text: object) -> str:

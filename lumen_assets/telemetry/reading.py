@@ -6,7 +6,7 @@ Kinds of rejected lines:
 ``blank``            nothing but white space
 ``repeated_header``  the header again, after a restart of the writer
 ``torn``             not as many cells as the header, quotes that do not match, or no newline at the file's end
-``bad_timestamp``    not ISO 8601 with an offset
+``bad_timestamp``    not ISO 8601 with an offset, or not of the form that is configured
 ``bad_number``       a cell that is no number (empty, NaN and infinite cells only empty that cell)
 ``other_day``        dated in another day
 ``duplicate_timestamp`` the same instant as an earlier row, which stays
@@ -25,7 +25,7 @@ Notes: ``clock_backwards``, ``empty_cells``, ``nan_cells``; ``text_columns`` (le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -42,8 +42,15 @@ from lumen_assets.telemetry.ledgers import (
     read_risks,
     read_rule_changes,
 )
-from lumen_assets.telemetry.metrics_csv import MetricsReading, read_metrics
-from lumen_assets.telemetry.model import SAMPLE_MARK, DaySlice, DayTelemetry, InputReading, InputSlice
+from lumen_assets.telemetry.metrics_csv import read_metrics
+from lumen_assets.telemetry.model import (
+    SAMPLE_MARK,
+    DaySlice,
+    DayTelemetry,
+    InputReading,
+    InputSlice,
+    TelemetryFile,
+)
 from lumen_assets.telemetry.rejections import Rejections
 
 GATEWAY_STATES: Final = ("unknown", "initializing", "binding", "resonating", "locked")
@@ -90,10 +97,10 @@ class _Inputs:
         self._readings: dict[str, InputReading] = {}
         self.sample = False
 
-    def path(self, role: str) -> tuple[InputSlice, Path] | None:
-        """The input with this role and its slice, if it is present."""
+    def path(self, role: str, name: str | None = None) -> tuple[InputSlice, Path] | None:
+        """The input with this role, and this name where one is given, and its slice, if it is present."""
         for item in self._cut.inputs:
-            if item.role == role and item.present:
+            if item.role == role and item.present and name in (None, item.name):
                 return item, self._cut.folder / item.name
         return None
 
@@ -120,23 +127,18 @@ class _Inputs:
         return tuple(self._readings[name] for name in sorted(self._readings))
 
 
-def read_day(cut: DaySlice, *, timestamp: str = "ts") -> DayTelemetry:
+def read_day(cut: DaySlice, telemetry: Sequence[TelemetryFile]) -> DayTelemetry:
     """Read everything that a day's slice holds, from the slice alone.
 
     So the same comes out of a slice that was restored from an archive.
 
     Args:
-        timestamp: the name of the telemetry's first column.
+        telemetry: the files of telemetry, at least one; what the day's gaps are counted by first.
     """
     keep_freed_memory()
     inputs = _Inputs(cut)
     ledgers: dict[str, tuple[Any, ...]] = {}
-    metrics: MetricsReading | None = None
-    if found := inputs.path("telemetry"):
-        item, path = found
-        metrics = read_metrics(path, cut.day, timestamp=timestamp)
-        sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
-        inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample)
+    rows, *beside = (_read_telemetry(file, cut.day, inputs) for file in telemetry)
     for role, read in _LEDGERS.items():
         if found := inputs.path(role):
             item, path = found
@@ -151,7 +153,7 @@ def read_day(cut: DaySlice, *, timestamp: str = "ts") -> DayTelemetry:
     readings = inputs.all()
     return DayTelemetry(
         day=cut.day,
-        rows=metrics.rows if metrics else pl.DataFrame(schema={"ts": pl.Datetime("us", "UTC")}),
+        rows=rows,
         rule_changes=ledgers.get("rules_history", ()),
         effects=ledgers.get("rules_effects", ()),
         quotes=ledgers.get("quotes_bank", ()),
@@ -159,24 +161,50 @@ def read_day(cut: DaySlice, *, timestamp: str = "ts") -> DayTelemetry:
         gateway_status=status,
         inputs=readings,
         sample=inputs.sample,
+        beside=tuple(beside),
     )
 
 
-def require_header(telemetry: DayTelemetry, *, timestamp: str = "ts") -> None:
-    """Refuse telemetry whose lines nobody can name: without a header every day would look empty.
+def _read_telemetry(file: TelemetryFile, day: date, inputs: _Inputs) -> pl.DataFrame:
+    """The rows of one file; none if it is not there."""
+    found = inputs.path("telemetry", file.name)
+    if found is None:
+        return pl.DataFrame(schema={"ts": pl.Datetime("us", "UTC")})
+    item, path = found
+    metrics = read_metrics(path, day, file.clock)
+    sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
+    inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample)
+    if not file.prefix:
+        return metrics.rows
+    return metrics.rows.rename({name: f"{file.prefix}{name}" for name in metrics.rows.columns if name != "ts"})
+
+
+def require_names(reading: DayTelemetry, telemetry: Sequence[TelemetryFile]) -> None:
+    """Refuse telemetry whose signals have no name, which would make every day look empty, or share one.
 
     Args:
-        timestamp: the name that its first column must have.
+        telemetry: the files that it was read from.
 
     Raises:
-        PermanentError: if the telemetry file has lines and no such header.
+        PermanentError: if a file has lines and no header as it must have, or two have a signal of the same name.
     """
-    for item in telemetry.inputs:
+    columns = {file.name: file.clock.column for file in telemetry}
+    for item in reading.inputs:
         if item.role == "telemetry" and item.rejected.get("no_header"):
             raise PermanentError(
                 action="read",
                 subject=item.name,
-                cause=f"it has no header line whose first column is {timestamp}",
+                cause=f"it has no header line with a column {columns[item.name]}",
                 error_class="input",
-                hint="put the header back, or correct sources.telemetry: its path, or its timestamp",
+                hint="put the header back, or correct it in sources: its path, or its timestamp",
             )
+    names = [name for rows in reading.tables for name in rows.columns if name != "ts"]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PermanentError(
+            action="read telemetry of",
+            subject=str(reading.day),
+            cause=f"two sources have a signal called {', '.join(twice)}",
+            error_class="configuration",
+            hint="give the source in sources.beside another name",
+        )

@@ -327,6 +327,7 @@ def plain_report(day: Day, found: dict[str, Any]) -> dict[str, Any]:
     names = [*TARGETS, *(name for name in COLUMNS if name not in TARGETS)]
     return {
         "recording": recording(day),
+        "beside": {},
         "signals": [signal(day, name, s) for name, s in zip(names, found["signals"], strict=True)],
         "rule_effects": effects(day),
         "quotes": quotes(day),

@@ -18,7 +18,7 @@ CHANGE = RuleChange(at("12:00:00"), "a", "r", "0", "1", "")
 
 
 def day_before(rows: pl.DataFrame) -> DayBefore:
-    return DayBefore(DAY_BEFORE, {}, lambda: rows)
+    return DayBefore(DAY_BEFORE, {}, lambda: [rows])
 
 
 def day_of(moments, values, **parts):

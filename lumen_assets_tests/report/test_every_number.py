@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lumen_assets.report import build_report
-from lumen_assets.telemetry import cut_day, read_day
+from lumen_assets.telemetry import TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.roots import FolderRoot
 from lumen_assets_tests.report.plainly import COLUMNS, DAY_MS, RECORDED, Day, Lines, instant, plain_report, telling
 from lumen_assets_tests.report.scenes import DAY, DAY_BEFORE, configuration
@@ -89,10 +89,9 @@ def report_of(day: Day) -> dict[str, Any]:
         root = Path(folder)
         write(root, day)
         extra = ("controls/*.jsonl", "logs/rules_effects.csv")
+        files = [TelemetryFile("logs/metrics.csv")]
         today, before = (
-            read_day(
-                cut_day(FolderRoot(root), d, root / "slices" / str(d), telemetry_path="logs/metrics.csv", extra=extra)
-            )
+            read_day(cut_day(FolderRoot(root), d, root / "slices" / str(d), telemetry=files, extra=extra), files)
             for d in (DAY, DAY_BEFORE)
         )
         found: dict[str, Any] = json.loads(build_report(today, before, configuration("en")).to_json())

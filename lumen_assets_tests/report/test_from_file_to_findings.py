@@ -17,7 +17,7 @@ from lumen_assets.report import DayReport, build_report
 from lumen_assets.report.model import PastDay
 from lumen_assets.report.numbers import numbers_of
 from lumen_assets.report.robust import ENOUGH_DAYS
-from lumen_assets.telemetry import cut_day, read_day
+from lumen_assets.telemetry import TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.roots import FolderRoot
 from lumen_assets_tests.report.scenes import DAY, at, configuration
 
@@ -41,8 +41,9 @@ def reports(root: Path, days: Cells) -> list[DayReport]:
     history: list[PastDay] = []
     made = []
     for day in _days():
-        sliced = cut_day(FolderRoot(root), day, root / "slices" / str(day), telemetry_path="metrics.csv", extra=())
-        made.append(build_report(read_day(sliced), None, settings_, tuple(history)))
+        files = [TelemetryFile("metrics.csv")]
+        sliced = cut_day(FolderRoot(root), day, root / "slices" / str(day), telemetry=files, extra=())
+        made.append(build_report(read_day(sliced, files), None, settings_, tuple(history)))
         history.append(numbers_of(made[-1]).past)
     return made
 

@@ -9,34 +9,34 @@ from hypothesis import strategies as st
 
 from lumen_assets.days import day_bounds
 from lumen_assets.report.gaps import recording
-from lumen_assets_tests.report.scenes import DAY, at, frame, telemetry
+from lumen_assets_tests.report.scenes import DAY, at, frame
 
 START, END = day_bounds(DAY)
 
 
 def test_a_day_without_rows_is_one_gap():
-    found = recording(telemetry(), 5)
+    found = recording(DAY, frame([]), 5)
     assert (found.rows, found.coverage, found.gap_count, found.silent_seconds) == (0, 0, 1, 86_400)
     assert (found.longest_gaps[0].start, found.longest_gaps[0].end) == (START, END)
 
 
 def test_exactly_the_threshold_is_no_gap():
     moments = [START + timedelta(seconds=5 * i) for i in range(17_281)][:-1]
-    assert recording(telemetry(DAY, frame(moments)), 5).gap_count == 0
+    assert recording(DAY, frame(moments), 5).gap_count == 0
     later = [moments[0], *(m + timedelta(microseconds=1) for m in moments[1:])]
-    assert recording(telemetry(DAY, frame(later)), 5).gap_count == 1
+    assert recording(DAY, frame(later), 5).gap_count == 1
 
 
 def test_slow_rates_allow_ten_missed_rows():
-    assert recording(telemetry(), 5).gap_seconds == 5
-    assert recording(telemetry(), 0.1).gap_seconds == 100
+    assert recording(DAY, frame([]), 5).gap_seconds == 5
+    assert recording(DAY, frame([]), 0.1).gap_seconds == 100
 
 
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 86_400 * 10**6 - 1), unique=True, max_size=40))
 def test_gaps_match_plain_python(offsets):
     moments = [START + timedelta(microseconds=offset) for offset in sorted(offsets)]
-    found = recording(telemetry(DAY, frame(moments)), 5)
+    found = recording(DAY, frame(moments), 5)
     edges = [START, *moments, END]
     gaps = [(a, b) for a, b in pairwise(edges) if b - a > timedelta(seconds=5)]
     assert found.gap_count == len(gaps)
@@ -46,5 +46,5 @@ def test_gaps_match_plain_python(offsets):
 
 
 def test_times_are_kst():
-    gap = recording(telemetry(DAY, frame([at("12:00:00")])), 5).longest_gaps[0]
+    gap = recording(DAY, frame([at("12:00:00")]), 5).longest_gaps[0]
     assert gap.end.isoformat() == "2025-10-23T12:00:00+09:00"

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from lumen_assets.errors import PermanentError
-from lumen_assets.telemetry import cut_day, describe_day, load_slice, read_day
+from lumen_assets.telemetry import TelemetryFile, cut_day, describe_day, load_slice, read_day
 from lumen_assets.telemetry.bisecting import ZONE
 from lumen_assets.telemetry.cutting import UNDATED_LIMIT, Output, cut_lines, dating
 from lumen_assets.telemetry.lines import MAX_LINE, Source
+from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.roots import FolderRoot
 
 DAY = date(2025, 11, 21)
@@ -33,20 +34,23 @@ def root(tmp_path: Path) -> Path:
 
 
 def cut(root: Path, day: date = DAY, extra=EXTRA, telemetry_path: str = METRICS):
-    return cut_day(FolderRoot(root), day, root.parent / "slices" / str(day), telemetry_path=telemetry_path, extra=extra)
+    return cut_day(
+        FolderRoot(root), day, root.parent / "slices" / str(day), telemetry=[TelemetryFile(telemetry_path)], extra=extra
+    )
 
 
 def test_links_are_followed_and_said_or_refused(root):
+    files = [TelemetryFile(METRICS)]
     (root / "real.jsonl").write_text("{}\n")
     (root / "controls/link.jsonl").symlink_to("../real.jsonl")
     taken = cut(root, extra=("controls/*.jsonl",))
     link = next(item for item in taken.inputs if item.name == "controls/link.jsonl")
     assert link.link
     assert not any(item.link for item in taken.inputs if item is not link)
-    notes = {item.name: item.notes for item in read_day(taken).inputs}
+    notes = {item.name: item.notes for item in read_day(taken, files).inputs}
     assert notes["controls/link.jsonl"] == {"link": 1}
     assert "link" not in notes[METRICS]
-    refusing, sources = FolderRoot(root, links="refuse"), {"telemetry_path": METRICS, "extra": ("controls/*.jsonl",)}
+    refusing, sources = FolderRoot(root, links="refuse"), {"telemetry": files, "extra": ("controls/*.jsonl",)}
     for function in (partial(cut_day, folder=root.parent / "other"), describe_day):
         with pytest.raises(PermanentError, match=r"controls/link.jsonl: it is a symbolic link, or lies behind one"):
             function(refusing, DAY, **sources)
@@ -66,7 +70,7 @@ def test_a_path_that_a_link_leads_out_of_the_data_root_is_refused(root, tmp_path
         (root / name).unlink(missing_ok=True)
         (root / name).symlink_to(outside / "named.jsonl")
     with pytest.raises(PermanentError, match=rf"{name}: a symbolic link leads out of LUMEN_DATA_ROOT") as caught:
-        describe_day(FolderRoot(root, links), DAY, telemetry_path=METRICS, extra=(name,))
+        describe_day(FolderRoot(root, links), DAY, telemetry=[TelemetryFile(METRICS)], extra=(name,))
     assert caught.value.error_class == "input"
 
 
@@ -205,7 +209,7 @@ def test_what_is_read_depends_on_the_day_and_not_on_the_history(tmp_path):
             file.write(b"%s,%060d\n" % (moment.isoformat().encode(), number))
     with path.open("rb") as file:
         source = CountingSource(file.fileno(), chunk=1 << 14)
-        how = dating(source, METRICS, "telemetry")
+        how = dating(source, METRICS, Clock())
         assert how is not None
         output = Output(io.BytesIO())
         first, last = cut_lines(source, how, date(2025, 11, 15), output)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lumen_assets.telemetry.bisecting import MAX_DISORDER, WITNESSES, Bisection
 from lumen_assets.telemetry.cutting import Output, cut_lines, dating
 from lumen_assets.telemetry.lines import Source
+from lumen_assets.telemetry.model import Clock
 
 SEOUL = ZoneInfo("Asia/Seoul")
 FIRST = datetime(2025, 11, 20, 21, tzinfo=SEOUL)
@@ -38,7 +39,7 @@ def cut(content: bytes, day: date, sizes: tuple[int, int, int], name: str = "log
     """The lines of the slice, without its preamble."""
     block, scanned, chunk = sizes
     with opened(content, chunk) as source:
-        how = dating(source, name, "telemetry" if name.endswith(".csv") else "rules_history")
+        how = dating(source, name, Clock() if name.endswith(".csv") else None)
         assert how is not None
         output = io.BytesIO()
         make = partial(Bisection, block=block, scanned=scanned)
@@ -49,7 +50,7 @@ def cut(content: bytes, day: date, sizes: tuple[int, int, int], name: str = "log
 
 def start_of_data(content: bytes) -> int:
     with opened(content) as source:
-        how = dating(source, "logs/metrics.csv", "telemetry")
+        how = dating(source, "logs/metrics.csv", Clock())
         assert how is not None
         return how.start
 

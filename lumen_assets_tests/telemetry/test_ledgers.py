@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lumen_assets.telemetry import DayTelemetry, cut_day, read_day
+from lumen_assets.telemetry import DayTelemetry, TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.ledgers import read_effects, read_quotes, read_risks, read_rule_changes
 from lumen_assets.telemetry.lines import MAX_LINE
 from lumen_assets.telemetry.reading import read_gateway
@@ -147,8 +147,8 @@ def test_gateway(tmp_path, content, status, notes):
 def read_root(root: Path) -> DayTelemetry:
     (root / "logs").mkdir(exist_ok=True)
     extra = ["*.yaml", "controls/*.jsonl"]
-    cut = cut_day(FolderRoot(root), DAY, root / "slices" / "x", telemetry_path="logs/metrics.csv", extra=extra)
-    return read_day(cut)
+    files = [TelemetryFile("logs/metrics.csv")]
+    return read_day(cut_day(FolderRoot(root), DAY, root / "slices" / "x", telemetry=files, extra=extra), files)
 
 
 def test_a_whole_day_and_its_absent_inputs(tmp_path):

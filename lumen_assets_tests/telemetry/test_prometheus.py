@@ -20,7 +20,7 @@ from lumen_assets.errors import PermanentError
 from lumen_assets.report import DayReport, build_report
 from lumen_assets.settings import Configuration, PrometheusLogin, PrometheusTelemetry
 from lumen_assets.settings.configuration import Sources
-from lumen_assets.telemetry import Prometheus, cut_day, read_day
+from lumen_assets.telemetry import Prometheus, TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.exporter import exporter_page
 from lumen_assets.telemetry.metrics_csv import read_metrics
 from lumen_assets.telemetry.roots import FolderRoot, WithFile
@@ -212,9 +212,10 @@ def test_a_wrong_password_and_an_unknown_authority_are_told(strict_server: Runni
 
 def report_of(rows: Path, day: date, settings: PrometheusTelemetry) -> DayReport:
     """The report of a day from what was asked, as it is made once the day is over."""
-    root = WithFile(FolderRoot(rows.parent), settings.path, rows)
-    cut = cut_day(root, day, rows.parent / "slices" / str(day), telemetry_path=settings.path, extra=())
-    return build_report(read_day(cut), None, Configuration(sources=Sources(telemetry=settings)))
+    files = [TelemetryFile("logs/prometheus.csv")]
+    root = WithFile(FolderRoot(rows.parent), files[0].path, rows)
+    cut = cut_day(root, day, rows.parent / "slices" / str(day), telemetry=files, extra=())
+    return build_report(read_day(cut, files), None, Configuration(sources=Sources(telemetry=settings)))
 
 
 class Exporter:

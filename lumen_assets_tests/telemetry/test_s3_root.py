@@ -10,7 +10,7 @@ import pytest
 
 from lumen_assets.errors import PermanentError, TransientError
 from lumen_assets.settings import S3Connection, S3Folder, load_settings
-from lumen_assets.telemetry import cut_day, describe_day, write_sample
+from lumen_assets.telemetry import TelemetryFile, cut_day, describe_day, write_sample
 from lumen_assets.telemetry.roots import FolderRoot
 from lumen_assets.telemetry.s3_root import PAGE, S3Root
 from lumen_assets_tests.installation import Installation
@@ -49,7 +49,7 @@ def test_the_same_is_cut_as_from_a_folder(seaweedfs: S3Server, data: Path, tmp_p
     for offset in range(-1, 3):
         day = LAST_DAY - timedelta(days=offset)
         cuts = [
-            cut_day(root, day, tmp_path / name / str(day), telemetry_path=METRICS, extra=EXTRA)
+            cut_day(root, day, tmp_path / name / str(day), telemetry=[TelemetryFile(METRICS)], extra=EXTRA)
             for name, root in roots.items()
         ]
         assert cuts[0].inputs == cuts[1].inputs
@@ -57,7 +57,7 @@ def test_the_same_is_cut_as_from_a_folder(seaweedfs: S3Server, data: Path, tmp_p
         for item in cuts[0].inputs:
             if item.present:
                 assert (cuts[0].folder / item.name).read_bytes() == (cuts[1].folder / item.name).read_bytes()
-        assert describe_day(roots["bucket"], day, telemetry_path=METRICS, extra=EXTRA) == cuts[1].inputs
+        assert describe_day(roots["bucket"], day, telemetry=[TelemetryFile(METRICS)], extra=EXTRA) == cuts[1].inputs
 
 
 def test_a_day_in_the_middle_of_a_long_object_is_read_by_itself(seaweedfs: S3Server, tmp_path: Path) -> None:
@@ -72,7 +72,9 @@ def test_a_day_in_the_middle_of_a_long_object_is_read_by_itself(seaweedfs: S3Ser
     client.meta.events.register(
         "before-send.s3.GetObject", lambda request, **_: ranges.append(request.headers["Range"])
     )
-    cut = cut_day(S3Root(folder, client), date(2026, 2, 20), tmp_path / "cut", telemetry_path=METRICS, extra=())
+    cut = cut_day(
+        S3Root(folder, client), date(2026, 2, 20), tmp_path / "cut", telemetry=[TelemetryFile(METRICS)], extra=()
+    )
     [item] = cut.inputs
     assert item.size == len(header) + 8640 * len(f"2026-02-20T00:00:00+09:00{cells}\n")
     assert len(ranges) < 25 < len(content) // PAGE
@@ -95,12 +97,14 @@ def test_what_is_not_there_and_who_may_not(
 ) -> None:
     folder = folder_in(seaweedfs)
     with pytest.raises(PermanentError, match=rf"{folder}/{METRICS}: there is no such file.*LUMEN_DATA_ROOT"):
-        cut_day(S3Root(folder, seaweedfs.client()), LAST_DAY, tmp_path / "x", telemetry_path=METRICS, extra=())
+        cut_day(
+            S3Root(folder, seaweedfs.client()), LAST_DAY, tmp_path / "x", telemetry=[TelemetryFile(METRICS)], extra=()
+        )
     for name, value in {**seaweedfs.environment(), "AWS_SECRET_ACCESS_KEY": "canary-5ecre7-canary"}.items():
         monkeypatch.setenv(name, value)
     for pattern in (METRICS, "controls/*.jsonl"):
         with pytest.raises(PermanentError) as caught:
-            cut_day(S3Root(folder), LAST_DAY, tmp_path / "x", telemetry_path=METRICS, extra=[pattern])
+            cut_day(S3Root(folder), LAST_DAY, tmp_path / "x", telemetry=[TelemetryFile(METRICS)], extra=[pattern])
         assert caught.value.error_class in ("credentials", "permission")
         assert "canary" not in str(caught.value)
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from lumen_assets.errors import PermanentError
-from lumen_assets.telemetry import DayTelemetry, cut_day, ensure_sample, read_day, write_sample
+from lumen_assets.telemetry import DayTelemetry, TelemetryFile, cut_day, ensure_sample, read_day, write_sample
 from lumen_assets.telemetry.model import SAMPLE_MARK
 from lumen_assets.telemetry.roots import FolderRoot
 from lumen_assets.telemetry.sample import is_sample_file
@@ -34,9 +34,8 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def read(root: Path, day: date) -> DayTelemetry:
-    return read_day(
-        cut_day(FolderRoot(root), day, root.parent / f"{day}", telemetry_path="logs/metrics.csv", extra=EXTRA)
-    )
+    files = [TelemetryFile("logs/metrics.csv")]
+    return read_day(cut_day(FolderRoot(root), day, root.parent / f"{day}", telemetry=files, extra=EXTRA), files)
 
 
 @pytest.fixture(scope="module")
