@@ -165,11 +165,14 @@ class DayInputs:
             yield root
 
     def _require_kept(self, name: str, server: Prometheus, day: date, coverage: float) -> None:
-        """Refuse a day that the server has forgotten: good rows are never replaced by fewer ones."""
+        """Refuse a day that the server has forgotten: good rows are never replaced by fewer ones.
+
+        What is beside other telemetry may be younger than that: a day without it is told of in its report.
+        """
         frozen = (self._frozen_coverage(day) or {}).get(name)
         if frozen is not None and coverage < frozen - (_LOST if coverage else 0):
             cause = f"it has {coverage:.1%} of the day now, and {frozen:.1%} of it is frozen, which stays as it is"
-        elif coverage == 0 and not server.was_there(day):
+        elif not name and coverage == 0 and not server.was_there(day):
             cause = "it has nothing of the day, not even of other targets (`up`): it forgot it, or did not run"
         else:
             return

@@ -103,9 +103,12 @@ def test_two_files_and_a_server_are_one_day(
         assert "Prometheus at http://127.0.0.1: 1 signal" in seen["detail"]
         _the_same_without_the_report_of_the_day_before(installation, tmp_path / "fresh", report)
         _late_rows_are_found_in_the_files_alone(installation)
-    forgotten = pytest.raises(PermanentError, match=r"it has 0\.0% of the day now, and 100\.0% of it is frozen")
-    with running_prometheus(data, port=port, keeps="15d"), forgotten:
-        installation.workspace.inputs.cut(LAST_DAY)
+    with running_prometheus(data, port=port, keeps="15d"):
+        inputs = installation.workspace.inputs
+        with pytest.raises(PermanentError, match=r"it has 0\.0% of the day now, and 100\.0% of it is frozen"):
+            inputs.cut(LAST_DAY)
+        younger = inputs.read(inputs.cut(BEFORE - timedelta(days=1)))
+        assert [rows.height for rows in younger.beside] == [0, 0], "a day before the server was set up"
     _is_made_again_from_its_archive(installation, report, tmp_path)
 
 

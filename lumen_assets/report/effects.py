@@ -62,15 +62,15 @@ def rule_effects(today: DayTelemetry, before: DayBefore | None) -> tuple[RuleEff
 
 def _rows_near(changes: Iterable[datetime], today: DayTelemetry, before: DayBefore | None) -> Iterator[pl.DataFrame]:
     """The day's tables in the windows around changes, where the day before has its share of the first ones."""
-    changed = [microseconds(change) for change in changes]
-    needed = before is not None and changed and min(changed) - FAR < microseconds(day_bounds(today.day)[0])
-    rows_before = before.tables() if before is not None and needed else [rows.clear() for rows in today.tables]
-    for earlier, rows in zip(rows_before, today.tables, strict=True):
-        both = pl.concat([earlier, rows], how="diagonal").select(rows.columns) if needed else rows
-        moments, near = instants(both), np.zeros(both.height, dtype=bool)
+    tables, changed = today.tables, [microseconds(change) for change in changes]
+    if before is not None and changed and min(changed) - FAR < microseconds(day_bounds(today.day)[0]):
+        both = zip(before.tables(), tables, strict=True)
+        tables = tuple(pl.concat([early, rows], how="diagonal").select(rows.columns) for early, rows in both)
+    for rows in tables:
+        moments, near = instants(rows), np.zeros(rows.height, dtype=bool)
         for instant in changed:
             near[_between(moments, instant - FAR, instant + FAR)] = True
-        yield both.filter(near)
+        yield rows.filter(near)
 
 
 def measured_effect(signal: _Signal, at: datetime) -> float | None:

@@ -27,6 +27,7 @@ _SAID_MORE_IN: Final = {
     "beside": "gaps",
     "effects_differ": "rules",
     "effects_without_change": "rules",
+    "changes_without_effect": "rules",
 }
 """The section about a kind of finding; the others are about signals, whose table comes next."""
 

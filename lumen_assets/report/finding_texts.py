@@ -85,6 +85,10 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "rules_effects.csv에 있는 효과 {count}건은 rules_history.jsonl에 변경 기록이 없습니다.",
         "Effects in rules_effects.csv whose change is not in rules_history.jsonl: {count}.",
     ),
+    "finding_changes_without_effect": (
+        "규칙 변경 {changes}건 가운데 {count}건은 rules_effects.csv에 효과 기록이 없습니다.",
+        "Rule changes without an effect in rules_effects.csv: {count} of {changes}.",
+    ),
     "finding_rejected": (
         "수치에서 제외한 줄이 {count}개 있습니다. 사유와 예는 ‘입력 파일’에 있습니다.",
         "Lines left out of the numbers: {count}. Reasons and examples are under Inputs.",

@@ -31,6 +31,7 @@ KINDS: Final = (
     "risks",
     "effects_differ",
     "effects_without_change",
+    "changes_without_effect",
     "rejected",
     "pictures",
     "changed",
@@ -195,6 +196,11 @@ class _Finders:
         lost = sum(not effect.in_history for effect in effects)
         if lost:
             yield 0, self.finding("effects_without_change", {"count": lost}, count=lost)
+        changes = [effect for effect in effects if effect.in_history]
+        missing = sum(not effect.recorded for effect in changes)
+        if 0 < missing < len(changes):  # with none at all, nobody records them
+            numbers = {"count": missing, "changes": len(changes)}
+            yield 0, self.finding("changes_without_effect", numbers, count=missing, changes=len(changes))
 
     def of_target(self, signal: SignalReport) -> Iterator[_Weighted]:
         if signal.values is None:

@@ -286,6 +286,9 @@ def telling(report: dict[str, Any]) -> dict[tuple[str, str | None], dict[str, An
     lost = sum(not e["in_history"] for e in report["rule_effects"])
     if lost:
         told["effects_without_change", None] = {"count": lost}
+    recorded_of = [bool(e["recorded"]) for e in report["rule_effects"] if e["in_history"]]
+    if any(recorded_of) and not all(recorded_of):
+        told["changes_without_effect", None] = {"count": recorded_of.count(False), "changes": len(recorded_of)}
     for s in report["signals"]:
         told.update({(kind, s["name"]): numbers for kind, numbers in _telling_of(s, report)})
     return told or {("nothing", None): {}}
