@@ -76,6 +76,16 @@ def test_a_day_is_reported_and_frozen_and_each_upload_says_what_it_would_have_pu
     assert {one.target.partition("?")[0] for one in receiver.received} >= {"/ping", "/ping/start"}
 
 
+def test_what_is_there_already_is_not_said_to_be_put(installation: Installation) -> None:
+    installation.json("daily")
+    found = installation.json("daily", "--dry-run")
+    assert (found["ok"], found["withheld"]) == (True, {})
+    for path in installation.archive_at("there", yesterday()).parent.iterdir():
+        path.unlink()
+    found = installation.json("daily", "--dry-run")
+    assert list(found["withheld"]) == ["replica/there"], "lost, so it would be put"
+
+
 def test_in_the_setting_it_holds_for_every_command(installation: Installation, receiver: Server) -> None:
     installation.json("daily", **told(installation, receiver))
     damaged = installation.archive_at("here", yesterday())

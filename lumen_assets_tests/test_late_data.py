@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lumen_assets.definitions import build_defs
 from lumen_assets.errors import PermanentError
 from lumen_assets.late_data import RECENT, FrozenFrom, FrozenInputs, changed_inputs, days_to_look_at
+from lumen_assets.report.files import load_report
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)
@@ -46,7 +47,7 @@ def look(installation: Installation, tags: dict[str, str] | None = None) -> dg.A
 
 
 def late_row(installation: Installation, day: date) -> None:
-    """A row of the day, put behind its last one, as a logger does that was cut off for a while."""
+    """A row of the day, put behind its last one."""
     metrics = installation.data_root / "logs" / "metrics.csv"
     lines = metrics.read_text().splitlines(keepends=True)
     (last,) = [number for number, line in enumerate(lines) if line.startswith(f"{day}")][-1:]
@@ -60,6 +61,28 @@ def test_nothing_changed_is_found_unchanged_though_inputs_that_are_not_of_a_day_
         file.write("")
     found = look(installation)
     assert (found.passed, found.metadata["looked_at"].value) == (True, 2)
+
+
+def test_rows_that_a_logger_appends_hours_later_are_told_with_their_day(installation: Installation) -> None:
+    """As one does that was cut off and sent what it had kept: they lie where the file ends, in another day's part."""
+    day, metrics = LAST_DAY - timedelta(days=1), installation.data_root / "logs" / "metrics.csv"
+    lines = metrics.read_text().splitlines(keepends=True)
+    noon = [number for number, line in enumerate(lines) if line.startswith(f"{day}T12:")]
+    late = [line.replace(",0.", ",0.9", 1) for line in lines[noon[0] : noon[-1] + 1]]
+    kept = [*lines[: noon[0]], *lines[noon[-1] + 1 :]]
+    metrics.write_text("".join([*kept, *late]))
+    made = installation.json("daily", "--day", str(LAST_DAY), "--until", "report")
+    report = load_report(Path(made["report"]).parent, LAST_DAY)
+    (told,) = [finding.text for finding in report.findings if finding.kind == "other_days"]
+    assert f"{day} ({len(late)})" in told
+    metrics.write_text("".join([*kept[: noon[0]], *late, *kept[noon[0] :]]))
+    assert look(installation).description == f"{day}: logs/metrics.csv"
+    made = installation.json("daily", "--day", str(day))
+    assert made["archive"]["revision"] == 2
+    made = installation.json("daily", "--day", str(LAST_DAY), "--until", "report")
+    report = load_report(Path(made["report"]).parent, LAST_DAY)
+    told = " ".join(finding.text for finding in report.findings if finding.kind == "other_days")
+    assert str(day) not in told, "but for what the sample data has of still other days"
 
 
 def test_rows_that_arrive_late_are_told_until_the_day_is_frozen_again(installation: Installation) -> None:

@@ -113,8 +113,8 @@ def _print(incidents: tuple[OpenIncident, ...], channels: dict[str, dict[str, An
         colour = "red" if incident.severity == "critical" else "yellow"
         what = f"{incident.kind}: {incident.source}" + (f", {incident.error_class}" if incident.error_class else "")
         line(f"[{colour}]{incident.severity}[/] {escape(what)}{escape(subjects)}")
-        told = counted(incident.messages, "time")
-        line(f"    since {kst(incident.since)}, {counted(incident.count, 'event')}, told {told}")
+        told = f"told {counted(incident.messages, 'time')}" if channels else "told to nobody"
+        line(f"    since {kst(incident.since)}, {counted(incident.count, 'event')}, {told}")
     if not channels:
         line("[yellow]no channel is configured: nobody is told[/]; see docs/alerts.md")
     for name, channel in channels.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 
@@ -39,6 +40,7 @@ def ui(port: int) -> None:
     click.echo(f"Dagster UI: http://127.0.0.1:{port} (instance {settings.dagster_home})", err=True)
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--module-name", "lumen_assets.definitions"]
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a script's background job ignores it, and Dagster after it
     try:
         os.execve(sys.executable, command, with_settings_for_runs(environment))  # noqa: S606 - no shell is meant
     except OSError as error:

@@ -6,7 +6,8 @@ from typing import Final
 
 import dagster as dg
 
-from lumen_assets.archive import FrozenDay
+from lumen_assets.archive import FrozenDay, Manifest, Removal, archive_name, revision_prefix
+from lumen_assets.archive.freeze import MANIFEST_NAME
 from lumen_assets.defs.failures import STORE_RETRIES, translated
 from lumen_assets.defs.ordering import order_tags
 from lumen_assets.defs.partitions import partition_day
@@ -54,13 +55,16 @@ def replica_asset(
             frozen = lumen.frozen_day(day)
             if dry_run:
                 size = frozen.manifest.archive.size
-                withhold(context, f"put {day} r{frozen.manifest.revision}, {size:,} bytes, at {destination}")
+                if needless := _needless(lumen, destination, frozen.manifest):
+                    context.log.info(needless)
+                else:
+                    withhold(context, f"put {day} r{frozen.manifest.revision}, {size:,} bytes, at {destination}")
                 return
             started = time.monotonic()
             try:
                 removal = lumen.removed_from(destination, frozen.manifest)
                 if removal is not None:
-                    why = f"removed by retention on {removal.removed_at:%Y-%m-%d}, and not put again: {removal.reason}"
+                    why = _removed(removal)
                     context.log.info(why)
                     yield dg.MaterializeResult(metadata={"revision": frozen.manifest.revision, "removed": why})
                     return
@@ -93,6 +97,25 @@ def replica_asset(
         )
 
     return replica
+
+
+def _needless(lumen: Workspace, destination: str, manifest: Manifest) -> str:
+    """Why a put would do nothing, for people; empty if it would.
+
+    Raises:
+        TransientError, PermanentError: if the destination could not be used.
+    """
+    removal = lumen.removed_from(destination, manifest)
+    if removal is not None:
+        return _removed(removal)
+    prefix = revision_prefix(manifest.day, manifest.revision)
+    names = (archive_name(manifest.day, manifest.revision), MANIFEST_NAME)
+    there = all(lumen.stores[destination].stat(prefix + name) is not None for name in names)
+    return f"{manifest.day} r{manifest.revision} is at {destination} already" if there else ""
+
+
+def _removed(removal: Removal) -> str:
+    return f"removed by retention on {removal.removed_at:%Y-%m-%d}, and not put again: {removal.reason}"
 
 
 def _settled(lumen: Workspace, destination: str, frozen: FrozenDay, error: IntegrityError) -> str:

@@ -131,4 +131,5 @@ def _input(reading: InputReading) -> Input:
         examples=tuple(RejectedLine(e.line, visible(e.kind), visible(e.text)) for e in reading.examples),
         notes={visible(kind): count for kind, count in reading.notes.items()},
         sha256=reading.sha256,
+        other_days=reading.other_days,
     )

@@ -20,6 +20,7 @@ _SAID_MORE_IN: Final = {
     "no_column": "inputs",
     "all_null": "inputs",
     "rejected": "inputs",
+    "other_days": "inputs",
     "pictures": "grafana",
     "critical_risks": "risks",
     "risks": "risks",

@@ -89,6 +89,13 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "규칙 변경 {changes}건 가운데 {count}건은 rules_effects.csv에 효과 기록이 없습니다.",
         "Rule changes without an effect in rules_effects.csv: {count} of {changes}.",
     ),
+    "finding_other_days": (
+        "이날의 텔레메트리 사이에 다른 날의 행 {count}개가 있어 어느 날의 수치에도 들지 않습니다: {days}. "
+        "늦게 온 것이면 그날의 행 뒤로 옮기고 그날을 다시 만드십시오.",
+        "Rows of other days among this day's telemetry, in no day's numbers: {count}, of {days}. If they came late, "
+        "move them behind the rows of their day, and make that day again.",
+    ),
+    "more_days": (" 외 {count}일", " and {count} more days"),
     "finding_rejected": (
         "수치에서 제외한 줄이 {count}개 있습니다. 사유와 예는 ‘입력 파일’에 있습니다.",
         "Lines left out of the numbers: {count}. Reasons and examples are under Inputs.",

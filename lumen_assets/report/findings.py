@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
@@ -32,6 +34,7 @@ KINDS: Final = (
     "effects_differ",
     "effects_without_change",
     "changes_without_effect",
+    "other_days",
     "rejected",
     "pictures",
     "changed",
@@ -52,6 +55,9 @@ SHARE_CHANGE: Final = 0.05
 SMALL_MEAN: Final = 0.01
 SMALL_SHARE: Final = 0.01
 """Differences from the median, of means as a share of it, that are never told, however steady the days were."""
+
+DAYS_SHOWN: Final = 3
+"""Other days that are named whose rows lie in this one's part of the telemetry."""
 
 _Weighted = tuple[float, Finding]
 """A finding with its weight among those of its kind."""
@@ -97,6 +103,7 @@ class _Finders:
         if report.rejected_count:
             numbers = {"count": report.rejected_count}
             yield 0, self.finding("rejected", numbers, count=formats.count(report.rejected_count))
+        yield from self.of_other_days()
         if report.grafana.missing:
             missing, asked = report.grafana.missing, report.grafana.asked
             yield 0, self.finding("pictures", {"missing": missing, "asked": asked}, missing=missing, asked=asked)
@@ -131,6 +138,25 @@ class _Finders:
             )
         elif recording.coverage < min_coverage:
             yield 0, self.finding("coverage", {"coverage": recording.coverage}, coverage=coverage)
+
+    def of_other_days(self) -> Iterator[_Weighted]:
+        """Rows that arrived late, behind those of later days, are in no day's numbers."""
+        days: Counter[date] = Counter()
+        for item in self.report.inputs:
+            days.update(item.other_days)
+        if days:
+            shown = [f"{day.isoformat()} ({formats.count(days[day])})" for day in sorted(days)]
+            more = self.wording("more_days", count=len(shown) - DAYS_SHOWN) if len(shown) > DAYS_SHOWN else ""
+            numbers = {"count": sum(days.values()), "days": len(days)}
+            yield (
+                0,
+                self.finding(
+                    "other_days",
+                    numbers,
+                    count=formats.count(sum(days.values())),
+                    days=", ".join(shown[:DAYS_SHOWN]) + more,
+                ),
+            )
 
     def of_what_is_beside(self, min_coverage: Mapping[str, float]) -> Iterator[_Weighted]:
         for name, recording in self.report.beside.items():

@@ -265,6 +265,7 @@ class Input:
     examples: tuple[RejectedLine, ...]
     notes: Mapping[str, int]
     sha256: str
+    other_days: Mapping[date, int] = field(default_factory=dict)
 
     @property
     def rejected_count(self) -> int:

@@ -8,10 +8,11 @@ among them is read by itself and costs the others nothing. 432,000 rows take abo
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -30,18 +31,20 @@ from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
 
 BLOCK: Final = 1 << 21
 _USUAL: Final = Clock()
+_DAY: Final = 86_400_000_000  # microseconds
 _NEWLINE, _RETURN, _COMMA, _QUOTE, _SPACE, _DELETE = b'\n\r," \x7f'
 _ZERO, _NINE, _MINUS = b"09-"
 
 
 @dataclass(frozen=True)
 class MetricsReading:
-    """What the telemetry CSV of a day holds; ``rows`` as in ``DayTelemetry``."""
+    """What a telemetry CSV of a day holds; ``rows`` as in ``DayTelemetry``, ``other_days`` as in ``InputReading``."""
 
     rows: pl.DataFrame
     rejections: Rejections
     notes: dict[str, int]
     comments: tuple[str, ...]
+    other_days: dict[date, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -266,12 +269,21 @@ def _text_rows(numbers: NDArray[np.int64], texts: pl.DataFrame, form: _Form) -> 
     return _Rows(numbers, instants.fill_null(0).to_numpy(), instants.is_not_null().to_numpy(), texts.drop(stamps))
 
 
-def _of_day(rows: _Rows, day: date, rejections: Rejections) -> _Part:
-    """The rows that are of the day; the others are rejected."""
+def _of_day(rows: _Rows, day: date, rejections: Rejections, other_days: Counter[date]) -> _Part:
+    """The rows that are of the day; the others are rejected, and counted by the days that they are of."""
     start, end = (microseconds(bound) for bound in day_bounds(day))
     ours = rows.dated & (rows.instants >= start) & (rows.instants < end)
     for kind, mask in (("bad_timestamp", ~rows.dated), ("other_day", rows.dated & ~ours)):
         rejections.add_many(kind, rows.lines[mask], int(mask.sum()))
+    others = rows.instants[rows.dated & ~ours]
+    if len(others):
+        days = np.floor_divide(others - start, _DAY)
+        other_days.update(
+            {
+                day + timedelta(days=int(off)): int(n)
+                for off, n in zip(*np.unique(days, return_counts=True), strict=True)
+            }
+        )
     rows = rows.only(ours)
     return _Part(rows.lines, rows.instants, [column_numbers(column) for column in rows.cells.get_columns()])
 
@@ -305,11 +317,12 @@ def read_metrics(path: Path, day: date, clock: Clock = _USUAL, *, block: int = B
         form = _Form(len(front.header), front.column, clock)
         names, changed = column_names(front.header, front.column)
         parts = []
+        other_days: Counter[date] = Counter()
         starts = {}
         for start, data in _blocks(source, front.end, block):
             lines = _Lines(data, line)
             starts[line] = start
-            parts += [_of_day(rows, day, rejections) for rows in _block_rows(lines, form, rejections)]
+            parts += [_of_day(rows, day, rejections, other_days) for rows in _block_rows(lines, form, rejections)]
             _complete(lines, rejections)
             line += len(lines)
         rows, notes = _together(parts, names, rejections)
@@ -318,7 +331,7 @@ def read_metrics(path: Path, day: date, clock: Clock = _USUAL, *, block: int = B
         for line in {max(first for first in starts if first <= number) for number in rejections.missing_texts()}:
             _, data = next(_blocks(source, starts[line], block))
             _complete(_Lines(data, line), rejections)
-    return MetricsReading(rows, rejections, notes, front.comments)
+    return MetricsReading(rows, rejections, notes, front.comments, dict(sorted(other_days.items())))
 
 
 def _without_header(source: Source, start: int, line: int, rejections: Rejections) -> dict[str, int]:

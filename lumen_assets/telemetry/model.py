@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
@@ -125,6 +125,7 @@ class InputReading:
         notes: things that are not errors but worth saying, by kind: ``clock_backwards`` (times the clock
             stepped back), ``nan_cells``, ``empty_cells``.
         sha256: digest of the slice.
+        other_days: of telemetry, how many of the lines that were left out are of each other day, by day.
     """
 
     role: str
@@ -135,6 +136,7 @@ class InputReading:
     examples: tuple[Rejected, ...]
     notes: Mapping[str, int]
     sha256: str
+    other_days: Mapping[date, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

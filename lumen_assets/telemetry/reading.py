@@ -104,7 +104,15 @@ class _Inputs:
                 return item, self._cut.folder / item.name
         return None
 
-    def add(self, item: InputSlice, rows: int, rejections: Rejections, notes: Mapping[str, int], sample: bool) -> None:
+    def add(
+        self,
+        item: InputSlice,
+        rows: int,
+        rejections: Rejections,
+        notes: Mapping[str, int],
+        sample: bool,
+        other_days: Mapping[date, int] | None = None,
+    ) -> None:
         self.sample |= sample
         self._readings[item.name] = InputReading(
             role=item.role,
@@ -115,6 +123,7 @@ class _Inputs:
             examples=rejections.examples(),
             notes=dict(sorted([*notes.items(), *([("link", 1)] if item.link else [])])),
             sha256=item.sha256,
+            other_days=other_days or {},
         )
 
     def all(self) -> tuple[InputReading, ...]:
@@ -173,7 +182,7 @@ def _read_telemetry(file: TelemetryFile, day: date, inputs: _Inputs) -> pl.DataF
     item, path = found
     metrics = read_metrics(path, day, file.clock)
     sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
-    inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample)
+    inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample, metrics.other_days)
     if not file.prefix:
         return metrics.rows
     return metrics.rows.rename({name: f"{file.prefix}{name}" for name in metrics.rows.columns if name != "ts"})

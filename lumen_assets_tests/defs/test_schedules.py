@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -32,14 +35,29 @@ def ticks(schedule: Schedule, start: datetime, end: datetime) -> list[tuple[date
     return requested
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "America/Los_Angeles", "Pacific/Kiritimati"])
+SHOWN = """
+import json, sys
+from datetime import datetime, timedelta
+from lumen_assets_tests.defs.test_schedules import KST, Schedule, ticks
+start = datetime(2026, 12, 31, tzinfo=KST)
+print(json.dumps([[moment.isoformat(), day] for moment, day in ticks(Schedule(), start, start + timedelta(days=3))]))
+"""
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Asia/Seoul", "America/Los_Angeles", "Pacific/Kiritimati", "Pacific/Pago_Pago"]
+)
 def test_the_tick_is_about_yesterday_in_kst_over_the_new_year_wherever_the_machine_is(zone: str) -> None:
-    start = datetime(2026, 12, 31, 0, 0, tzinfo=KST).astimezone(ZoneInfo(zone))
-    found = ticks(Schedule(), start, start + timedelta(days=2))
-    assert [day for _, day in found] == ["2026-12-30", "2026-12-31"]
-    for moment, day in found:
-        nominal = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), tzinfo=KST)
-        assert abs(moment - (nominal + timedelta(hours=9, minutes=5))) <= timedelta(minutes=5)
+    """In a process of that zone, whose hashes have another seed: the same moments each time."""
+    environment = {**os.environ, "TZ": zone, "PYTHONHASHSEED": str(len(zone))}
+    command = [sys.executable, "-c", SHOWN]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    moments = [(datetime.fromisoformat(moment), day) for moment, day in json.loads(found.stdout)]
+    assert [(moment.astimezone(KST).strftime("%Y-%m-%d %H:%M"), day) for moment, day in moments] == [
+        ("2026-12-31 09:10", "2026-12-30"),
+        ("2027-01-01 09:00", "2026-12-31"),
+        ("2027-01-02 09:10", "2027-01-01"),
+    ]
 
 
 def test_without_spread_it_is_on_the_minute() -> None:

@@ -113,6 +113,7 @@ def test_what_was_removed_is_not_put_again(installation: Installation) -> None:
         found = installation.json(*arguments)
         assert found["ok"]
         assert archives(installation) == left
+    assert installation.json("daily", "--dry-run", "--day", str(OLD[0]))["withheld"] == {}
     workspace = installation.workspace
     assert all(item.verdict.accepted for item in workspace.verify_due("there"))
     assert archives(installation) == left

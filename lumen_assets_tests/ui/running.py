@@ -18,6 +18,9 @@ from lumen_assets_tests.installation import Installation
 from lumen_assets_tests.ports import free_ports
 from lumen_assets_tests.waiting import until
 
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""As a script starts a job behind ``&``: it ignores the interrupt."""
+
 
 @dataclass(frozen=True)
 class Ui:
@@ -46,7 +49,7 @@ def running_ui(installation: Installation, environment: Mapping[str, str]) -> It
     log = installation.root / "ui.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lumen_assets.cli", "ui", "--port", str(port)],
+            [*IN_THE_BACKGROUND, sys.executable, "-m", "lumen_assets.cli", "ui", "--port", str(port)],
             env={**os.environ, **installation.environment, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -64,6 +67,7 @@ def running_ui(installation: Installation, environment: Mapping[str, str]) -> It
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            raise
 
 
 def loaded(ui: Ui) -> bool:
