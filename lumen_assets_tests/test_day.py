@@ -238,6 +238,8 @@ def test_a_damaged_replica_is_never_overwritten_and_the_day_run_finds_it_too(
     assert list(found["failures"]) == ["replica/here"]
     assert {name: item["verdict"] for name, item in found["replicas"].items()} == {"here": "MISMATCH", "there": "MATCH"}
     assert found["attestation"] == {"good": 1, "required": 2, "destinations": 2, "ok": False}
+    assert found["restore"] == f"lumen restore {DAY} --revision 1 --from there --to restored-{DAY}-r1"
+    assert f"to restore {DAY}: {found['restore']}" in installation.lumen("daily", "--day", str(DAY)).output
     assert tree(installation.home / "copies") == damaged
 
 

@@ -20,6 +20,7 @@ from lumen_assets.days import yesterday
 from lumen_assets.errors import PermanentError
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings, load_settings
+from lumen_assets.verification import restore_command
 from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ def daily(
     workspace.ensure_key()  # a key that is made or missing is said before anything else
     console = Console(stderr=True, quiet=as_json)
     outcome = run_day(workspace, day, until=until, verbose=verbose, console=console)
+    way_back = _way_back(workspace, outcome)
     if summary:
-        append_summary(summary, _as_markdown(outcome))
+        append_summary(summary, [*_as_markdown(outcome), *([f"To restore it: `{way_back}`"] if way_back else [])])
     if as_json:
-        print_json(_as_json(outcome, settings))
+        print_json({**_as_json(outcome, settings), "restore": way_back})
     else:
         _print(outcome, settings, Console())
+        if way_back:
+            click.echo(f"to restore {day}: {way_back}")
     if not outcome.ok:
         raise SystemExit(PROBLEM)
 
@@ -79,6 +83,14 @@ def tell_people(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Seq
     from lumen_assets.defs.alerts.telling import tell
 
     return said_of(lambda: tell(workspace, instance, run_ids, seconds=TELLING_SECONDS))
+
+
+def _way_back(workspace: Workspace, outcome: Outcome) -> str | None:
+    """The command that restores the day where a replica of it is not good; None without one, or without a good one."""
+    bad = any(not found.verdict.accepted for found in outcome.verdicts.values())
+    if not bad and not any(asset.startswith("replica/") for asset in outcome.failures):
+        return None
+    return restore_command(outcome.day, workspace.ledger.standing(outcome.day, outcome.day)) or None
 
 
 def _show(entry: dg.EventLogEntry, console: Console) -> None:
