@@ -19,7 +19,7 @@ from lumen_assets.report import load_report
 from lumen_assets.settings import CsvTelemetry, Settings, Sources
 from lumen_assets.settings.sources import rows_path, setting_of
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
-from lumen_assets.telemetry.model import Clock, DaySlice, DayTelemetry, InputSlice, TelemetryFile
+from lumen_assets.telemetry.model import DaySlice, DayTelemetry, InputSlice, TelemetryFile, clock_of
 from lumen_assets.telemetry.roots import DataRoot, WithFile
 
 if TYPE_CHECKING:
@@ -209,8 +209,7 @@ class DayInputs:
     def _files(self, names: Collection[str]) -> Iterator[TelemetryFile]:
         for name, file in self._sources.as_files().items():
             if name in names:
-                clock = Clock(file.timestamp, file.timestamp_form, file.timestamp_offset or "")
-                yield TelemetryFile(file.path, clock, f"{name}." if name else "")
+                yield TelemetryFile(file.path, clock_of(file), f"{name}." if name else "")
 
     def _mark(self) -> Hashable:
         return inputs_mark(self._root, input_names(self._root, self._files_there, self._sources.extra))

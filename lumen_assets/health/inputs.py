@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lumen_assets.health.findings import Finding
 from lumen_assets.settings import CsvTelemetry, PrometheusTelemetry, S3Folder, Settings
 from lumen_assets.settings.sources import setting_of
+from lumen_assets.telemetry.model import clock_of
 from lumen_assets.texts import counted
+
+if TYPE_CHECKING:
+    from lumen_assets.telemetry.lines import Source
 
 
 def inputs(settings: Settings) -> Finding:
@@ -37,8 +41,8 @@ def _look(settings: Settings, name: str, source: CsvTelemetry | PrometheusTeleme
         return Finding("inputs", ok=True, detail=f"LUMEN_DATA_ROOT is not set: sample data under {root}")
     fix = f"correct LUMEN_DATA_ROOT or {setting}.path"
     if isinstance(root, S3Folder):
-        return _object(root, source, fix)
-    return _file(root, source, settings.configuration.sources.links, fix)
+        return _object(root, source, fix, setting)
+    return _file(root, source, settings.configuration.sources.links, fix, setting)
 
 
 def _server(settings: Settings, source: PrometheusTelemetry, setting: str) -> Finding:
@@ -57,17 +61,18 @@ def _server(settings: Settings, source: PrometheusTelemetry, setting: str) -> Fi
     )
 
 
-def _object(root: S3Folder, source: CsvTelemetry, fix: str) -> Finding:
+def _object(root: S3Folder, source: CsvTelemetry, fix: str, setting: str) -> Finding:
     from lumen_assets.telemetry.s3_root import S3Root  # boto3 takes a while
 
     inputs = S3Root(root)
     place, found = inputs.place(source.path), inputs.look(source.path)
-    if found is None:
-        return Finding("inputs", ok=False, detail=f"there is no {place}", fix=fix)
-    return _there(place, found["ContentLength"], found["LastModified"])
+    with inputs.open(source.path) as opened:
+        if opened is None or found is None:
+            return Finding("inputs", ok=False, detail=f"there is no {place}", fix=fix)
+        return _there(place, opened, found["LastModified"], source, setting)
 
 
-def _file(root: Path, source: CsvTelemetry, links: Literal["follow", "refuse"], fix: str) -> Finding:
+def _file(root: Path, source: CsvTelemetry, links: Literal["follow", "refuse"], fix: str, setting: str) -> Finding:
     from lumen_assets.telemetry.roots import FolderRoot  # polars takes a while
 
     path = root / source.path
@@ -75,9 +80,16 @@ def _file(root: Path, source: CsvTelemetry, links: Literal["follow", "refuse"], 
         if opened is None:
             return Finding("inputs", ok=False, detail=f"there is no {path}", fix=fix)
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        return _there(str(path), opened.size, written)
+        return _there(str(path), opened, written, source, setting)
 
 
-def _there(place: str, size: int, changed: datetime) -> Finding:
+def _there(place: str, opened: Source, changed: datetime, source: CsvTelemetry, setting: str) -> Finding:
+    """Of a file that can be read: whether it has the column of timestamps, with times as they are configured."""
+    from lumen_assets.telemetry.clock_look import clock_problem  # polars takes a while
+
     written = f"last written {changed.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return Finding("inputs", ok=True, detail=f"{place}: {size:,} bytes, {written}")
+    problem = clock_problem(opened, clock_of(source))
+    if problem:
+        fix = f"correct {setting}.timestamp, timestamp_form or timestamp_offset"
+        return Finding("inputs", ok=False, detail=f"{place}: {problem}", fix=fix)
+    return Finding("inputs", ok=True, detail=f"{place}: {opened.size:,} bytes, {written}")

@@ -44,8 +44,8 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Silences in the record: {count}, {length} in all, the longest from {start} to {end}. Coverage: {coverage}.",
     ),
     "finding_coverage": (
-        "공백은 없으나 기록된 행은 기대한 수의 {coverage}입니다.",
-        "There is no gap, but the rows recorded are {coverage} of those expected.",
+        "공백은 없으나 쓸 수 있는 행은 기대한 수의 {coverage}입니다.",
+        "There is no gap, but the rows that can be used are {coverage} of those expected.",
     ),
     "finding_beside": (
         "함께 읽은 {name}의 수집률은 {coverage}입니다. 공백: {count}회, 모두 {length}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -44,6 +45,7 @@ def signal_reports(
         wants_figure = name in configuration.signals or others_left > 0
         column = columns.get(name)
         report = _signal_report(name, column, today.day, before, configuration, wants_figure=wants_figure)
+        report = replace(report, present=report.present or name in today.text_columns)
         if report.figure and not report.configured:
             others_left -= 1
         reports.append(report)

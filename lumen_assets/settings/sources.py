@@ -14,6 +14,7 @@ from lumen_assets.settings.section import Section
 
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _DURATION: Final = re.compile(r"(\d{1,6})(ms|s|m|h)", re.ASCII)
+_OFFSET: Final = re.compile(r"[+-](0[0-9]|1[0-4]):[0-5][0-9]", re.ASCII)
 _SIGNAL: Final = re.compile(r"[^\W\d][\w.-]*")
 
 _FOLDER_OF_PROMETHEUS: Final = "logs/prometheus"
@@ -41,6 +42,12 @@ def _step(step: str) -> str:
     if not 100 <= _milliseconds(step) <= 3_600_000:
         raise ValueError("must be a duration from 100ms to 1h, as 15s or 1m")
     return step
+
+
+def _offset(offset: str) -> str:
+    if not _OFFSET.fullmatch(offset):
+        raise ValueError('must be an offset from UTC, as "+09:00"')
+    return offset
 
 
 def _server(url: str) -> str:
@@ -86,9 +93,8 @@ class CsvTelemetry(Section):
         description="how they are written: ISO 8601, or as seconds or milliseconds since 1970 UTC",
         exclude_if=lambda form: form == "iso",
     )
-    timestamp_offset: str | None = Field(
+    timestamp_offset: Annotated[str, AfterValidator(_offset)] | None = Field(
         None,
-        pattern=r"^[+-](0[0-9]|1[0-4]):[0-5][0-9]$",
         description="offset from UTC of ISO 8601 times without one, as +09:00; default: such times are none",
         exclude_if=lambda offset: offset is None,
     )

@@ -38,13 +38,16 @@ _ZERO, _NINE, _MINUS = b"09-"
 
 @dataclass(frozen=True)
 class MetricsReading:
-    """What a telemetry CSV of a day holds; ``rows`` as in ``DayTelemetry``, ``other_days`` as in ``InputReading``."""
+    """What a telemetry CSV of a day holds; ``rows`` and ``text_columns`` as in ``DayTelemetry``, ``other_days`` as in
+    ``InputReading``.
+    """
 
     rows: pl.DataFrame
     rejections: Rejections
     notes: dict[str, int]
     comments: tuple[str, ...]
     other_days: dict[date, int] = field(default_factory=dict)
+    text_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -326,12 +329,13 @@ def read_metrics(path: Path, day: date, clock: Clock = _USUAL, *, block: int = B
             _complete(lines, rejections)
             line += len(lines)
         rows, notes = _together(parts, names, rejections)
+        text_columns = tuple(name for name in names if name not in rows.columns)
         if changed:
             notes["renamed_columns"] = changed
         for line in {max(first for first in starts if first <= number) for number in rejections.missing_texts()}:
             _, data = next(_blocks(source, starts[line], block))
             _complete(_Lines(data, line), rejections)
-    return MetricsReading(rows, rejections, notes, front.comments, dict(sorted(other_days.items())))
+    return MetricsReading(rows, rejections, notes, front.comments, dict(sorted(other_days.items())), text_columns)
 
 
 def _without_header(source: Source, start: int, line: int, rejections: Rejections) -> dict[str, int]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     import polars as pl
 
+    from lumen_assets.settings import CsvTelemetry
+
 SAMPLE_MARK: Final = "SAMPLE DATA"
 """Stands in the opening comment of every file that ``lumen demo`` writes."""
 
@@ -33,6 +35,11 @@ class Clock:
     def is_usual(self) -> bool:
         """Whether its times are ISO 8601 with an offset."""
         return self.form == "iso" and not self.offset
+
+
+def clock_of(source: CsvTelemetry) -> Clock:
+    """The clock that is configured for a file."""
+    return Clock(source.timestamp, source.timestamp_form, source.timestamp_offset or "")
 
 
 @dataclass(frozen=True)
@@ -204,6 +211,7 @@ class DayTelemetry:
             order of the header; null where a cell was empty or not a finite number. May have no rows, and
             may have no signal columns.
         beside: the same of the telemetry that is read beside it, in the order of the configuration.
+        text_columns: names of columns that were left out of all of these, since no cell in them is a number.
         rule_changes, effects, quotes, risks: in order of time.
         gateway_status: ``gateway.status`` of ``gateway_activation.yaml``; None if absent or unreadable.
         inputs: one entry for every configured input, sorted by name.
@@ -220,6 +228,7 @@ class DayTelemetry:
     inputs: tuple[InputReading, ...]
     sample: bool
     beside: tuple[pl.DataFrame, ...] = ()
+    text_columns: frozenset[str] = frozenset()
 
     @property
     def tables(self) -> tuple[pl.DataFrame, ...]:

@@ -96,6 +96,7 @@ class _Inputs:
         self._cut = cut
         self._readings: dict[str, InputReading] = {}
         self.sample = False
+        self.text_columns: set[str] = set()
 
     def path(self, role: str, name: str | None = None) -> tuple[InputSlice, Path] | None:
         """The input with this role, and this name where one is given, and its slice, if it is present."""
@@ -171,6 +172,7 @@ def read_day(cut: DaySlice, telemetry: Sequence[TelemetryFile]) -> DayTelemetry:
         inputs=readings,
         sample=inputs.sample,
         beside=tuple(beside),
+        text_columns=frozenset(inputs.text_columns),
     )
 
 
@@ -183,6 +185,7 @@ def _read_telemetry(file: TelemetryFile, day: date, inputs: _Inputs) -> pl.DataF
     metrics = read_metrics(path, day, file.clock)
     sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
     inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample, metrics.other_days)
+    inputs.text_columns |= {f"{file.prefix}{name}" for name in metrics.text_columns}
     if not file.prefix:
         return metrics.rows
     return metrics.rows.rename({name: f"{file.prefix}{name}" for name in metrics.rows.columns if name != "ts"})

@@ -22,7 +22,9 @@ _log = logging.getLogger(__name__)
 ABSENT: Final = "absent"
 """The mark of an input that is not there."""
 
-WHERE_SET: Final = "check LUMEN_DATA_ROOT, and sources.telemetry.path or sources.extra, which names it"
+WHERE_SET: Final = (
+    "check LUMEN_DATA_ROOT, and the path in sources.telemetry, sources.beside or sources.extra that names it"
+)
 
 _COPY: Final = "copy or mount the file there instead"
 

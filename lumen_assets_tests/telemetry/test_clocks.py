@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,14 +12,17 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from lumen_assets.days import KST, day_bounds
+from lumen_assets.report.files import load_report
+from lumen_assets.settings import CsvTelemetry
 from lumen_assets.telemetry import TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.instants import at_microsecond, clock_instant, clock_microseconds, microseconds
 from lumen_assets.telemetry.metrics_csv import read_metrics
 from lumen_assets.telemetry.model import Clock, DayTelemetry
 from lumen_assets.telemetry.roots import FolderRoot
-from lumen_assets_tests.installation import LAST_DAY
+from lumen_assets_tests.installation import LAST_DAY, Installation
 
 DAYS = [LAST_DAY - timedelta(days=1), LAST_DAY]
 LOCAL = timezone(timedelta(hours=-5))
@@ -120,3 +124,51 @@ def test_a_header_without_the_column_is_none(tmp_path: Path) -> None:
     path.write_text(f"when,a\n{LAST_DAY}T12:00:00+09:00,1\n")
     assert read_metrics(path, LAST_DAY, Clock("time")).rejections.counts == {"no_header": 2}
     assert read_metrics(path, LAST_DAY, Clock("WHEN")).rows.height == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "clock", "problem"),
+    [
+        (f"{LAST_DAY}T12:00:00+09:00,1", Clock("time"), ""),
+        (f"{LAST_DAY}T12:00:00,1", Clock("time"), "none of its last lines has a time of the form"),
+        (f"{LAST_DAY}T12:00:00,1", Clock("time", "iso", "+09:00"), ""),
+        ("1773025200,1", Clock("time", "unix_s"), ""),
+        ("1773025200,1", Clock("time", "unix_ms"), "its last lines are of 1970-01-21"),
+        ("1773025200000,1", Clock("time", "unix_s"), "none of its last lines"),
+        ("1773025200,1", Clock("clock", "unix_s"), "no header line with a column clock"),
+        ("", Clock("time"), ""),
+    ],
+)
+def test_the_health_check_sees_that_times_are_not_as_they_are_configured(
+    tmp_path: Path, line: str, clock: Clock, problem: str
+) -> None:
+    installation = Installation.make(tmp_path, days=1)
+    (installation.data_root / "logs" / "metrics.csv").write_text("# a comment\ntime,a\n" + f"{line}\n" * 30 + "torn")
+    telemetry = {"timestamp": clock.column, "timestamp_form": clock.form, "timestamp_offset": clock.offset or None}
+    settings_ = {"start_date": "2026-02-01", "sources": {"telemetry": telemetry}}
+    (tmp_path / "lumen.yaml").write_text(json.dumps(settings_))
+    [found] = [
+        item for item in installation.json("doctor", exit_code=bool(problem))["findings"] if item["name"] == "inputs"
+    ]
+    assert found["ok"] is not bool(problem)
+    assert problem in found["detail"]
+    if problem:
+        assert "sources.telemetry.timestamp" in found["fix"]
+
+
+def test_an_offset_that_is_none_is_refused_with_an_example() -> None:
+    with pytest.raises(ValidationError, match=r'as "\+09:00"'):
+        CsvTelemetry(timestamp_offset="KST")
+    with pytest.raises(ValidationError, match="are in UTC"):
+        CsvTelemetry(timestamp_form="unix_s", timestamp_offset="+09:00")
+
+
+def test_a_configured_signal_of_text_has_a_column_and_no_value(tmp_path: Path) -> None:
+    installation = Installation.make(tmp_path, days=1)
+    (installation.data_root / "logs" / "metrics.csv").write_text(f"ts,a,state\n{LAST_DAY}T12:00:00+09:00,1,run\n")
+    label = {"ko": "상태", "en": "state"}
+    settings_ = {"start_date": "2026-02-01", "signals": {"state": {"label": label}}, "report": {"language": "en"}}
+    (tmp_path / "lumen.yaml").write_text(json.dumps(settings_))
+    made = installation.json("daily", "--day", str(LAST_DAY), "--until", "report")
+    told = [(one.kind, one.text) for one in load_report(Path(made["report"]).parent, LAST_DAY).findings]
+    assert ("all_null", "state has a column, but not a single value on this day.") in told
