@@ -37,7 +37,10 @@ def line(form: str, text: str) -> str:
     iso, _, cells = text.partition(",")
     if iso == "ts":
         return form.format(iso=iso, local=iso, blank=iso, unix=iso, cells=cells)
-    unix = f"{datetime.fromisoformat(iso).timestamp():.3f}"
+    try:
+        unix = f"{datetime.fromisoformat(iso).timestamp():.3f}"
+    except ValueError:  # the sample's own odd lines
+        return text
     return form.format(iso=iso, local=iso[:-6], blank=iso[:-6].replace("T", " "), unix=unix, cells=cells)
 
 

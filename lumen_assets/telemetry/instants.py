@@ -71,6 +71,7 @@ def column_microseconds(texts: pl.Series) -> pl.Series:
 _UNITS: Final = {"unix_s": 1_000_000, "unix_ms": 1000}
 """Microseconds."""
 
+_WITHOUT_OFFSET: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?$"
 _SINCE_1970: Final = r"^[+-]?[0-9]{1,15}(?:\.[0-9]*)?$"
 _FIRST: Final = microseconds(datetime(1, 1, 1, tzinfo=UTC))
 _LAST: Final = microseconds(datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC))
@@ -93,12 +94,14 @@ def clock_microseconds(clock: Clock, texts: pl.Series) -> pl.Series:
 
     Seconds and milliseconds are rounded to whole microseconds, which a float holds exactly up to the year 2106.
     """
-    if clock.form == "iso":
-        found = column_microseconds(texts)
-        if clock.offset and found.has_nulls():
-            found = found.fill_null(column_microseconds(texts.str.strip_chars() + clock.offset))
-        return found
+    if clock.is_usual:
+        return column_microseconds(texts)
     texts = texts.str.strip_chars()
+    if clock.form == "iso":
+        bare = texts.str.contains(_WITHOUT_OFFSET).fill_null(value=False)
+        found = column_microseconds((texts.str.replace(" ", "T", literal=True) + clock.offset).zip_with(bare, texts))
+        doubtful = found.is_null().arg_true()
+        return found.scatter(doubtful, column_microseconds(texts.gather(doubtful) + clock.offset))
     numbers = texts.set(~texts.str.contains(_SINCE_1970).fill_null(value=False), None).cast(pl.Float64, strict=False)
     found = (numbers * _UNITS[clock.form]).round(mode="half_to_even")
     return found.set(~found.is_between(_FIRST, _LAST).fill_null(value=True), None).cast(pl.Int64)
