@@ -150,7 +150,7 @@ def test_links_in_a_circle_are_a_permanent_error(root):
 
 @pytest.mark.parametrize("telemetry_path", ["logs/none.csv", "logs", METRICS + "/x"])
 def test_telemetry_that_is_not_there_is_a_permanent_error(root, telemetry_path):
-    with pytest.raises(PermanentError, match=r"sources\.telemetry\.path") as caught:
+    with pytest.raises(PermanentError, match=r"sources\.telemetry") as caught:
         cut(root, telemetry_path=telemetry_path)
     assert caught.value.error_class == "input"
     assert "LUMEN_DATA_ROOT" in caught.value.hint
