@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -278,15 +278,10 @@ def _of_day(rows: _Rows, day: date, rejections: Rejections, other_days: Counter[
     ours = rows.dated & (rows.instants >= start) & (rows.instants < end)
     for kind, mask in (("bad_timestamp", ~rows.dated), ("other_day", rows.dated & ~ours)):
         rejections.add_many(kind, rows.lines[mask], int(mask.sum()))
-    others = rows.instants[rows.dated & ~ours]
-    if len(others):
-        days = np.floor_divide(others - start, _DAY)
-        other_days.update(
-            {
-                day + timedelta(days=int(off)): int(n)
-                for off, n in zip(*np.unique(days, return_counts=True), strict=True)
-            }
-        )
+    ordinals = day.toordinal() + np.floor_divide(rows.instants[rows.dated & ~ours] - start, _DAY)
+    for ordinal, count in zip(*np.unique(ordinals, return_counts=True), strict=True):
+        if 1 <= ordinal <= date.max.toordinal():  # an offset may lead out of the years that there are
+            other_days[date.fromordinal(int(ordinal))] += int(count)
     rows = rows.only(ours)
     return _Part(rows.lines, rows.instants, [column_numbers(column) for column in rows.cells.get_columns()])
 

@@ -268,3 +268,13 @@ def test_a_line_does_not_make_up_for_the_cell_that_another_lacks(tmp_path, cell,
         lines[more] = lines[more].replace("\n", f",{cell}\n")
         lines[fewer] = lines[fewer].replace(",true", "")
         is_read_as_independently(tmp_path / "metrics.csv", HEADER + "".join(lines), block)
+
+
+def test_lines_of_other_days_are_counted_by_their_days_and_those_beyond_the_calendar_break_nothing(read):
+    lines = ["2025-11-20T12:00:00+09:00,1,2\n"] * 2 + [
+        "9999-12-31T23:00:00Z,1,2\n",
+        "0001-01-01T00:00:00+14:00,1,2\n",
+    ]
+    reading = read(HEADER + row(0, 1, 1) + "".join(lines))
+    assert reading.rejections.counts == {"other_day": 4}
+    assert reading.other_days == {date(2025, 11, 20): 2}
