@@ -88,7 +88,9 @@ class DayInputs:
     def describe(self, day: date) -> tuple[InputSlice, ...]:
         """What cutting the day now would give, written nowhere. No server is asked: its telemetry is left out."""
         self._ensure_sample()
-        return telemetry.describe_day(self._root, day, telemetry=self._files_there, extra=self._sources.extra)
+        return telemetry.describe_day(
+            self._root, day, telemetry=self._files_there, extra=self._sources.extra, reach=self._reach
+        )
 
     def read(self, day_slice: DaySlice) -> DayTelemetry:
         """What a day's slice holds. The last ``_REMEMBERED`` that were read are remembered by their digests."""
@@ -145,7 +147,9 @@ class DayInputs:
         remove_left_over(self._settings.slices_folder)
         mark = self._mark()
         with self._asked(day, required=required) as root:
-            found = telemetry.cut_day(root, day, folder, telemetry=self.telemetry_files, extra=self._sources.extra)
+            found = telemetry.cut_day(
+                root, day, folder, telemetry=self.telemetry_files, extra=self._sources.extra, reach=self._reach
+            )
         self._cut_from[day] = (mark, _reading_key(day, found.inputs))
         while len(self._cut_from) > _REMEMBERED:
             del self._cut_from[next(iter(self._cut_from))]
@@ -187,6 +191,10 @@ class DayInputs:
     @cached_property
     def _root(self) -> DataRoot:
         return telemetry.open_root(self._settings.data_root, self._settings.configuration.sources.links)
+
+    @cached_property
+    def _reach(self) -> telemetry.Reach:
+        return telemetry.Reach(self._sources.late_days, telemetry.ChunkDays(self._settings.chunk_days_file))
 
     @cached_property
     def _servers(self) -> dict[str, Prometheus]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -63,26 +64,69 @@ def test_nothing_changed_is_found_unchanged_though_inputs_that_are_not_of_a_day_
     assert (found.passed, found.metadata["looked_at"].value) == (True, 2)
 
 
-def test_rows_that_a_logger_appends_hours_later_are_told_with_their_day(installation: Installation) -> None:
-    """As one does that was cut off and sent what it had kept: they lie where the file ends, in another day's part."""
-    day, metrics = LAST_DAY - timedelta(days=1), installation.data_root / "logs" / "metrics.csv"
+def append_noon(installation: Installation, day: date) -> int:
+    """The rows of the day's noon come as from a logger that was offline: they lie where the file ends. How many."""
+    metrics = installation.data_root / "logs" / "metrics.csv"
     lines = metrics.read_text().splitlines(keepends=True)
     noon = [number for number, line in enumerate(lines) if line.startswith(f"{day}T12:")]
-    late = [line.replace(",0.", ",0.9", 1) for line in lines[noon[0] : noon[-1] + 1]]
-    kept = [*lines[: noon[0]], *lines[noon[-1] + 1 :]]
-    metrics.write_text("".join([*kept, *late]))
-    made = installation.json("daily", "--day", str(LAST_DAY), "--until", "report")
-    report = load_report(Path(made["report"]).parent, LAST_DAY)
-    (told,) = [finding.text for finding in report.findings if finding.kind == "other_days"]
-    assert f"{day} ({len(late)})" in told
-    metrics.write_text("".join([*kept[: noon[0]], *late, *kept[noon[0] :]]))
-    assert look(installation).description == f"{day}: logs/metrics.csv"
+    late = lines[noon[0] : noon[-1] + 1]
+    metrics.write_text("".join([*lines[: noon[0]], *lines[noon[-1] + 1 :], *late]))
+    return len(late)
+
+
+def findings(made: dict[str, Any], day: date) -> dict[str, str]:
+    """The text by kind."""
+    return {finding.kind: finding.text for finding in load_report(Path(made["report"]).parent, day).findings}
+
+
+def test_rows_that_a_logger_appends_days_later_count_in_their_day(tmp_path: Path) -> None:
+    """The day is told at once, made again it has them, on any machine, and the day on which they came tells of them."""
+    day = LAST_DAY - timedelta(days=1)
+    installation = Installation.make(tmp_path / "one", days=3, configuration="verify: {full_read_days: 1}")
+    metrics = installation.data_root / "logs" / "metrics.csv"
+    whole = metrics.read_bytes()
+    late = append_noon(installation, day)
+    appended = metrics.read_bytes()
+    metrics.write_bytes(b"".join(appended.splitlines(keepends=True)[:-late]))
+    for each in (day, LAST_DAY):
+        installation.json("daily", "--day", str(each))
+    rows = load_report(installation.settings.reports_folder, day).recording.rows
+    assert "gaps" in findings(installation.json("daily", "--day", str(day)), day)
+    metrics.write_bytes(appended)
+    assert look(installation).description == f"{day}: logs/metrics.csv; {LAST_DAY}: logs/metrics.csv"
     made = installation.json("daily", "--day", str(day))
-    assert made["archive"]["revision"] == 2
-    made = installation.json("daily", "--day", str(LAST_DAY), "--until", "report")
-    report = load_report(Path(made["report"]).parent, LAST_DAY)
-    told = " ".join(finding.text for finding in report.findings if finding.kind == "other_days")
-    assert str(day) not in told, "but for what the sample data has of still other days"
+    assert (made["archive"]["revision"], load_report(installation.settings.reports_folder, day).recording.rows) == (
+        2,
+        rows + late,
+    )
+    made = installation.json("daily", "--day", str(LAST_DAY))
+    assert f"{day} ({late})" in findings(made, LAST_DAY)["late_rows"]
+    assert look(installation).passed
+    numbers = load_report(installation.settings.reports_folder, day)
+    other = Installation.make(tmp_path / "two", days=3)
+    (other.data_root / "logs" / "metrics.csv").write_bytes(appended)
+    other.json("daily", "--day", str(day))
+    assert load_report(other.settings.reports_folder, day) == numbers, (
+        "a machine that knows nothing of what came before"
+    )
+    (other.data_root / "logs" / "metrics.csv").write_bytes(whole)
+    other.json("daily", "--day", str(day))
+    in_time = load_report(other.settings.reports_folder, day)
+    assert in_time.signals == numbers.signals
+    assert in_time.recording == numbers.recording
+
+
+def test_rows_later_than_what_is_looked_for_are_told_until_the_setting_is_raised(tmp_path: Path) -> None:
+    day = LAST_DAY - timedelta(days=2)
+    installation = Installation.make(tmp_path, days=3)
+    append_noon(installation, day)
+    settings = tmp_path / "lumen.yaml"
+    before = settings.read_text()
+    for late_days, kind, there in ((1, "other_days", False), (2, "late_rows", True)):
+        settings.write_text(before.replace("sources: {", f"sources: {{late_days: {late_days}, "))
+        told = findings(installation.json("daily", "--day", str(LAST_DAY)), LAST_DAY)
+        assert str(day) in told[kind]
+        assert ("gaps" in findings(installation.json("daily", "--day", str(day)), day)) is not there
 
 
 def test_rows_that_arrive_late_are_told_until_the_day_is_frozen_again(installation: Installation) -> None:

@@ -77,7 +77,7 @@ def build_report(
         beside=recordings,
     )
     min_coverage = {name: source.min_coverage for name, source in sources.items()}
-    return replace(report, findings=find(report, min_coverage=min_coverage))
+    return replace(report, findings=find(report, min_coverage=min_coverage, late_days=configuration.sources.late_days))
 
 
 def _quotes(quotes: Sequence[Quote]) -> Quotes:

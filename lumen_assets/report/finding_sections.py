@@ -21,6 +21,7 @@ _SAID_MORE_IN: Final = {
     "all_null": "inputs",
     "rejected": "inputs",
     "other_days": "inputs",
+    "late_rows": "inputs",
     "pictures": "grafana",
     "critical_risks": "risks",
     "risks": "risks",

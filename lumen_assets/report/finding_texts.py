@@ -91,9 +91,15 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "finding_other_days": (
         "이날의 텔레메트리 사이에 다른 날의 행 {count}개가 있어 어느 날의 수치에도 들지 않습니다: {days}. "
-        "늦게 온 것이면 그날의 행 뒤로 옮기고 그날을 다시 만드십시오.",
+        "늦게 온 것이면 sources.late_days를 늘리고 그날을 다시 만드십시오.",
         "Rows of other days among this day's telemetry, in no day's numbers: {count}, of {days}. If they came late, "
-        "move them behind the rows of their day, and make that day again.",
+        "raise sources.late_days, and make their days again.",
+    ),
+    "finding_late_rows": (
+        "이날의 텔레메트리 사이에 다른 날의 행 {count}개가 있어 그날의 수치에 듭니다: {days}. "
+        "이 행이 오기 전에 동결한 날은 다시 만드십시오.",
+        "Rows of other days among this day's telemetry, which count in theirs: {count}, of {days}. A day that was "
+        "frozen before they came needs to be made again.",
     ),
     "more_days": (" 외 {count}일", " and {count} more days"),
     "finding_rejected": (

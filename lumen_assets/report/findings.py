@@ -35,6 +35,7 @@ KINDS: Final = (
     "effects_without_change",
     "changes_without_effect",
     "other_days",
+    "late_rows",
     "rejected",
     "pictures",
     "changed",
@@ -63,16 +64,18 @@ _Weighted = tuple[float, Finding]
 """A finding with its weight among those of its kind."""
 
 
-def find(report: DayReport, *, min_coverage: Mapping[str, float]) -> tuple[Finding, ...]:
+def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int) -> tuple[Finding, ...]:
     """The findings of a day, by weight; never none.
 
     Args:
         report: the day; its own ``findings`` are not looked at.
         min_coverage: share of the expected rows that a day should have, by source as in ``Sources.by_name``.
+        late_days: days behind its own up to which a row counts in its day, as ``sources.late_days``.
     """
     finders = _Finders(report)
     weighted = [
         *finders.of_the_record(min_coverage[""]),
+        *finders.of_other_days(late_days),
         *finders.of_what_is_beside(min_coverage),
         *finders.of_risks(),
         *finders.of_rules(),
@@ -103,7 +106,6 @@ class _Finders:
         if report.rejected_count:
             numbers = {"count": report.rejected_count}
             yield 0, self.finding("rejected", numbers, count=formats.count(report.rejected_count))
-        yield from self.of_other_days()
         if report.grafana.missing:
             missing, asked = report.grafana.missing, report.grafana.asked
             yield 0, self.finding("pictures", {"missing": missing, "asked": asked}, missing=missing, asked=asked)
@@ -139,24 +141,27 @@ class _Finders:
         elif recording.coverage < min_coverage:
             yield 0, self.finding("coverage", {"coverage": recording.coverage}, coverage=coverage)
 
-    def of_other_days(self) -> Iterator[_Weighted]:
-        """Rows that arrived late, behind those of later days, are in no day's numbers."""
+    def of_other_days(self, late_days: int) -> Iterator[_Weighted]:
+        """Rows of other days: those that count in theirs, and those that are in no day's numbers."""
         days: Counter[date] = Counter()
         for item in self.report.inputs:
             days.update(item.other_days)
-        if days:
-            shown = [f"{day.isoformat()} ({formats.count(days[day])})" for day in sorted(days)]
-            more = self.wording("more_days", count=len(shown) - DAYS_SHOWN) if len(shown) > DAYS_SHOWN else ""
-            numbers = {"count": sum(days.values()), "days": len(days)}
-            yield (
-                0,
-                self.finding(
-                    "other_days",
-                    numbers,
-                    count=formats.count(sum(days.values())),
-                    days=", ".join(shown[:DAYS_SHOWN]) + more,
-                ),
-            )
+        # as ``cut_lines`` does
+        reached = {day for day in days if abs((self.report.day - day).days) <= late_days}
+        for kind, of_kind in (("late_rows", reached), ("other_days", days.keys() - reached)):
+            if of_kind:
+                count = sum(days[day] for day in of_kind)
+                shown = [f"{day.isoformat()} ({formats.count(days[day])})" for day in sorted(of_kind)]
+                more = self.wording("more_days", count=len(shown) - DAYS_SHOWN) if len(shown) > DAYS_SHOWN else ""
+                yield (
+                    0,
+                    self.finding(
+                        kind,
+                        {"count": count, "days": len(of_kind)},
+                        count=formats.count(count),
+                        days=", ".join(shown[:DAYS_SHOWN]) + more,
+                    ),
+                )
 
     def of_what_is_beside(self, min_coverage: Mapping[str, float]) -> Iterator[_Weighted]:
         for name, recording in self.report.beside.items():

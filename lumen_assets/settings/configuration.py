@@ -59,6 +59,13 @@ class Sources(Section):
         ("gateway_activation.yaml", "controls/*.jsonl", "logs/rules_effects.csv"),
         description="further inputs to freeze, as glob patterns; by day where they have timestamps",
     )
+    late_days: int = Field(
+        14,
+        ge=0,
+        le=400,
+        description="days up to which a row counts in its own day though it came late, among the rows of another",
+        exclude_if=lambda days: days == 14,  # as in what was frozen before there was this setting
+    )
     links: Literal["follow", "refuse"] = Field(
         "follow",
         description="inputs that are symbolic links: read, and said in the report, or an error. What leads out of "

@@ -102,6 +102,11 @@ class Settings(BaseModel):
         return self.home / "telemetry"
 
     @property
+    def chunk_days_file(self) -> Path:
+        """What is known of the days of the inputs' parts: a cache."""
+        return self.slices_folder / "chunk_days.json"
+
+    @property
     def content_configuration(self) -> str:
         """The settings that shape a day's content, as YAML: what is frozen with it.
 
@@ -114,7 +119,7 @@ class Settings(BaseModel):
             mode="json",
             include={
                 "timezone": True,
-                "sources": {"telemetry", "beside", "extra"},
+                "sources": {"telemetry", "beside", "extra", "late_days"},
                 "signals": True,
                 "report": {"language", "title"},
             },

@@ -11,7 +11,8 @@ from lumen_assets.on_demand import names_of
 
 if TYPE_CHECKING:
     from lumen_assets.telemetry.bisecting import MAX_DISORDER
-    from lumen_assets.telemetry.cutting import cut_day, describe_day
+    from lumen_assets.telemetry.chunk_days import ChunkDays
+    from lumen_assets.telemetry.cutting import Reach, cut_day, describe_day
     from lumen_assets.telemetry.model import (
         SAMPLE_MARK,
         DaySlice,
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_DISORDER",
     "SAMPLE_MARK",
+    "ChunkDays",
     "DaySlice",
     "DayTelemetry",
     "InputReading",
     "InputSlice",
     "Prometheus",
     "Quote",
+    "Reach",
     "RecordedEffect",
     "Rejected",
     "Risk",
@@ -58,6 +61,7 @@ __all__ = [
 __getattr__ = names_of(
     __name__,
     {
+        "ChunkDays": "chunk_days",
         "DaySlice": "model",
         "DayTelemetry": "model",
         "InputReading": "model",
@@ -65,6 +69,7 @@ __getattr__ = names_of(
         "MAX_DISORDER": "bisecting",
         "Prometheus": "prometheus",
         "Quote": "model",
+        "Reach": "cutting",
         "RecordedEffect": "model",
         "Rejected": "model",
         "Risk": "model",

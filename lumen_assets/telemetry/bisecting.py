@@ -4,14 +4,19 @@ The rules, and why they hold:
 
 * Rows are in order of time except that the clock may step back by at most ``MAX_DISORDER``: with M the highest
   timestamp so far, every row has ``ts >= M - MAX_DISORDER``. Besides there may be strays (rows of any other time,
-  a few in a row) and lines without a timestamp.
+  a few in a row), lines without a timestamp, and late rows: any number of older ones, one by one or together.
 * ``position(T)`` is where time T is first crossed: the first line with ``ts >= T`` that is not a stray. A stray
   from the future shows by what follows it: most of the next ``WITNESSES`` dated lines are older than
   ``T - MAX_DISORDER``, which bounded disorder does not allow after a genuine crossing.
-* It is bisected for ``T - 2 * MAX_DISORDER``, by the median of a block's timestamps, so that a stray does not
-  mislead, and then scanned for line by line. A genuine row older than that proves that every row before it is
-  older than T - MAX_DISORDER, so no crossing is missed, and no stray in between can be taken for one. So the
-  result does not depend on how far the file has grown since: cutting a frozen day again gives the same bytes.
+* It is bisected for ``T - 2 * MAX_DISORDER``, by the upper quartile of a block's timestamps, so that neither a few
+  strays nor late rows between others mislead, and then scanned for line by line. A genuine row older than that
+  proves that every row before it is older than T - MAX_DISORDER, so no crossing is missed, and no stray in between
+  can be taken for one.
+* A block may be older because it came late. So older blocks are not believed before others were looked at in front
+  of them, farther and farther off by a ratio of ``LOOK_BACK``. Late rows together, L bytes of them, mislead only where
+  less than L * (LOOK_BACK - 1) bytes lie between the crossing and them; ``cutting.py`` looks for those rows too.
+* What is halved is not the file but a power of two above its size. So the same blocks are compared when it has grown,
+  and cutting a frozen day again gives the same bytes.
 * ``zone_end(T)`` is behind the last row before T. A stray may be taken for the crossing of ``T + ZONE``, but then
   most of its witnesses are at or after ``T + MAX_DISORDER``; behind the first genuine one of them bounded disorder
   allows no row before T. Where rows are sparse the witnesses span hours, so the zone ends behind them.
@@ -25,7 +30,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final, TypeVar, TypeVarTuple
+from itertools import islice
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -43,10 +49,17 @@ WITNESSES: Final = 15
 """Dated lines that a crossing is judged by: 3 s of telemetry; a run of up to 8 strays is seen through."""
 
 
+LOOK_BACK: Final = 1.5
+_FARTHEST: Final = 1 << 28
+"""Bytes in front of a block that are looked at: ten days of telemetry."""
+
+_GLIMPSED: Final = 9
+"""Lines."""
+
 _KEPT: Final = 10_000
 _POSITIONS: Final[dict[tuple[object, ...], int]] = {}
 """Those that were found in files that nobody writes to: a day ends where the next one starts."""
-_MEDIANS: Final[dict[tuple[object, ...], tuple[int, datetime | None]]] = {}
+_LEVELS: Final[dict[tuple[object, ...], tuple[int, datetime | None]]] = {}
 """Of blocks of such files: the searches for two days nearly all begin alike."""
 
 
@@ -61,7 +74,7 @@ class Bisection:
         source: the file.
         start: where its first line with data starts.
         line_instant: the instant of a line.
-        block: bytes whose median is taken at a time: about 200 rows of telemetry.
+        block: bytes whose quartile is taken at a time: about 200 rows of telemetry.
         scanned: bytes below which it is cheaper to scan than to halve.
     """
 
@@ -79,6 +92,7 @@ class Bisection:
         self._instant = line_instant
         self._block = block
         self._scanned = max(2, scanned)
+        self._own: dict[str, dict[tuple[object, ...], Any]] = {}
 
     def position(self, time: datetime) -> int:
         """Offset of the line where ``time`` is first crossed; the file's size if it is not.
@@ -91,9 +105,8 @@ class Bisection:
     def _known(
         self, known: dict[tuple[object, ...], _Result], find: Callable[[*_Arguments], _Result], *args: *_Arguments
     ) -> _Result:
-        """What was found before in the same file, if nobody writes to it."""
-        if self._source.mark is None:
-            return find(*args)
+        """What was found before in the same file; of one that is written to, by this bisection."""
+        known = known if self._source.mark else self._own.setdefault(find.__name__, {})
         sought = (self._source.mark, self._start, self._instant, self._block, self._scanned, *args)
         if sought not in known:
             if len(known) >= _KEPT:
@@ -103,15 +116,41 @@ class Bisection:
 
     def _found(self, time: datetime) -> int:
         goal = time - 2 * MAX_DISORDER
-        low, high = self._start, self._source.size
-        while high - low > self._scanned:
-            middle = (low + high) // 2
-            begin, typical = self._known(_MEDIANS, self._dated_block, middle, high)
-            if typical is not None and typical < goal:
-                low = begin
-            else:
-                high = middle
+        low, node, width = self._start, 0, 1 << self._source.size.bit_length()
+        while width > self._scanned:
+            width //= 2
+            middle = node + width
+            if middle <= low:
+                node = middle
+                continue
+            begin, level = self._block_level(middle, min(middle + width, self._source.size))
+            if level is not None and level < goal and self._came_in_time(begin, low, goal):
+                low, node = begin, middle
         return self._scan(low, time)
+
+    def _came_in_time(self, begin: int, low: int, goal: datetime) -> bool:
+        """Whether none of the lines in front of an older block that are looked at is at ``goal`` or later.
+
+        Lines that are count if others a little behind them are too: else a clock that ran ahead for moments would
+        cost a long scan.
+        """
+        distance = 4 * self._block
+        while distance <= _FARTHEST and begin - distance > low:
+            if all(self._is_late(begin - far, goal) for far in (distance, distance - 3 * self._block)):
+                return False
+            distance = int(distance * LOOK_BACK)
+        return True
+
+    def _is_late(self, at: int, goal: datetime) -> bool:
+        """Whether the lines at ``at`` are at ``goal`` or later, by those of a few that have a timestamp."""
+        level = self._known(_LEVELS, self._found_glimpse, at)[1]
+        return level is not None and level >= goal
+
+    def _found_glimpse(self, at: int) -> tuple[int, datetime | None]:
+        begin = self._source.line_start(at, self._start, self._source.size)
+        lines = islice(self._source.lines(begin, chunk=1 << 10), _GLIMPSED)
+        moments = (self._instant(line.content) for line in lines if line.content is not None)
+        return begin, _level([moment for moment in moments if moment is not None])
 
     def zone_end(self, midnight: datetime) -> int:
         """Offset behind the last line that can be a row before ``midnight``: where rows of both days end."""
@@ -123,14 +162,17 @@ class Bisection:
                     return line.end
         return self._source.size
 
-    def _dated_block(self, at: int, limit: int) -> tuple[int, datetime | None]:
-        """The first block between ``at`` and ``limit`` with timestamps: its start and its median."""
+    def _block_level(self, at: int, limit: int) -> tuple[int, datetime | None]:
+        """The first block between ``at`` and ``limit`` with timestamps: its start and their level."""
+        return self._known(_LEVELS, self._found_level, at, limit) if at < limit else (limit, None)
+
+    def _found_level(self, at: int, limit: int) -> tuple[int, datetime | None]:
         begin = self._source.line_start(at, self._start, limit)
         while begin < limit:
             data = self._source.read(begin, self._block)
             known = block_instants(data[: data.rfind(b"\n") + 1], self._instant)
             if known is not None:
-                return begin, at_microsecond(int(np.sort(known)[(len(known) - 1) // 2]))
+                return begin, at_microsecond(int(np.sort(known)[_quartile(len(known))]))
             instants = []
             end = begin
             for line in self._source.lines(begin, chunk=self._block):
@@ -141,8 +183,7 @@ class Bisection:
                 if end - begin >= self._block:
                     break
             if instants:
-                instants.sort()
-                return begin, instants[(len(instants) - 1) // 2]
+                return begin, _level(instants)
             begin = end
         return limit, None
 
@@ -178,6 +219,15 @@ class Bisection:
             end = low + len(block) if block else self._source.size
             yield from self._source.lines(low + needless(block), end)
             low = end
+
+
+def _level(instants: list[datetime]) -> datetime | None:
+    """Their upper quartile, one of them."""
+    return sorted(instants)[_quartile(len(instants))] if instants else None
+
+
+def _quartile(count: int) -> int:
+    return (count - 1) * 3 // 4
 
 
 class _Candidate:

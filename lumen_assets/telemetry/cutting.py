@@ -5,6 +5,9 @@ instant T to that of the next day's; rows of it may also lie behind, up to the n
 in a day belongs to that day if it lies in that day's section or zone behind it; every other line belongs to the day in
 whose section it lies. So each line is in the slice of exactly one day; strays are where they physically lie, and
 reading rejects them there as ``other_day``. Behind its first zone a section is copied as it is.
+Besides, a slice has the lines of its day that lie in the sections of ``Reach.days`` days behind its own, since they
+came late, and as many before it, since late rows in front of them may have moved a position. They are in the slice of
+the day on which they came, too.
 A file that has no timestamp at all cannot be assigned: its first ``UNDATED_LIMIT`` bytes are in every day's slice,
 so that reading can report them.
 """
@@ -14,9 +17,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,6 +27,7 @@ from lumen_assets.days import day_bounds
 from lumen_assets.durable import temporary_beside
 from lumen_assets.errors import PermanentError
 from lumen_assets.telemetry.bisecting import Bisection
+from lumen_assets.telemetry.chunk_days import ChunkDays
 from lumen_assets.telemetry.inputs import input_names
 from lumen_assets.telemetry.lines import Line, Source
 from lumen_assets.telemetry.model import Clock, DaySlice, InputSlice, TelemetryFile
@@ -42,6 +46,7 @@ from lumen_assets.telemetry.slices import load_slice, remove_tree, save_descript
 UNDATED_LIMIT: Final = 1 << 20
 _COPIED: Final = 1 << 20
 _BEFORE_EVERYTHING: Final = datetime(2, 1, 1, tzinfo=UTC)
+_BEHIND_EVERYTHING: Final = datetime(9998, 12, 31, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
 
 MakeBisection = Callable[[Source, int, LineInstant], Bisection]
@@ -130,53 +135,115 @@ def _copy_lines(
     _copy(source, begin, until, output)
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far from its section lines of a day are looked for.
+
+    Attributes:
+        days: before and behind it; 0 to look nowhere else.
+        chunks: what is known of the days of a file's parts.
+    """
+
+    days: int = 0
+    chunks: ChunkDays = field(default_factory=ChunkDays)
+
+
 def cut_lines(
-    source: Source, how: Dating, day: date, output: Output, make_bisection: MakeBisection = Bisection
+    source: Source,
+    how: Dating,
+    day: date,
+    output: Output,
+    make_bisection: MakeBisection = Bisection,
+    reach: Reach = Reach(),
 ) -> tuple[int, int]:
     """Write the lines of ``day`` behind the preamble; returns the day's section of the file."""
     start, end = day_bounds(day)
     bisection = make_bisection(source, how.start, how.line_instant)
+    cut = _Cut(source, how, day, output, bisection)
     output.write(how.preamble)
     first = bisection.position(start)
     if first == source.size and bisection.position(_BEFORE_EVERYTHING) == source.size:
         last = _last_line_start(source, how.start, how.start + UNDATED_LIMIT)
         _copy(source, how.start, last, output)
         return how.start, last
-
-    def days_off(line: Line) -> int | None:
-        moment = None if line.content is None else how.line_instant(line.content)
-        return None if moment is None else (moment - start) // _DAY
-
-    @cache
-    def zone_end_behind(offset: int) -> int:
-        return bisection.zone_end(max(start + (offset + 1) * _DAY, _BEFORE_EVERYTHING))
-
-    def of_no_earlier_day(line: Line) -> bool:
-        off = days_off(line)
-        if off is None or off >= 0:
-            return True
-        if off < -1 and zone_end_behind(-2) <= first:  # then the zones behind still earlier days end there too
-            return True
-        return line.offset >= zone_end_behind(off)
-
     last = bisection.position(end)
-    mixed = min(bisection.zone_end(start), last)
-    _copy_lines(source, first, mixed, of_no_earlier_day, partial(_of_no_earlier_day, day, how), output)
-    _copy(source, mixed, last, output)
+    if reach.days:
+        cut.copy_strays(bisection.position(_moved(start, -reach.days)), first, reach.chunks)
+    cut.copy_section(first, last)
     if last < source.size:
         behind = bisection.zone_end(end)
-        _copy_lines(source, last, behind, lambda line: days_off(line) == 0, partial(_of_day, day, how), output)
+        cut.copy_dated(last, behind)
+        if reach.days:
+            cut.copy_strays(behind, bisection.position(_moved(end, reach.days)), reach.chunks)
     return first, last
 
 
-def _of_no_earlier_day(day: date, how: Dating, block: bytes) -> bool | None:
-    span = block_span(block, how.line_instant)
-    return True if span and span[0] >= day.isoformat() else None
+def _moved(midnight: datetime, days: int) -> datetime:
+    """Some days later, or what there is of them."""
+    return min(max(midnight + days * _DAY, _BEFORE_EVERYTHING), _BEHIND_EVERYTHING)
 
 
-def _of_day(day: date, how: Dating, block: bytes) -> bool | None:
-    span = block_span(block, how.line_instant)
-    return None if span is None or span[0][:10] <= day.isoformat() <= span[1][:10] else False
+class _Cut:
+    """A day being cut out of a file."""
+
+    def __init__(self, source: Source, how: Dating, day: date, output: Output, bisection: Bisection) -> None:
+        self._source = source
+        self._how = how
+        self._day = day
+        self._start, _ = day_bounds(day)
+        self._output = output
+        self._bisection = bisection
+        self._zone_end_behind = cache(self._found_zone_end_behind)
+
+    def copy_section(self, first: int, last: int) -> None:
+        """The day's section, without rows of earlier days whose zone reaches into it."""
+
+        def wanted(line: Line) -> bool:
+            off = self._days_off(line)
+            if off is None or off >= 0:
+                return True
+            if off < -1 and self._zone_end_behind(-2) <= first:  # then the zones behind still earlier days end there
+                return True
+            return line.offset >= self._zone_end_behind(off)
+
+        mixed = min(self._bisection.zone_end(self._start), last)
+        _copy_lines(self._source, first, mixed, wanted, self._is_of_no_earlier_day, self._output)
+        _copy(self._source, mixed, last, self._output)
+
+    def copy_dated(self, start: int, end: int) -> None:
+        """Lines of the day between two line starts."""
+        _copy_lines(self._source, start, end, lambda line: self._days_off(line) == 0, self._is_of_the_day, self._output)
+
+    def copy_strays(self, start: int, end: int, chunks: ChunkDays) -> None:
+        """The same where there are hardly any: chunks that are known to have none are not read."""
+        source, how = self._source, self._how
+        for number in range(start // chunks.size, -(-end // chunks.size)):
+            first, last = (source.line_start(n * chunks.size, how.start, source.size) for n in (number, number + 1))
+            if last == source.size or chunks.may_have(source, how.line_instant, first, last, self._day):
+                self.copy_dated(max(first, start), min(last, end))
+
+    def _days_off(self, line: Line) -> int | None:
+        moment = None if line.content is None else self._how.line_instant(line.content)
+        return None if moment is None else (moment - self._start) // _DAY
+
+    def _found_zone_end_behind(self, offset: int) -> int:
+        return self._bisection.zone_end(_moved(self._start, offset + 1))
+
+    def _is_of_no_earlier_day(self, block: bytes) -> bool | None:
+        days = self._days(block)
+        return True if days and days[0] >= self._day.isoformat() else None
+
+    def _is_of_the_day(self, block: bytes) -> bool | None:
+        days = self._days(block)
+        if days is None:
+            return None
+        first, last = days
+        return (True if first == last else None) if first <= self._day.isoformat() <= last else False
+
+    def _days(self, block: bytes) -> tuple[str, str] | None:
+        """The first and the last day of a block's lines, where that can be told at a glance."""
+        span = block_span(block, self._how.line_instant)
+        return None if span is None else (span[0][:10], span[1][:10])
 
 
 def _last_line_start(source: Source, start: int, limit: int) -> int:
@@ -195,6 +262,7 @@ def _cut_input(
     clock: Clock | None,
     folder: Path | None,
     make_bisection: MakeBisection,
+    reach: Reach,
 ) -> InputSlice:
     """Cut one input into ``folder``; without one nothing is written, and the description is the same."""
     with root.open(name) as source:
@@ -216,7 +284,7 @@ def _cut_input(
                     section = (0, source.size)
                     _copy(source, 0, source.size, output)
                 else:
-                    section = cut_lines(source, how, day, output, make_bisection)
+                    section = cut_lines(source, how, day, output, make_bisection, reach)
         except OSError as error:
             cause = error.strerror or type(error).__name__
             raise PermanentError(action="cut", subject=root.place(name), cause=cause, error_class="input") from error
@@ -231,13 +299,13 @@ def _new_file(path: Path) -> BinaryIO:
 
 
 def describe_day(
-    root: DataRoot, day: date, *, telemetry: Sequence[TelemetryFile], extra: Sequence[str]
+    root: DataRoot, day: date, *, telemetry: Sequence[TelemetryFile], extra: Sequence[str], reach: Reach = Reach()
 ) -> tuple[InputSlice, ...]:
     """What ``cut_day`` would cut, with its digests, written nowhere: whether a day is still what it was.
 
     Args, Raises: as for ``cut_day``.
     """
-    return _cut_inputs(root, day, None, telemetry, extra, Bisection)
+    return _cut_inputs(root, day, None, telemetry, extra, Bisection, reach)
 
 
 def _cut_inputs(
@@ -247,9 +315,10 @@ def _cut_inputs(
     telemetry: Sequence[TelemetryFile],
     extra: Sequence[str],
     make_bisection: MakeBisection,
+    reach: Reach,
 ) -> tuple[InputSlice, ...]:
     clocks = {file.name: file.clock for file in telemetry}
-    return tuple(
+    found = tuple(
         _cut_input(
             root,
             name,
@@ -258,9 +327,12 @@ def _cut_inputs(
             clock=clocks.get(name),
             folder=folder,
             make_bisection=make_bisection,
+            reach=reach,
         )
         for name, role in input_names(root, telemetry, extra).items()
     )
+    reach.chunks.save()
+    return found
 
 
 def cut_day(
@@ -271,6 +343,7 @@ def cut_day(
     telemetry: Sequence[TelemetryFile],
     extra: Sequence[str],
     make_bisection: MakeBisection = Bisection,
+    reach: Reach = Reach(),
 ) -> DaySlice:
     """Cut ``day`` out of every input into ``folder``, replacing an earlier cut of it.
 
@@ -284,6 +357,7 @@ def cut_day(
         telemetry: the files of telemetry; they must exist.
         extra: further inputs, as glob patterns under ``root``.
         make_bisection: for tests with small blocks.
+        reach: how far from its section lines of the day are looked for.
 
     Raises:
         PermanentError: ``error_class="input"``, if the telemetry is missing or an input cannot be read.
@@ -294,7 +368,7 @@ def cut_day(
     temporary = temporary_beside(folder)
     temporary.mkdir()
     try:
-        cut = DaySlice(day, folder, _cut_inputs(root, day, temporary, telemetry, extra, make_bisection))
+        cut = DaySlice(day, folder, _cut_inputs(root, day, temporary, telemetry, extra, make_bisection, reach))
         if load_slice(folder) != cut:
             swap_folders(temporary, folder)
             save_description(cut)

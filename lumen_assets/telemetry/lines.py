@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Hashable, Iterator
@@ -13,6 +14,13 @@ MAX_LINE: Final = 1 << 20
 BLOCK: Final = 1 << 18
 """Bytes: lines that are judged together, some 3,600 of telemetry."""
 
+
+_SAMPLES: Final = 8
+_SAMPLE: Final = 1024
+"""Bytes of a part of a file that are looked at each time, which tell whether it is as it was."""
+
+_LINE: Final = 1 << 12
+"""Bytes: more than a line has."""
 
 SETTLED: Final = 2.0
 """Seconds after which a file's times tell whether it was changed since."""
@@ -50,6 +58,9 @@ class Ranged(Protocol):
     def mark(self) -> Hashable | None:
         """What the content is known by as long as it is the same; None where that cannot be told."""
 
+    def fingerprint(self, start: int, end: int) -> str:
+        """What a part of it is known by, though more may be appended behind it."""
+
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``, which is before the end; fewer only at the end."""
 
@@ -62,6 +73,15 @@ class _File:
         status = os.fstat(descriptor)
         self.size = status.st_size
         self.mark = unchanged_mark(status)
+        self._identity = f"{status.st_dev} {status.st_ino}"
+
+    def fingerprint(self, start: int, end: int) -> str:
+        """By the file and by samples: who puts a line right writes another file, or moves what is behind it."""
+        digest = hashlib.sha256(f"{self._identity} {start} {end}".encode())
+        apart = max(end - start - _SAMPLE, 0) // (_SAMPLES - 1)
+        for number in range(_SAMPLES):
+            digest.update(self.read(start + apart * number, _SAMPLE))
+        return digest.hexdigest()
 
     def read(self, offset: int, length: int) -> bytes:
         return os.pread(self._descriptor, length, offset)
@@ -110,10 +130,14 @@ class Source:
         if offset < position:
             yield Line(offset, position, carry if len(carry) <= self.max_line else None)
 
-    def block(self, start: int, end: int | None = None) -> bytes:
-        """Whole lines from ``start``, which must be a line start, ``BLOCK`` bytes at most; empty if not even one."""
+    def fingerprint(self, start: int, end: int) -> str:
+        """See ``Ranged.fingerprint``."""
+        return self._content.fingerprint(start, end)
+
+    def block(self, start: int, end: int | None = None, size: int = BLOCK) -> bytes:
+        """Whole lines from ``start``, which must be a line start, ``size`` bytes at most; empty if not even one."""
         end = self.size if end is None else end
-        data = self.read(start, min(BLOCK, self.chunk, self.max_line, end - start))
+        data = self.read(start, min(size, self.max_line, end - start))
         return data[: data.rfind(b"\n") + 1]
 
     def line_start(self, at: int, first: int, limit: int) -> int:
@@ -121,7 +145,7 @@ class Source:
         if at <= first:
             return first
         position = at - 1
-        while position < limit and (data := self.read(position, min(self.chunk, limit - position))):
+        while position < limit and (data := self.read(position, min(_LINE, limit - position))):
             found = data.find(b"\n")
             if found >= 0:
                 return min(position + found + 1, limit)

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from lumen_assets.days import KST
-from lumen_assets.telemetry.instants import at_microsecond, clock_instant, instant
+from lumen_assets.telemetry.instants import at_microsecond, clock_instant, clock_microseconds, instant, microseconds
 from lumen_assets.telemetry.lines import Source
 from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
@@ -148,7 +149,19 @@ def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64]
         None where the lines do not all start in one of the forms that writers use: then each is to be asked.
     """
     known = _block_lines(block, line_instant)
-    return None if known is None else known[0]
+    return known.instants if known and known.dated.all() else None
+
+
+def dated_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64]:
+    """The instants of those lines of a block of whole lines that have one, in no order; as ``block_instants``."""
+    known = _block_lines(block, line_instant)
+    if known is None:
+        others, instants = block.split(b"\n"), np.zeros(0, np.int64)
+    else:
+        spans = zip(known.starts[~known.dated].tolist(), known.ends[~known.dated].tolist(), strict=True)
+        others, instants = [block[start:end] for start, end in spans], known.instants[known.dated]
+    moments = [moment for moment in map(line_instant, others) if moment is not None]
+    return np.concatenate((instants, np.array([microseconds(moment) for moment in moments], np.int64)))
 
 
 def length_before(block: bytes, time: int, line_instant: LineInstant) -> int:
@@ -157,22 +170,53 @@ def length_before(block: bytes, time: int, line_instant: LineInstant) -> int:
     Of a block of which ``block_instants`` knows nothing: 0.
     """
     known = _block_lines(block, line_instant)
-    if known is None:
+    if known is None or not known.dated.all():
         return 0
-    instants, starts = known
-    later = np.flatnonzero(instants >= time)
-    return int(starts[later[0]]) if len(later) else len(block)
+    later = np.flatnonzero(known.instants >= time)
+    return int(known.starts[later[0]]) if len(later) else len(block)
 
 
-def _block_lines(block: bytes, line_instant: LineInstant) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """The instants of lines, and where they start."""
-    if line_instant is not csv_line_instant or not block:
+@dataclass(frozen=True)
+class _BlockLines:
+    """The lines of a block: where they start and end, and the instants of those that are ``dated``; maybe not all."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    instants: NDArray[np.int64]
+    dated: NDArray[np.bool_]
+
+
+def _block_lines(block: bytes, line_instant: LineInstant) -> _BlockLines | None:
+    """What can be told of a block's lines at a glance."""
+    if not block or not (line_instant is csv_line_instant or isinstance(line_instant, CellInstant)):
         return None
     octets = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(octets == _NEWLINE)
     starts = line_starts(ends)
-    found, usual = microseconds_of_lines(octets, starts, ends)
-    return (found, starts) if usual.all() else None
+    if not isinstance(line_instant, CellInstant):
+        return _BlockLines(starts, ends, *microseconds_of_lines(octets, starts, ends))
+    instants = _cell_instants(block, line_instant)
+    if instants is None or len(instants) != len(starts):
+        return None
+    return _BlockLines(starts, ends, instants.fill_null(0).to_numpy(), instants.is_not_null().to_numpy())
+
+
+def _cell_instants(block: bytes, cell: CellInstant) -> pl.Series | None:
+    """The instants in a column, null where a line has none; None where cells are not what is between commas."""
+    if b'"' in block:
+        return None
+    try:
+        texts = pl.read_csv(
+            block,
+            has_header=False,
+            columns=[cell.column],
+            infer_schema=False,
+            quote_char=None,
+            truncate_ragged_lines=True,
+        ).to_series()
+    except pl.exceptions.PolarsError:  # too few columns, or not UTF-8
+        return None
+    return clock_microseconds(cell.clock, texts)
 
 
 def block_span(block: bytes, line_instant: LineInstant) -> tuple[str, str] | None:

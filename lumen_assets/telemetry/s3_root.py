@@ -23,6 +23,9 @@ from lumen_assets.telemetry.roots import ABSENT, matches
 PAGE: Final = 1 << 20
 """Bytes that are asked for at a time: a day of 5 Hz telemetry is some 30 of them."""
 
+PROBE: Final = 1 << 15
+"""Bytes that are asked for where only a few are looked at: while a day's place is searched for."""
+
 _KEPT: Final = 16
 _ATTEMPTS: Final = 5
 _FAILURES: Final = (ClientError, BotoCoreError, OSError)
@@ -38,20 +41,28 @@ class _Object:
         self._client = client
         self._names = {"Bucket": folder.bucket, "Key": key, "IfMatch": etag}
         self._uri = f"s3://{folder.bucket}/{key}"
-        self._pages: OrderedDict[int, bytes] = OrderedDict()
+        self._pages: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+
+    def fingerprint(self, start: int, end: int) -> str:
+        return f"{self.mark} {start} {end}"
 
     def read(self, offset: int, length: int) -> bytes:
-        first, last = offset // PAGE, (min(offset + length, self.size) - 1) // PAGE
-        data = b"".join(self._page(number) for number in range(first, last + 1))
-        return data[offset - first * PAGE :][:length]
+        size = PAGE if length > PROBE or self._is_kept(PAGE, offset) else PROBE
+        first, last = offset // size, (min(offset + length, self.size) - 1) // size
+        data = b"".join(self._page(size, number) for number in range(first, last + 1))
+        return data[offset - first * size :][:length]
 
-    def _page(self, number: int) -> bytes:
-        if number not in self._pages:
-            self._pages[number] = self._fetch(number * PAGE, min((number + 1) * PAGE, self.size))
+    def _is_kept(self, size: int, offset: int) -> bool:
+        return (size, offset // size) in self._pages
+
+    def _page(self, size: int, number: int) -> bytes:
+        page = (size, number)
+        if page not in self._pages:
+            self._pages[page] = self._fetch(number * size, min((number + 1) * size, self.size))
             if len(self._pages) > _KEPT:
                 self._pages.popitem(last=False)
-        self._pages.move_to_end(number)
-        return self._pages[number]
+        self._pages.move_to_end(page)
+        return self._pages[page]
 
     def _fetch(self, start: int, end: int) -> bytes:
         try:

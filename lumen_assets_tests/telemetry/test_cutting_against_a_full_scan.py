@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumen_assets.telemetry.bisecting import MAX_DISORDER, WITNESSES, Bisection
-from lumen_assets.telemetry.cutting import Output, cut_lines, dating
+from lumen_assets.telemetry.chunk_days import ChunkDays
+from lumen_assets.telemetry.cutting import Output, Reach, cut_lines, dating
 from lumen_assets.telemetry.lines import Source
 from lumen_assets.telemetry.model import Clock
 
@@ -35,7 +36,9 @@ def opened(content: bytes, chunk: int = 1 << 18) -> Iterator[Source]:
         os.close(descriptor)
 
 
-def cut(content: bytes, day: date, sizes: tuple[int, int, int], name: str = "logs/metrics.csv") -> bytes:
+def cut(
+    content: bytes, day: date, sizes: tuple[int, int, int], name: str = "logs/metrics.csv", late_days: int = 0
+) -> bytes:
     """The lines of the slice, without its preamble."""
     block, scanned, chunk = sizes
     with opened(content, chunk) as source:
@@ -43,7 +46,7 @@ def cut(content: bytes, day: date, sizes: tuple[int, int, int], name: str = "log
         assert how is not None
         output = io.BytesIO()
         make = partial(Bisection, block=block, scanned=scanned)
-        cut_lines(source, how, day, Output(output), make)
+        cut_lines(source, how, day, Output(output), make, Reach(late_days, ChunkDays(size=10 * block)))
         assert output.getvalue().startswith(how.preamble)
         return output.getvalue()[len(how.preamble) :]
 
@@ -213,3 +216,65 @@ def test_json_lines_are_cut_by_their_ts(lines, sizes, bom):
         assert [line for line in found if line in wanted] == wanted
     together = b"".join(cut(content, day, sizes, name="x.jsonl") for day in days_of(lines))
     assert sorted(split_keeping_ends(together)) == sorted(split_keeping_ends(content[len(bom) :]))
+
+
+@settings(max_examples=200)
+@given(middle=st.lists(st.one_of(ANYTHING, st.integers(0, 30)), max_size=60), sizes=SIZES, late_days=st.integers(1, 20))
+def test_what_is_reached_is_every_line_of_the_day_between_the_positions(middle, sizes, late_days):
+    """Whatever the file holds: the section as it is, and of what lies around it the lines of the day, each once."""
+    lines = []
+    for number, item in enumerate(middle):
+        text = row(FIRST + timedelta(minutes=40 * number), number) if isinstance(item, int) else item
+        lines.append(text + b",%d\n" % number)
+    if not any(dated(line) for line in lines):
+        return
+    content = HEADER + b"".join(lines)
+    for day in days_of(lines):
+        start = datetime.combine(day, datetime.min.time(), SEOUL)
+        with opened(content, sizes[2]) as source:
+            how = dating(source, "logs/metrics.csv", Clock())
+            assert how is not None
+            bisection = Bisection(source, how.start, how.line_instant, block=sizes[0], scanned=sizes[1])
+            before, first = bisection.position(start - timedelta(days=late_days)), bisection.position(start)
+            behind = bisection.zone_end(start + timedelta(days=1))
+            until = max(behind, bisection.position(start + timedelta(days=1 + late_days)))
+        around = day_rows(split_keeping_ends(content[before:first]), day), split_keeping_ends(content[behind:until])
+        expected = [*around[0], *split_keeping_ends(cut(content, day, sizes)), *day_rows(around[1], day)]
+        assert split_keeping_ends(cut(content, day, sizes, late_days=late_days)) == expected
+
+
+@st.composite
+def lines_with_late_rows(draw: st.DrawFn) -> list[bytes]:
+    """Rows a minute apart, but for stretches of up to two days that came up to three days late: together, or by turns
+    with those of the day on which they came.
+    """
+    rows = [row(FIRST + timedelta(minutes=number), number) + b"\n" for number in range(draw(st.integers(600, 6000)))]
+    for together in (draw(st.booleans()), *draw(st.sampled_from([(), (True,)]))):
+        first = draw(st.integers(0, len(rows) - 1))
+        late = rows[first : first + draw(st.integers(1, 2880))]
+        rest = rows[:first] + rows[first + len(late) :]
+        at = min(len(rest), first + draw(st.integers(0, 4320)))
+        turns = [] if together else [line for pair in zip(late, rest[at:], strict=False) for line in pair]
+        taken = len(turns) // 2
+        rows = [*rest[:at], *turns, *late[taken:], *rest[at + taken :]]
+    return rows
+
+
+@settings(max_examples=60)
+@given(lines=lines_with_late_rows(), data=st.data())
+def test_rows_that_came_late_are_in_their_day(lines, data):
+    content = HEADER + b"".join(lines)
+    for day in days_of(lines):
+        found = day_rows(split_keeping_ends(cut(content, day, (300, 600, 500), late_days=14)), day)
+        assert sorted(found) == sorted(day_rows(lines, day))
+
+
+@settings(max_examples=30)
+@given(lines=lines_with_late_rows(), grown=st.integers(1, 4000))
+def test_a_day_with_late_rows_is_cut_the_same_after_the_file_grew(lines, grown):
+    last = max(moment for line in lines if (moment := dated(line)))
+    more = [row(last + timedelta(minutes=1 + number), number) + b"\n" for number in range(grown)]
+    before, after = HEADER + b"".join(lines), HEADER + b"".join([*lines, *more])
+    for day in days_of(lines)[:-1]:
+        sizes = (300, 600, 500)
+        assert cut(before, day, sizes, late_days=14) == cut(after, day, sizes, late_days=14)

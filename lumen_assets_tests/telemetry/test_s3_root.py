@@ -10,7 +10,7 @@ import pytest
 
 from lumen_assets.errors import PermanentError, TransientError
 from lumen_assets.settings import S3Connection, S3Folder, load_settings
-from lumen_assets.telemetry import TelemetryFile, cut_day, describe_day, write_sample
+from lumen_assets.telemetry import ChunkDays, Reach, TelemetryFile, cut_day, describe_day, write_sample
 from lumen_assets.telemetry.roots import FolderRoot
 from lumen_assets.telemetry.s3_root import PAGE, S3Root
 from lumen_assets_tests.installation import Installation
@@ -68,16 +68,28 @@ def test_a_day_in_the_middle_of_a_long_object_is_read_by_itself(seaweedfs: S3Ser
     header = f"ts{''.join(f',c{n}' for n in range(40))}\n"
     content = (header + "".join(rows)).encode()
     client.put_object(Bucket=folder.bucket, Key=folder.key(METRICS), Body=content)
-    ranges: list[str] = []
-    client.meta.events.register(
-        "before-send.s3.GetObject", lambda request, **_: ranges.append(request.headers["Range"])
-    )
-    cut = cut_day(
-        S3Root(folder, client), date(2026, 2, 20), tmp_path / "cut", telemetry=[TelemetryFile(METRICS)], extra=()
-    )
-    [item] = cut.inputs
-    assert item.size == len(header) + 8640 * len(f"2026-02-20T00:00:00+09:00{cells}\n")
-    assert len(ranges) < 25 < len(content) // PAGE
+    asked: list[int] = []
+
+    def count(request: Any, **_: object) -> None:
+        start, end = request.headers["Range"].decode().removeprefix("bytes=").split("-")
+        asked.append(int(end) - int(start) + 1)
+
+    client.meta.events.register("before-send.s3.GetObject", count)
+    for late_days in (0, 2):
+        cut = cut_day(
+            S3Root(folder, client),
+            date(2026, 2, 20),
+            tmp_path / f"cut {late_days}",
+            telemetry=[TelemetryFile(METRICS)],
+            extra=(),
+            reach=Reach(late_days, ChunkDays(size=PAGE)),
+        )
+        [item] = cut.inputs
+        day = item.size - len(header)
+        assert day == 8640 * len(f"2026-02-20T00:00:00+09:00{cells}\n")
+        around = 2 * (late_days * day + PAGE) if late_days else 0
+        assert sum(asked) < day + around + 10 * PAGE < len(content) / 2
+        asked.clear()
 
 
 def test_an_object_that_was_replaced_meanwhile_is_not_mixed(seaweedfs: S3Server) -> None:

@@ -1,0 +1,108 @@
+"""Which days the lines of a file are of, chunk by chunk: rows that came late are found without reading all that came
+after their day each time.
+
+Chunks lie on a fixed grid, so what is known of one holds as long as the file only grows. They are known by their
+fingerprints, which nearly any other change changes; what is known of them is a cache, and can be removed at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumen_assets.days import day_bounds
+from lumen_assets.durable import replace_bytes
+from lumen_assets.telemetry.instants import microseconds
+from lumen_assets.telemetry.lines import Source
+from lumen_assets.telemetry.preamble import LineInstant, dated_instants
+
+CHUNK: Final = 1 << 23
+"""Bytes: a quarter of a day of 5 Hz telemetry."""
+
+_BLOCK: Final = 1 << 20
+_KEPT: Final = 2000
+"""Chunks that are remembered of all inputs together: 16 GiB."""
+
+_MOST: Final = 64
+"""Days that are told apart in a chunk; one with more, of a file with few rows a day, may have rows of any."""
+
+_FIRST: Final = date(1970, 1, 1)
+_START: Final = microseconds(day_bounds(_FIRST)[0])
+_DAY: Final = 86_400_000_000  # microseconds
+
+Days = frozenset[int] | None
+"""KST days since 1970-01-01; None for any."""
+
+
+class ChunkDays:
+    """What is known of the chunks of all inputs.
+
+    Args:
+        file: where other processes find it too; None to keep it in this one.
+        size: of a chunk, bytes; smaller only in tests.
+    """
+
+    def __init__(self, file: Path | None = None, *, size: int = CHUNK) -> None:
+        self.size = size
+        self._file = file
+        self._loaded: int | None = None
+        self._known: dict[str, Days] = {}
+        self._unsaved: dict[str, Days] = {}
+
+    def may_have(self, source: Source, line_instant: LineInstant, start: int, end: int, day: date) -> bool:
+        """Whether lines of ``[start, end)``, whole lines that are not written to any more, may be of ``day``."""
+        name = getattr(line_instant, "__qualname__", None) or repr(line_instant)
+        key = f"{name} {source.fingerprint(start, end)}"
+        if key not in self._known:
+            self._load()
+        if key not in self._known:
+            self._known[key] = self._unsaved[key] = days_of(source, line_instant, start, end)
+        days = self._known[key]
+        return days is None or (day - _FIRST).days in days
+
+    def save(self) -> None:
+        """Let other processes find what was found since."""
+        if self._file is None or not self._unsaved:
+            return
+        self._load()
+        self._known = dict(list({**self._known, **self._unsaved}.items())[-_KEPT:])
+        self._unsaved = {}
+        content = {key: None if days is None else sorted(days) for key, days in self._known.items()}
+        with suppress(OSError):  # a full disk fails what matters
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            replace_bytes(self._file, json.dumps(content).encode())
+
+    def _load(self) -> None:
+        """Take what other processes found. A file that is damaged holds nothing."""
+        with suppress(OSError, ValueError, TypeError, AttributeError):
+            if self._file is None or self._loaded == (changed := self._file.stat().st_mtime_ns):
+                return
+            content = json.loads(self._file.read_bytes())
+            self._known |= {key: None if days is None else frozenset(days) for key, days in content.items()}
+            self._loaded = changed
+
+
+def days_of(source: Source, line_instant: LineInstant, start: int, end: int) -> Days:
+    """The days that lines of ``[start, end)`` are of."""
+    found: set[int] = set()
+    while start < end and len(found) <= _MOST:
+        block = source.block(start, end, _BLOCK)
+        if not block:
+            line = next(source.lines(start, end))  # a long one
+            block, start = line.content or b"", line.end - len(line.content or b"")
+        found |= _days_of_instants(dated_instants(block, line_instant))
+        start += len(block)
+    return frozenset(found) if len(found) <= _MOST else None
+
+
+def _days_of_instants(instants: NDArray[np.int64]) -> set[int]:
+    if not len(instants):
+        return set()
+    first, last = (int(bound - _START) // _DAY for bound in (instants.min(), instants.max()))
+    return {first} if first == last else set(np.unique((instants - _START) // _DAY).tolist())

@@ -1,0 +1,150 @@
+"""What is known of the days of a file's chunks: right, shared, cheap, and given up when the chunk changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lumen_assets.days import day_bounds
+from lumen_assets.telemetry import ChunkDays
+from lumen_assets.telemetry.chunk_days import days_of
+from lumen_assets.telemetry.lines import MAX_LINE, Source
+from lumen_assets.telemetry.model import Clock
+from lumen_assets.telemetry.preamble import LineInstant, csv_line_instant, json_line_instant, telemetry_line_instant
+
+DAY = date(2026, 3, 9)
+START, _ = day_bounds(DAY)
+OTHER = DAY + timedelta(days=3)
+
+
+class CountingSource(Source):
+    """Counts what is read."""
+
+    read_bytes = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        data = super().read(offset, length)
+        self.read_bytes += len(data)
+        return data
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(b"".join(b"%s,%d\n" % (stamp(n), n) for n in range(20_000)))
+    return path
+
+
+def stamp(number: int) -> bytes:
+    return (START + timedelta(seconds=number)).isoformat().encode()
+
+
+@pytest.fixture
+def source(path: Path) -> Iterator[CountingSource]:
+    descriptor = os.open(path, os.O_RDONLY)
+    yield CountingSource(descriptor)
+    os.close(descriptor)
+
+
+def asked(chunks: ChunkDays, path: Path, day: date = OTHER) -> tuple[bool, int]:
+    """The answer of the whole file, and how many bytes were read for it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        source = CountingSource(descriptor)
+        return chunks.may_have(source, csv_line_instant, 0, source.size, day), source.read_bytes
+    finally:
+        os.close(descriptor)
+
+
+def test_a_chunk_is_read_once_by_all_processes(path: Path, tmp_path: Path) -> None:
+    size, kept = path.stat().st_size, tmp_path / "kept" / "chunk_days.json"
+    chunks = ChunkDays(kept)
+    assert asked(chunks, path) == (False, size)
+    assert asked(chunks, path, DAY) == (True, 0)
+    chunks.save()
+    other = ChunkDays(kept)
+    assert asked(other, path) == (False, 0)
+    assert asked(ChunkDays(tmp_path / "none"), path) == (False, size)
+    more = tmp_path / "more.csv"
+    more.write_bytes(path.read_bytes())
+    asked(other, more)
+    other.save()
+    assert asked(chunks, more) == (False, 0), "what others found since is found too"
+
+
+@pytest.mark.parametrize("same_length", [False, True])
+def test_a_line_that_was_put_right_is_seen(path: Path, same_length: bool) -> None:
+    """As sed -i and editors do: they write another file."""
+    chunks = ChunkDays()
+    assert not asked(chunks, path)[0]
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[10_000] = lines[10_000].replace(b"2026-03-09", b"2026-03-12") + b"" if same_length else b"2026-03-12T00:00Z\n"
+    beside = path.with_name("beside")
+    beside.write_bytes(b"".join(lines))
+    beside.replace(path)
+    assert asked(chunks, path)[0]
+
+
+def test_a_line_that_is_put_in_in_place_is_seen(path: Path) -> None:
+    chunks = ChunkDays()
+    assert not asked(chunks, path)[0]
+    content = path.read_bytes()
+    with path.open("r+b") as file:
+        file.write(b"2026-03-12T00:00:00Z,1\n" + content)
+    assert asked(chunks, path)[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff"])
+def test_what_is_damaged_is_found_again(path: Path, tmp_path: Path, content: bytes) -> None:
+    kept = tmp_path / "chunk_days.json"
+    kept.write_bytes(content)
+    chunks = ChunkDays(kept)
+    assert not asked(chunks, path)[0]
+    chunks.save()
+    assert asked(ChunkDays(kept), path) == (False, 0)
+
+
+def test_a_full_disk_fails_nothing(path: Path) -> None:
+    chunks = ChunkDays(Path("/dev/full/chunk_days.json"))
+    assert not asked(chunks, path)[0]
+    chunks.save()
+
+
+def number(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+@pytest.mark.parametrize(
+    ("line_instant", "line"),
+    [
+        (csv_line_instant, lambda moment: moment.isoformat() + ",1"),
+        (csv_line_instant, lambda moment: moment.astimezone(UTC).isoformat() + ",1"),
+        (telemetry_line_instant(Clock("t", "unix_ms"), 1), lambda moment: f"1,{moment.timestamp() * 1000:.0f}"),
+        (telemetry_line_instant(Clock("t", "unix_s"), 1), lambda moment: f'"1",{moment.timestamp()}'),
+        (json_line_instant, lambda moment: f'{{"ts": "{moment.isoformat()}"}}'),
+    ],
+)
+def test_all_days_of_a_part_are_known_whatever_its_form(tmp_path: Path, line_instant: LineInstant, line) -> None:
+    moments = [START + timedelta(hours=9, seconds=n, microseconds=n % 3) for n in range(3000)]
+    late, midnight = START - timedelta(milliseconds=1), START + timedelta(days=1)
+    odd = ["", "#", "ts,a", "x" * (MAX_LINE + 1), '"torn']
+    lines = [*map(line, moments[:2000]), *odd, line(late), *map(line, moments[2000:]), line(midnight)]
+    path = tmp_path / "file"
+    path.write_text("".join(f"{text}\n" for text in lines))
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        source = Source(descriptor)
+        found = days_of(source, line_instant, 0, source.size)
+    finally:
+        os.close(descriptor)
+    assert found == {number(DAY) - 1, number(DAY), number(DAY) + 1}
+
+
+def test_a_part_of_very_many_days_may_have_any(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("".join(f"{datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=n)},1\n" for n in range(100)))
+    assert asked(ChunkDays(), path, date(2031, 1, 1))[0]
