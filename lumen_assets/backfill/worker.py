@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -28,6 +29,7 @@ def main() -> None:
     workspace = Workspace(load_settings())
     with open_instance(workspace) as instance:
         runner = DayRunner(workspace, instance, tags=tags_of(sys.argv[1]))
+        gc.freeze()  # what is there now stays: garbage is looked for among what a day makes
         parent.tell(ready=True)
         for line in sys.stdin:
             day = parse_day(json.loads(line)["day"])

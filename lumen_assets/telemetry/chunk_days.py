@@ -8,10 +8,11 @@ fingerprints, which nearly any other change changes; what is known of them is a 
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,12 @@ from lumen_assets.telemetry.instants import microseconds
 from lumen_assets.telemetry.lines import Source
 from lumen_assets.telemetry.preamble import LineInstant, dated_instants
 
-CHUNK: Final = 1 << 23
-"""Bytes: a quarter of a day of 5 Hz telemetry."""
+CHUNK: Final = 1 << 21
+"""Bytes: a fifteenth of a day of 5 Hz telemetry."""
 
 _BLOCK: Final = 1 << 20
-_KEPT: Final = 2000
-"""Chunks that are remembered of all inputs together: 16 GiB."""
+_KEPT: Final = 1500
+"""Chunks that are remembered of all inputs together: 3 GiB, more than three times what a day is looked for in."""
 
 _MOST: Final = 64
 """Days that are told apart in a chunk; one with more, of a file with few rows a day, may have rows of any."""
@@ -38,6 +39,18 @@ _DAY: Final = 86_400_000_000  # microseconds
 
 Days = frozenset[int] | None
 """KST days since 1970-01-01; None for any."""
+
+
+class Dated(Protocol):
+    """How a file's lines are dated: ``cutting.Dating``."""
+
+    @property
+    def start(self) -> int:
+        """Where its lines with data start."""
+
+    @property
+    def line_instant(self) -> LineInstant:
+        """The instant of a line."""
 
 
 class ChunkDays:
@@ -54,17 +67,39 @@ class ChunkDays:
         self._loaded: int | None = None
         self._known: dict[str, Days] = {}
         self._unsaved: dict[str, Days] = {}
+        self._keys: dict[Hashable, str] = {}
 
-    def may_have(self, source: Source, line_instant: LineInstant, start: int, end: int, day: date) -> bool:
-        """Whether lines of ``[start, end)``, whole lines that are not written to any more, may be of ``day``."""
-        name = getattr(line_instant, "__qualname__", None) or repr(line_instant)
-        key = f"{name} {source.fingerprint(start, end)}"
+    def may_have(self, source: Source, how: Dated, number: int, day: date) -> bool:
+        """Whether lines that begin in a chunk may be of ``day``; of one that is being written to: True.
+
+        Args:
+            source: the file.
+            how: how its lines are dated.
+            number: of the chunk, from 0.
+        """
+        start, end = number * self.size, (number + 1) * self.size
+        if end + source.max_line > source.size:
+            return True
+        key = self._key(source, how, start, end)
         if key not in self._known:
             self._load()
         if key not in self._known:
-            self._known[key] = self._unsaved[key] = days_of(source, line_instant, start, end)
+            bounds = (source.line_start(at, how.start, source.size) for at in (start, end))
+            self._known[key] = self._unsaved[key] = days_of(source, how.line_instant, *bounds)
         days = self._known[key]
         return days is None or (day - _FIRST).days in days
+
+    def _key(self, source: Source, how: Dated, start: int, end: int) -> str:
+        """What is known of a chunk is filed under this. Nobody writes to a file with a ``mark``: it is sampled once."""
+        name = getattr(how.line_instant, "__qualname__", None) or repr(how.line_instant)
+        if source.mark is None:
+            return f"{name} {source.fingerprint(start, end)}"
+        marked = (source.mark, name, start, end)
+        if marked not in self._keys:
+            if len(self._keys) >= _KEPT:
+                self._keys.clear()
+            self._keys[marked] = f"{name} {source.fingerprint(start, end)}"
+        return self._keys[marked]
 
     def save(self) -> None:
         """Let other processes find what was found since."""

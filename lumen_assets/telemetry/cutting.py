@@ -216,10 +216,10 @@ class _Cut:
 
     def copy_strays(self, start: int, end: int, chunks: ChunkDays) -> None:
         """The same where there are hardly any: chunks that are known to have none are not read."""
-        source, how = self._source, self._how
-        for number in range(start // chunks.size, -(-end // chunks.size)):
-            first, last = (source.line_start(n * chunks.size, how.start, source.size) for n in (number, number + 1))
-            if last == source.size or chunks.may_have(source, how.line_instant, first, last, self._day):
+        source, size = self._source, chunks.size
+        for number in range(start // size, -(-end // size)):
+            if chunks.may_have(source, self._how, number, self._day):
+                first, last = (source.line_start(n * size, self._how.start, source.size) for n in (number, number + 1))
                 self.copy_dated(max(first, start), min(last, end))
 
     def _days_off(self, line: Line) -> int | None:

@@ -15,7 +15,7 @@ BLOCK: Final = 1 << 18
 """Bytes: lines that are judged together, some 3,600 of telemetry."""
 
 
-_SAMPLES: Final = 8
+_SAMPLES: Final = 4
 _SAMPLE: Final = 1024
 """Bytes of a part of a file that are looked at each time, which tell whether it is as it was."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from lumen_assets.days import day_bounds
 from lumen_assets.telemetry import ChunkDays
 from lumen_assets.telemetry.chunk_days import days_of
+from lumen_assets.telemetry.cutting import Dating
 from lumen_assets.telemetry.lines import MAX_LINE, Source
 from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.preamble import LineInstant, csv_line_instant, json_line_instant, telemetry_line_instant
@@ -19,6 +19,7 @@ from lumen_assets.telemetry.preamble import LineInstant, csv_line_instant, json_
 DAY = date(2026, 3, 9)
 START, _ = day_bounds(DAY)
 OTHER = DAY + timedelta(days=3)
+SIZE = 1 << 17
 
 
 class CountingSource(Source):
@@ -43,43 +44,39 @@ def stamp(number: int) -> bytes:
     return (START + timedelta(seconds=number)).isoformat().encode()
 
 
-@pytest.fixture
-def source(path: Path) -> Iterator[CountingSource]:
-    descriptor = os.open(path, os.O_RDONLY)
-    yield CountingSource(descriptor)
-    os.close(descriptor)
-
-
-def asked(chunks: ChunkDays, path: Path, day: date = OTHER) -> tuple[bool, int]:
-    """The answer of the whole file, and how many bytes were read for it."""
+def asked(chunks: ChunkDays, path: Path, day: date = OTHER) -> tuple[bool, bool]:
+    """Whether any chunk may have the day, and whether much was read for that. The file is one that is written to."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        source = CountingSource(descriptor)
-        return chunks.may_have(source, csv_line_instant, 0, source.size, day), source.read_bytes
+        source = CountingSource(descriptor, max_line=100)
+        source.mark = None
+        how = Dating(b"", 0, csv_line_instant)
+        answers = [chunks.may_have(source, how, number, day) for number in range((source.size - 100) // chunks.size)]
+        return any(answers), source.read_bytes > source.size / 2
     finally:
         os.close(descriptor)
 
 
 def test_a_chunk_is_read_once_by_all_processes(path: Path, tmp_path: Path) -> None:
-    size, kept = path.stat().st_size, tmp_path / "kept" / "chunk_days.json"
-    chunks = ChunkDays(kept)
-    assert asked(chunks, path) == (False, size)
-    assert asked(chunks, path, DAY) == (True, 0)
+    kept = tmp_path / "kept" / "chunk_days.json"
+    chunks = ChunkDays(kept, size=SIZE)
+    assert asked(chunks, path) == (False, True)
+    assert asked(chunks, path, DAY) == (True, False)
     chunks.save()
-    other = ChunkDays(kept)
-    assert asked(other, path) == (False, 0)
-    assert asked(ChunkDays(tmp_path / "none"), path) == (False, size)
+    other = ChunkDays(kept, size=SIZE)
+    assert asked(other, path) == (False, False)
+    assert asked(ChunkDays(tmp_path / "none", size=SIZE), path) == (False, True)
     more = tmp_path / "more.csv"
     more.write_bytes(path.read_bytes())
     asked(other, more)
     other.save()
-    assert asked(chunks, more) == (False, 0), "what others found since is found too"
+    assert asked(chunks, more) == (False, False), "what others found since is found too"
 
 
 @pytest.mark.parametrize("same_length", [False, True])
 def test_a_line_that_was_put_right_is_seen(path: Path, same_length: bool) -> None:
     """As sed -i and editors do: they write another file."""
-    chunks = ChunkDays()
+    chunks = ChunkDays(size=SIZE)
     assert not asked(chunks, path)[0]
     lines = path.read_bytes().splitlines(keepends=True)
     lines[10_000] = lines[10_000].replace(b"2026-03-09", b"2026-03-12") + b"" if same_length else b"2026-03-12T00:00Z\n"
@@ -90,7 +87,7 @@ def test_a_line_that_was_put_right_is_seen(path: Path, same_length: bool) -> Non
 
 
 def test_a_line_that_is_put_in_in_place_is_seen(path: Path) -> None:
-    chunks = ChunkDays()
+    chunks = ChunkDays(size=SIZE)
     assert not asked(chunks, path)[0]
     content = path.read_bytes()
     with path.open("r+b") as file:
@@ -102,14 +99,14 @@ def test_a_line_that_is_put_in_in_place_is_seen(path: Path) -> None:
 def test_what_is_damaged_is_found_again(path: Path, tmp_path: Path, content: bytes) -> None:
     kept = tmp_path / "chunk_days.json"
     kept.write_bytes(content)
-    chunks = ChunkDays(kept)
+    chunks = ChunkDays(kept, size=SIZE)
     assert not asked(chunks, path)[0]
     chunks.save()
-    assert asked(ChunkDays(kept), path) == (False, 0)
+    assert asked(ChunkDays(kept, size=SIZE), path) == (False, False)
 
 
 def test_a_full_disk_fails_nothing(path: Path) -> None:
-    chunks = ChunkDays(Path("/dev/full/chunk_days.json"))
+    chunks = ChunkDays(Path("/dev/full/chunk_days.json"), size=SIZE)
     assert not asked(chunks, path)[0]
     chunks.save()
 
@@ -146,5 +143,17 @@ def test_all_days_of_a_part_are_known_whatever_its_form(tmp_path: Path, line_ins
 
 def test_a_part_of_very_many_days_may_have_any(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_text("".join(f"{datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=n)},1\n" for n in range(100)))
-    assert asked(ChunkDays(), path, date(2031, 1, 1))[0]
+    path.write_text("".join(f"{datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=n)},1\n" for n in range(400)))
+    assert asked(ChunkDays(size=10_000), path, date(2031, 1, 1))[0]
+
+
+def test_what_is_being_written_to_may_have_any_day(path: Path) -> None:
+    chunks = ChunkDays(size=SIZE)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        source = Source(descriptor, max_line=100)
+        last = source.size // SIZE
+        assert chunks.may_have(source, Dating(b"", 0, csv_line_instant), last, OTHER)
+        assert not chunks.may_have(source, Dating(b"", 0, csv_line_instant), last - 1, OTHER)
+    finally:
+        os.close(descriptor)

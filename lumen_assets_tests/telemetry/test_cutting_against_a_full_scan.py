@@ -31,7 +31,7 @@ def opened(content: bytes, chunk: int = 1 << 18) -> Iterator[Source]:
     descriptor = os.memfd_create("input")
     try:
         os.write(descriptor, content)
-        yield Source(descriptor, chunk=chunk)
+        yield Source(descriptor, chunk=chunk, max_line=500)
     finally:
         os.close(descriptor)
 
