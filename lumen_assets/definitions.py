@@ -11,6 +11,7 @@ from lumen_assets.defs.catch_up import catch_up_sensor, heal_sensor
 from lumen_assets.defs.checks import copies_check, freshness
 from lumen_assets.defs.distribution import distribution_asset
 from lumen_assets.defs.drill import drill_age_check, drill_asset, drill_job, drill_schedule
+from lumen_assets.defs.forked_runs import fork_runs
 from lumen_assets.defs.grafana import grafana_asset
 from lumen_assets.defs.health import health_check
 from lumen_assets.defs.jobs import attestation_job, daily_job
@@ -94,4 +95,5 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Loaded by Dagster, on the process's environment; nothing is read before it asks."""
+    fork_runs()
     return build_defs(Workspace(load_settings()))

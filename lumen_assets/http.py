@@ -180,12 +180,15 @@ def seconds_to_wait(value: str, now: datetime) -> float | None:
 
 
 def origin(url: str) -> str:
-    """Scheme and host of an address, which is all that may be said of it."""
+    """Scheme, host and port of an address, which is all that may be said of it."""
     try:
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "an address without a host"
+        host, port = parts.hostname, f":{parts.port}" if parts.port else ""
     except ValueError:
         return "an address that is none"
+    if not parts.scheme or not host:
+        return "an address without a host"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
 def named(receiver: Receiver, url: str) -> str:

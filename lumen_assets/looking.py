@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time, timedelta
+from typing import Final
 
 from lumen_assets.alerting import survey
 from lumen_assets.alerting.events import Kind
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.days import yesterday
 from lumen_assets.health.due import newest_due, unattested
+from lumen_assets.report.numbers import with_few_rows
 from lumen_assets.workspace import Workspace
+
+_LATELY: Final = timedelta(days=6)
+"""Before yesterday: days that were backfilled longer after they were over are not spoken of for their few rows."""
 
 
 def look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
-    """Days that are missing, or below policy; and that yesterday is safe."""
+    """Days that are missing, below policy, or lately have few rows; and that yesterday is safe."""
     configuration = workspace.settings.configuration
     alerts = configuration.alerts
     start, last = configuration.start_date, yesterday(now)
@@ -26,6 +31,10 @@ def look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     outbox.reconcile(Kind.DAY_MISSING, missing, now)
     outbox.reconcile(Kind.DAY_BELOW_POLICY, below, now)
     outbox.record(survey.given_up_and_there(outbox.open_incidents(), existing, now), now)
+    wanted = configuration.sources.telemetry.min_coverage
+    few = with_few_rows(workspace.frozen_numbers(max(start, last - _LATELY), last), wanted)
+    rows = {day: (found.rows, found.expected_rows) for day, found in few.items()}
+    outbox.record(survey.days_with_few_rows(rows, wanted, now), now)
     newest = attested.get(last)
     if alerts.daily_summary and newest is not None and newest.met and last not in never:
         total = len(configuration.destinations)
@@ -49,3 +58,18 @@ def look_at_replicas(workspace: Workspace, outbox: Outbox, now: datetime) -> Non
         now,
     )
     outbox.record(good, now)
+
+
+def look_at_inputs(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
+    """Frozen days whose inputs changed, as far as was looked."""
+    changed = workspace.frozen_inputs.changed()
+    outbox.reconcile(Kind.INPUTS_CHANGED, survey.inputs_changed(changed, now), now)
+
+
+def look_at_drills(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
+    """Restore drills that failed, could not be made, or are overdue."""
+    ledger, configuration = workspace.ledger, workspace.settings.configuration
+    first = min((found.at for found in ledger.newest_attestations(date.min, date.max).values()), default=None)
+    overdue = timedelta(days=configuration.drill.overdue_days)
+    standing = ledger.standing(configuration.start_date, yesterday(now))
+    outbox.reconcile(Kind.DRILL, survey.drills(ledger.drills(), standing, first, overdue, now), now)

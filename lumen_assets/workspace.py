@@ -34,7 +34,7 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.report.model import PastDay
-from lumen_assets.report.numbers import frozen_coverage, history_kept
+from lumen_assets.report.numbers import DayNumbers, frozen_coverage, history_kept
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry.model import InputSlice
 from lumen_assets.verification import (
@@ -475,6 +475,11 @@ class Workspace:
 
         return NumbersLedger(self._state(_NUMBERS))
 
+    def frozen_numbers(self, first: date, last: date) -> dict[date, DayNumbers]:
+        """The numbers of the days from ``first`` to ``last`` that were frozen, as far as is known here."""
+        recorded = self.numbers.between(first, last) if self._has_recorded(_NUMBERS) else ()
+        return {found.day: found for found in recorded}
+
     def history(self, day: date, inputs: Sequence[InputSlice]) -> tuple[PastDay, ...]:
         """The days that the report of a day is compared with: those it was frozen with, else those frozen by now."""
         kept = self.frozen_history(day, inputs)
@@ -547,13 +552,19 @@ class Workspace:
             self.verify_or_unreachable(chosen[1], found.day, found.revision, Level.MEMBERS)  # the verdict to repair by
         return found
 
-    def look_for_late_data(self) -> int:
-        """Compare inputs with what was frozen of them, see ``late_data``; returns how many days were looked at."""
+    def look_for_late_data(self, again_after: timedelta = timedelta(0)) -> int:
+        """Compare inputs with what was frozen of them, see ``late_data``; returns how many days were looked at.
+
+        Args:
+            again_after: a day that was looked at more lately than that is left out.
+        """
         from lumen_assets.late_data import days_to_look_at, inputs_of  # SQLAlchemy
 
         now = datetime.now(UTC)
         within = timedelta(days=self.settings.configuration.verify.full_read_days)
-        days = days_to_look_at(self.frozen_inputs.known(), day_of(now), within)
+        known = self.frozen_inputs.known()
+        lately = {item.day for item in known if now - item.looked_at < again_after}
+        days = [day for day in days_to_look_at(known, day_of(now), within) if day not in lately]
         for day in days:
             self.frozen_inputs.look(day, inputs_of(self.inputs.describe(day)), now)
         return len(days)

@@ -162,6 +162,21 @@ def test_a_file_without_a_header_is_a_clear_error_and_not_an_empty_day(bare: Ins
     write(bare, content)
     found = run(bare, exit_code=1)
     assert "no header line with a column ts" in found["failures"]["telemetry"]
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("ts;위상차\n2026-03-09T10:00:00+09:00;1\n".encode(), "maybe by semicolons"),
+        ("ts\t위상차\n2026-03-09T10:00:00+09:00\t1\n".encode(), "or tabs"),
+        ("ts,위상차\n2026-03-09T10:00:00+09:00,1\n".encode("cp949"), "not in UTF-8"),
+        (b"1,2\n", "put the header back"),
+    ],
+)
+def test_what_is_wrong_with_a_header_is_said(bare: Installation, content: bytes, hint: str) -> None:
+    (bare.data_root / "logs" / "metrics.csv").write_bytes(content)
+    found = bare.json("daily", "--day", str(DAY), exit_code=1)
+    assert hint in found["failures"]["telemetry"]
     assert found["report"] is None
 
 

@@ -100,7 +100,7 @@ def test_two_files_and_a_server_are_one_day(
         _the_check_warns_of_it(installation, monkeypatch)
         [seen] = [item for item in installation.json("doctor")["findings"] if item["name"] == "inputs"]
         assert seen["detail"].count("bytes, last written") == 2
-        assert "Prometheus at http://127.0.0.1: 1 signal" in seen["detail"]
+        assert f"Prometheus at http://127.0.0.1:{port}: 1 signal" in seen["detail"]
         _the_same_without_the_report_of_the_day_before(installation, tmp_path / "fresh", report)
         _late_rows_are_found_in_the_files_alone(installation)
     with running_prometheus(data, port=port, keeps="15d"):

@@ -97,7 +97,7 @@ def test_a_day_from_a_server_until_long_after_it_forgot_it(
         assert installation.workspace.look_for_late_data() == 1
         assert installation.workspace.frozen_inputs.changed() == {}
         [seen] = [item for item in installation.json("doctor")["findings"] if item["name"] == "inputs"]
-        assert seen["detail"] == "Prometheus at http://127.0.0.1: 2 signals, no value now of phase_diff, events"
+        assert seen["detail"] == f"Prometheus at http://127.0.0.1:{port}: 2 signals, no value now of phase_diff, events"
     with running_prometheus(data, port=port, keeps="15d"):
         failed = installation.lumen("daily", "--day", str(LAST_DAY))
         assert failed.exit_code == 1

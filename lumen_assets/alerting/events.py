@@ -38,6 +38,8 @@ class Kind(StrEnum):
     """A day that failed so often that it is not tried again by itself."""
     INPUTS_CHANGED = "inputs_changed"
     """The inputs of a frozen day are no longer what was frozen of them."""
+    FEW_ROWS = "few_rows"
+    """A day that was frozen with fewer rows than it should have: its telemetry was silent, or is not there."""
     REPORT_NOT_DELIVERED = "report_not_delivered"
     """A report that did not reach somebody or some folder that is to have it, or may not have."""
     BACKFILL_FAILED = "backfill_failed"

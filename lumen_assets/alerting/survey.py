@@ -120,6 +120,34 @@ def inputs_changed(changed: Mapping[date, Sequence[str]], now: datetime) -> list
     ]
 
 
+def days_with_few_rows(few: Mapping[date, tuple[int, float]], min_coverage: float, now: datetime) -> list[Event]:
+    """A day that is frozen with fewer rows than it should have: said once, and again if it is frozen with others.
+
+    Args:
+        few: its rows, and how many were expected, by day.
+        min_coverage: share of those that it should have.
+        now: with a zone.
+    """
+    return [
+        Event(
+            id=event_id(Kind.FEW_ROWS, day, rows),
+            kind=Kind.FEW_ROWS,
+            severity=Severity.WARNING if rows else Severity.CRITICAL,
+            state=State.NOTICE,
+            source="report",
+            subject=str(day),
+            at=now,
+            title=f"{day} has {rows / expected:.1%} of its rows" if rows else f"{day} has no rows",
+            error_class="coverage",
+            cause=f"{rows:,} of {expected:,.0f} rows that its rate promises; {min_coverage:.0%} are expected at least",
+            retry_helps=False,
+            hint="see its report for gaps and lines that were left out; if rows come later, freeze it again",
+            command=f"lumen daily --day {day}",
+        )
+        for day, (rows, expected) in few.items()
+    ]
+
+
 def drills(
     done: Sequence[Drill],
     standing: Mapping[tuple[date, int], Mapping[str, Verification]],

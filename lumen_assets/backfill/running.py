@@ -53,8 +53,8 @@ class Result:
 
     @property
     def days_per_minute(self) -> float:
-        """Days that ended, well or not, a minute."""
-        return 60 * (len(self.done) + len(self.failed)) / self.seconds if self.seconds else 0.0
+        """Days that were made a minute."""
+        return 60 * len(self.done) / self.seconds if self.seconds else 0.0
 
 
 def choose_days(

@@ -21,6 +21,7 @@ from lumen_assets.cli.daily import tell_people
 from lumen_assets.cli.running import DAY, PROBLEM, first_of_last, json_option, print_json, refuse_both
 from lumen_assets.day_inputs import SAMPLE_DAYS
 from lumen_assets.days import yesterday
+from lumen_assets.report.numbers import with_few_rows
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.workspace import Workspace
 
@@ -76,10 +77,13 @@ def backfill(
         unrecorded = [run_id for run_id in result.runs if run_id not in recorded]
         told = tell_people(workspace, instance, unrecorded) if result.runs else {}
     dry_run = settings.configuration.dry_run
+    numbers = workspace.frozen_numbers(asked[0], asked[-1])
+    wanted = settings.configuration.sources.telemetry.min_coverage
+    few = {day: found.coverage for day, found in with_few_rows(numbers, wanted).items() if day in result.done}
     if as_json:
-        print_json({**_as_json(result, asked, told), "dry_run": dry_run})
+        print_json({**_as_json(result, asked, few, told), "dry_run": dry_run})
     else:
-        _print(result, asked, told, Console())
+        _print(result, asked, few, told, Console())
         if dry_run:
             click.echo("dry run        days were reported and frozen here; nothing was put, verified or attested")
     if stop.asked and result.left:
@@ -170,12 +174,15 @@ def _say(event: Event, console: Console) -> None:
             pass
 
 
-def _as_json(result: Result, asked: tuple[date, ...], told: Mapping[str, str]) -> dict[str, Any]:
+def _as_json(
+    result: Result, asked: tuple[date, ...], few: Mapping[date, float], told: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "ok": result.ok,
         "asked": [str(day) for day in asked],
         "good_before": [str(day) for day in result.choice.good],
         "done": [str(day) for day in sorted(result.done)],
+        "few_rows": {str(day): share for day, share in few.items()},
         "failed": {str(day): causes for day, causes in sorted(result.failed.items())},
         "skipped": {str(day): why for day, why in sorted(result.skipped.items())},
         "left": [str(day) for day in result.left],
@@ -185,7 +192,9 @@ def _as_json(result: Result, asked: tuple[date, ...], told: Mapping[str, str]) -
     }
 
 
-def _print(result: Result, asked: tuple[date, ...], told: Mapping[str, str], console: Console) -> None:
+def _print(
+    result: Result, asked: tuple[date, ...], few: Mapping[date, float], told: Mapping[str, str], console: Console
+) -> None:
     def line(label: str, value: str) -> None:
         console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
 
@@ -197,6 +206,8 @@ def _print(result: Result, asked: tuple[date, ...], told: Mapping[str, str], con
     else:
         rate = f"{result.days_per_minute:.1f} days/min" if result.days_per_minute else "none ended"
         line("made", f"[green]{len(result.done)}[/] in {result.seconds:.0f} s, {rate}")
+    for day, share in few.items():
+        line("[yellow]few rows[/]      ", f"{day}: {share:.1%} of those expected" if share else f"{day}: none")
     for day, why in sorted(result.skipped.items()):
         line("skipped", f"{day}: {escape(why)}")
     for day, causes in sorted(result.failed.items()):

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from lumen_assets.cli.changed import changed_json, changed_lines
 from lumen_assets.cli.outbox import TELLING_SECONDS, said_of
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.cli.summary import append_summary, cell, summary_option, table_of, verdict_row
 from lumen_assets.days import yesterday
-from lumen_assets.errors import PermanentError
+from lumen_assets.errors import LumenError, PermanentError
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.verification import restore_command
@@ -25,6 +26,10 @@ from lumen_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     import dagster as dg
+
+
+_LOOKED_LATELY: Final = timedelta(hours=12)
+"""Days whose inputs were looked at since are not looked at again: a daemon does so every day."""
 
 
 @click.command()
@@ -48,14 +53,17 @@ def daily(
     console = Console(stderr=True, quiet=as_json)
     outcome = run_day(workspace, day, until=until, verbose=verbose, console=console)
     way_back = _way_back(workspace, outcome)
+    changed = workspace.frozen_inputs.changed()
     if summary:
         append_summary(summary, [*_as_markdown(outcome), *([f"To restore it: `{way_back}`"] if way_back else [])])
     if as_json:
-        print_json({**_as_json(outcome, settings), "restore": way_back})
+        print_json({**_as_json(outcome, settings), "restore": way_back, "inputs_changed": changed_json(changed)})
     else:
         _print(outcome, settings, Console())
         if way_back:
             click.echo(f"to restore {day}: {way_back}")
+        for text in changed_lines(changed):
+            click.echo(text)
     if not outcome.ok:
         raise SystemExit(PROBLEM)
 
@@ -79,9 +87,11 @@ def run_day(
 
 
 def tell_people(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Sequence[str]) -> dict[str, str]:
-    """Put what happened into the outbox and send it; see ``said_of``."""
+    """Put what happened into the outbox and send it, see ``said_of``; late data too, where no daemon looks for it."""
     from lumen_assets.defs.alerts.telling import tell
 
+    with suppress(LumenError):  # inputs that cannot be read have failed the day, which is told
+        workspace.look_for_late_data(again_after=_LOOKED_LATELY)
     return said_of(lambda: tell(workspace, instance, run_ids, seconds=TELLING_SECONDS))
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import click
 from rich.console import Console
 
+from lumen_assets.cli.outbox import tell_verdicts
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
@@ -24,7 +25,7 @@ def drill(day: date | None, destination: str | None, coverage: bool, as_json: bo
     """Restore a replica from its destination alone into a scratch folder, and compare every file.
 
     Nothing local is used but the key. The scratch folder is removed. Exits 1 if a file did not come back as it was
-    frozen, or the destination could not be used.
+    frozen, or the destination could not be used. What came of it is told at once.
     """
     workspace = Workspace(load_settings())
     if destination is not None and destination not in workspace.stores:
@@ -39,13 +40,16 @@ def drill(day: date | None, destination: str | None, coverage: bool, as_json: bo
         _coverage(workspace, as_json=as_json)
         return
     found = workspace.drill(day, destination)
+    told = tell_verdicts(workspace)
     if as_json:
-        print_json({"ok": bool(found.good), **_as_json(found)})
+        print_json({"ok": bool(found.good), **_as_json(found), "alerts": told})
     else:
         colour, what = _SAID[found.good]
         where = f"{found.day} r{found.revision} from {found.destination}"
         Console().print(f"[{colour}]{what}[/] {where}: {found.detail}", soft_wrap=True, highlight=False)
         Console().print(f"{found.seconds:.1f} s, {found.mb_per_second:.1f} MB/s", highlight=False)
+        for channel, what in told.items():
+            click.echo(f"alerts {channel}: {what}")
     if not found.good:
         raise SystemExit(PROBLEM)
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from lumen_assets.alerting.delivery import Delivered, deliver
 from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.errors import LumenError
-from lumen_assets.looking import look_at_days, look_at_replicas
+from lumen_assets.looking import look_at_days, look_at_drills, look_at_replicas
 from lumen_assets.workspace import Workspace
 
 TELLING_SECONDS: Final = 20.0
@@ -38,13 +38,14 @@ def outbox_of(workspace: Workspace) -> Outbox:
 
 
 def tell_verdicts(workspace: Workspace) -> dict[str, str]:
-    """Put what is on record of days and replicas into the outbox and send what is due; see ``said_of``."""
+    """Put what is on record of days, replicas and drills into the outbox and send what is due; see ``said_of``."""
 
     def tell() -> Delivered:
         outbox, now = outbox_of(workspace), datetime.now(UTC)
         workspace.take_over()
         look_at_days(workspace, outbox, now)
         look_at_replicas(workspace, outbox, now)
+        look_at_drills(workspace, outbox, now)
         return deliver(outbox, workspace.channels, lambda: datetime.now(UTC), seconds=TELLING_SECONDS, at_once=True)
 
     return said_of(tell)

@@ -14,9 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lumen_assets.archive import Manifest
+from lumen_assets.cli.changed import changed_json, changed_lines
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.days import KST, days_between, yesterday
 from lumen_assets.errors import PermanentError
+from lumen_assets.report.numbers import with_few_rows
 from lumen_assets.settings import load_settings
 from lumen_assets.verification import Attested, Verification
 from lumen_assets.workspace import Workspace
@@ -31,6 +33,8 @@ class DayStatus:
     Attributes:
         manifest: of its newest revision, from the local archive, else from a destination; None if it is nowhere.
         attestation: the newest one; None if there is none.
+        coverage: share of its rows that it was frozen with; None where that is not known here.
+        few_rows: whether that is less than it should be.
     """
 
     day: date
@@ -39,6 +43,8 @@ class DayStatus:
     manifest: Manifest | None
     verdicts: dict[str, Verification]
     attestation: Attested | None
+    coverage: float | None
+    few_rows: bool
 
     @property
     def attested(self) -> bool:
@@ -71,11 +77,14 @@ def status(first: date | None, last: date | None, as_json: bool) -> None:
     manifests, silent = workspace.newest_manifests(first, last)
     days = _statuses(workspace, first, last, manifests)
     old = _older_that_are_bad(workspace, days)
+    changed = {day: names for day, names in workspace.frozen_inputs.changed().items() if first <= day <= last}
     if as_json:
-        print_json(_as_json(days, silent, old))
+        print_json({**_as_json(days, silent, old), "inputs_changed": changed_json(changed)})
     else:
         _print(days, list(workspace.stores), Console())
         _print_problems(days, silent, old, Console())
+        for text in changed_lines(changed):
+            click.echo(text)
     if silent or old or any(day.attestation is not None and not day.attested for day in days):
         raise SystemExit(PROBLEM)
 
@@ -91,6 +100,9 @@ def _print_problems(
     def say(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)
 
+    few = [day for day in days if day.few_rows]
+    if few:
+        say(f"\n[yellow]{len(few)} of {len(days)} days have few rows[/]: {_ranges(few)}")
     missing = [day for day in days if day.manifest is None]
     if missing:
         what = "were not found" if silent else "are missing"
@@ -106,6 +118,8 @@ def _statuses(workspace: Workspace, first: date, last: date, manifests: Mapping[
     settings = workspace.settings
     verdicts = workspace.ledger.newest(first, last)
     attestations = workspace.ledger.newest_attestations(first, last)
+    numbers = workspace.frozen_numbers(first, last)
+    few = with_few_rows(numbers, settings.configuration.sources.telemetry.min_coverage)
     statuses = []
     for day in days_between(first, last):
         report = settings.reports_folder / f"report_{day}.md"
@@ -117,6 +131,8 @@ def _statuses(workspace: Workspace, first: date, last: date, manifests: Mapping[
                 manifest=manifests.get(day),
                 verdicts=verdicts.get(day, {}),
                 attestation=attestations.get(day),
+                coverage=numbers[day].coverage if day in numbers else None,
+                few_rows=day in few,
             )
         )
     return statuses
@@ -146,6 +162,8 @@ def _day_json(day: DayStatus) -> dict[str, Any]:
     return {
         "report": day.report,
         "pdf": day.pdf,
+        "coverage": day.coverage,
+        "few_rows": day.few_rows,
         "archive": manifest
         and {
             "revision": manifest.revision,
@@ -196,12 +214,13 @@ def _print_table(days: Sequence[DayStatus], destinations: Sequence[str], console
     if not days:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("day", "report", "PDF", "archive", *destinations, "attestation"):
+    for heading in ("day", "rows", "report", "PDF", "archive", *destinations, "attestation"):
         table.add_column(heading)
     for day in days:
         manifest = day.manifest
         table.add_row(
             str(day.day),
+            _rows(day),
             "yes" if day.report else "no",
             "yes" if day.pdf else "no",
             f"r{manifest.revision} {manifest.archive.size:,} B" if manifest else "—",
@@ -218,6 +237,11 @@ def _verdict(found: Verification | None, revision: int | None) -> str:
         return f"[yellow]r{found.revision} only[/]"
     colour = "green" if found.verdict.accepted else "red"
     return f"[{colour}]{found.verdict}[/] {found.level} [dim]{found.at.astimezone(KST):%m-%d %H:%M}[/]"
+
+
+def _rows(day: DayStatus) -> str:
+    share = "—" if day.coverage is None else f"{day.coverage:.0%}"
+    return f"[yellow]{share}[/]" if day.few_rows else share
 
 
 def _attested(day: DayStatus) -> str:

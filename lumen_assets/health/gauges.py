@@ -24,6 +24,7 @@ class Vitals:
         days_below_policy: days whose newest attestation does not meet the policy.
         days_missing: due days that neither the index nor an attestation of this machine knows.
         days_inputs_changed: frozen days whose inputs were not what was frozen when they were last looked at.
+        days_few_rows: days of ``start_date`` to yesterday that were frozen with fewer rows than they should have.
         backfill_backlog_days: due days that do not meet the policy, for whatever reason: missing ones too.
         replicas: how many of each verdict, by destination; UNVERIFIED are frozen days without any.
         outbox_depth: messages that wait, by channel.
@@ -42,6 +43,7 @@ class Vitals:
     backfill_backlog_days: int
     replicas: Mapping[str, Mapping[str, int]]
     days_inputs_changed: int = 0
+    days_few_rows: int = 0
     outbox_depth: Mapping[str, int] | None = None
     outbox_oldest_age_seconds: Mapping[str, float] | None = None
     incidents_open: Mapping[Severity, int] | None = None
@@ -122,6 +124,12 @@ GAUGES: Final = (
         "Frozen days whose inputs are no longer what was frozen of them.",
         (),
         lambda vitals: _one(vitals.days_inputs_changed),
+    ),
+    Gauge(
+        "lumen_partitions_few_rows",
+        "Frozen days with a smaller share of their rows than they should have.",
+        (),
+        lambda vitals: _one(vitals.days_few_rows),
     ),
     Gauge(
         "lumen_partitions_given_up",

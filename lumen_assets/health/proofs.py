@@ -20,6 +20,7 @@ from lumen_assets.texts import counted
 
 if TYPE_CHECKING:
     from lumen_assets.late_data import FrozenInputs
+    from lumen_assets.report.numbers import DayNumbers
     from lumen_assets.verification.ledger import VerdictLedger
 
 _REPORT: Final = re.compile(r"report_(\d{4}-\d{2}-\d{2})\.md", re.ASCII)
@@ -57,6 +58,9 @@ class Installation(Protocol):
 
     def frozen_revisions(self) -> dict[date, tuple[int, datetime]]:
         """The newest revision by day, and when it was frozen or last found good."""
+
+    def frozen_numbers(self, first: date, last: date) -> dict[date, DayNumbers]:
+        """The numbers of frozen days."""
 
     def anything_frozen(self) -> bool:
         """Whether any archive exists here or at a destination that answers."""
@@ -107,7 +111,8 @@ def destination(installation: Installation, name: str) -> Finding:
     """
     held = installation.stores[name].list(f"{yesterday()}/")
     count = sum(1 for _ in held)
-    return Finding(f"destination {name}", ok=True, detail=f"answers; {count} objects of yesterday")
+    what = f"{counted(count, 'object')} of yesterday" if count else "nothing of yesterday is there so far"
+    return Finding(f"destination {name}", ok=True, detail=f"answers; {what}")
 
 
 def state(installation: Installation) -> Finding:

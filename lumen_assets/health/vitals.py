@@ -14,6 +14,7 @@ from lumen_assets.days import days_between, yesterday
 from lumen_assets.health.due import newest_due, unattested
 from lumen_assets.health.gauges import Vitals
 from lumen_assets.health.proofs import Installation
+from lumen_assets.report.numbers import with_few_rows
 from lumen_assets.verification import Drill, Verdict, Verification
 
 UNVERIFIED: Final = "UNVERIFIED"
@@ -53,6 +54,9 @@ def vitals(
         last_success=ledger.last_success(),
         days_below_policy=len((attested.keys() - met) | never),
         days_inputs_changed=len(installation.frozen_inputs.changed()),
+        days_few_rows=len(
+            with_few_rows(installation.frozen_numbers(first, last), configuration.sources.telemetry.min_coverage)
+        ),
         days_missing=sum(day not in existing for day in due),
         backfill_backlog_days=sum(day not in met for day in due),
         replicas=_replicas(list(configuration.destinations), frozen, newest),

@@ -21,10 +21,12 @@ class Level:
     """How a signal was on a day.
 
     Attributes:
-        mean: of its values; None where it had none.
+        count: of its values.
+        mean: of these; None where it had none.
         share_on_target: None without values or target.
     """
 
+    count: int
     mean: float | None
     share_on_target: float | None
 
@@ -52,7 +54,9 @@ def before_by_telemetry(telemetry: DayTelemetry, configuration: Configuration) -
     for rows in telemetry.tables:
         for name in signal_names(rows):
             _, values = values_of(rows, name)
-            levels[visible(name)] = Level(mean_of(values), share_on_target(values, target_of(name, configuration)))
+            levels[visible(name)] = Level(
+                values.size, mean_of(values), share_on_target(values, target_of(name, configuration))
+            )
     return DayBefore(telemetry.day, levels, lambda: telemetry.tables)
 
 
@@ -73,7 +77,11 @@ def before_by_report(
     same = there_now.items() <= made_of.items()
     same = same and all(signal.target == targets.get(signal.name) for signal in report.signals)
     levels = {
-        signal.name: Level(signal.values.mean if signal.values else None, signal.share_on_target)
+        signal.name: Level(
+            signal.values.count if signal.values else 0,
+            signal.values.mean if signal.values else None,
+            signal.share_on_target,
+        )
         for signal in report.signals
     }
     if not same or not report.has_rows or len(levels) < len(report.signals):

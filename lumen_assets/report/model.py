@@ -101,7 +101,8 @@ class SignalReport:
         coverage: ``count / (86400 * rate)``, as a share; above 1 where rows came faster than expected.
         values: None where the day has no value.
         share_on_target: share of values in the target range; None without target or values.
-        mean_change, share_change: this day minus the day before; None if either has no value.
+        mean_change, share_change: this day minus the day before; None if either has no value, or one has fewer than a
+            tenth of the other's.
         mean_improved: whether ``mean_change`` went in the good direction; None if unchanged or unknown.
         share_improved: whether more values were on target; None if unchanged or unknown.
         curve: None where the day has no value.

@@ -67,6 +67,11 @@ class DayNumbers:
         return numbers
 
     @property
+    def coverage(self) -> float:
+        """Share of the rows that were expected."""
+        return self.rows / self.expected_rows
+
+    @property
     def past(self) -> PastDay:
         """What later days are compared with."""
         levels = {
@@ -75,6 +80,11 @@ class DayNumbers:
             if signal.mean is not None
         }
         return PastDay(self.day, levels)
+
+
+def with_few_rows(numbers: Mapping[date, DayNumbers], min_coverage: float) -> dict[date, DayNumbers]:
+    """Those of days that have a smaller share of their rows than they should."""
+    return {day: found for day, found in numbers.items() if found.coverage < min_coverage}
 
 
 def numbers_of(report: DayReport) -> DayNumbers:

@@ -14,7 +14,7 @@ import polars as pl
 from lumen_assets.days import day_bounds
 from lumen_assets.report.before import DayBefore, Level
 from lumen_assets.report.distribution import curve, distribution, finite_difference, share_on_target
-from lumen_assets.report.model import MINUTES, SignalReport
+from lumen_assets.report.model import MINUTES, Distribution, SignalReport
 from lumen_assets.report.plain_text import visible
 from lumen_assets.report.signals import microseconds, signal_names, target_of, values_of
 from lumen_assets.settings import Configuration
@@ -24,6 +24,9 @@ OTHER_FIGURES: Final = 8
 """Signals that nobody configured get at most this many figures; a log with hundreds of columns stays readable."""
 
 SECONDS_A_DAY: Final = 86_400
+_COMPARABLE: Final = 10
+"""Times as many values as another day's a day may have and still be compared with it."""
+
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -74,7 +77,7 @@ def _signal_report(
     found = distribution(values)
     share = share_on_target(values, target)
     level = before.levels.get(visible(name)) if before else None
-    mean_change, share_change = _changes(level, found.mean if found else None, share)
+    mean_change, share_change = _changes(level, found, share)
     start, _ = day_bounds(day)
     edges = microseconds(start) + np.arange(MINUTES + 1, dtype=np.int64) * 60_000_000
     return SignalReport(
@@ -97,13 +100,17 @@ def _signal_report(
     )
 
 
-def _changes(before: Level | None, mean: float | None, share: float | None) -> tuple[float | None, float | None]:
-    """Mean and share of this day minus those of the day before."""
-    if before is None or before.mean is None or mean is None:
+def _changes(
+    before: Level | None, values: Distribution | None, share: float | None
+) -> tuple[float | None, float | None]:
+    """Mean and share of this day minus those of the day before, unless one has hardly any values beside the other."""
+    if before is None or before.mean is None or values is None:
+        return None, None
+    if min(before.count, values.count) * _COMPARABLE < max(before.count, values.count):
         return None, None
     share_before = before.share_on_target
     share_change = share - share_before if share is not None and share_before is not None else None
-    return finite_difference(mean, before.mean), share_change
+    return finite_difference(values.mean, before.mean), share_change
 
 
 def _improved(change: float | None, good: str | None) -> bool | None:

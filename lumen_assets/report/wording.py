@@ -257,6 +257,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "setting_sample": ("샘플 데이터", "Sample data"),
     "setting_gateway": ("게이트웨이 상태", "Gateway status"),
     "setting_rate": ("기대 기록 빈도", "Expected rate"),
+    "setting_rate_of": ("기대 기록 빈도: {name}", "Expected rate of {name}"),
     "setting_previous": ("비교한 전날", "Compared with"),
     "setting_grafana": ("Grafana 그림", "Pictures from Grafana"),
     "grafana_count": ("{asked}개 중 {count}개", "{count} of {asked}"),

@@ -216,5 +216,6 @@ def test_a_proxy_of_the_environment_is_used(receiver, monkeypatch):
 
 
 def test_origin_is_scheme_and_host():
-    assert origin(f"https://me:{CANARY}@hooks.example:8443/{CANARY}?{CANARY}") == "https://hooks.example"
+    assert origin(f"https://me:{CANARY}@hooks.example:8443/{CANARY}?{CANARY}") == "https://hooks.example:8443"
+    assert origin(f"https://{CANARY}@[2001:db8::1]/") == "https://[2001:db8::1]"
     assert CANARY not in origin(f"mailto:{CANARY}") + origin(f"http://[{CANARY}")

@@ -124,7 +124,7 @@ def test_the_whole_range_is_made_with_one_run_a_day_but_for_the_day_that_fails(i
     assert list(found["failed"][str(DAYS[1])]) == ["report"]
     assert found["skipped"] == {}
     assert found["left"] == []
-    assert found["days_per_minute"] == pytest.approx(60 * 3 / found["seconds"], rel=0.1)
+    assert found["days_per_minute"] == pytest.approx(60 * 2 / found["seconds"], rel=0.1)
     assert runs(installation) == {str(day): [FAILURE if day == DAYS[1] else SUCCESS] for day in DAYS}
     assert runs(installation, "attest") == {}
     with open_instance(installation.workspace) as instance:
@@ -141,6 +141,38 @@ def test_the_whole_range_is_made_with_one_run_a_day_but_for_the_day_that_fails(i
     assert nothing.exit_code == 0
     assert "no day is missing" in nothing.stdout
     assert runs(installation) == {str(day): [FAILURE, SUCCESS] if day == DAYS[1] else [SUCCESS] for day in DAYS}
+
+
+def test_each_asset_is_made_for_exactly_the_days_on_which_nothing_before_it_failed(tmp_path: Path) -> None:
+    """One day fails at its report, one at a destination, in the middle of five."""
+    days = [LAST_DAY - timedelta(days=number) for number in range(4, -1, -1)]
+    installation = Installation.make(tmp_path / "installation", days=len(days))
+    (installation.home / "controls" / "reports" / f"report_{days[1]}.md").mkdir(parents=True)
+    (installation.home / "copies" / "there").mkdir(parents=True)
+    (installation.home / "copies" / "there" / str(days[3])).write_text("a file where a folder has to be")
+    found = installation.json("backfill", "--from", str(days[0]), "--workers", "2", "--to", str(days[-1]), exit_code=1)
+    assert {day: list(causes) for day, causes in found["failed"].items()} == {
+        str(days[1]): ["report"],
+        str(days[3]): ["replica/there"],
+    }
+    assert found["done"] == names(days[0], days[2], days[4])
+    good, reported = set(names(days[0], days[2], days[4])), set(names(*days)) - {str(days[1])}
+    expected = {
+        "telemetry": set(names(*days)),
+        **dict.fromkeys(("report", "report_pdf", "archive"), reported),
+        **dict.fromkeys(("replica/here", "verification/here"), reported),
+        **dict.fromkeys(("replica/there", "verification/there"), good),
+        "attestation": reported,
+    }
+    with open_instance(installation.workspace) as instance:
+        made = {name: instance.get_materialized_partitions(dg.AssetKey(name.split("/"))) for name in expected}
+    assert made == expected
+    status = installation.json("status", "--to", str(days[-1]), exit_code=1)["days"]
+    assert {day for day, found in status.items() if found["attestation"] and found["attestation"]["ok"]} == good
+    told = {
+        (one.source, subject) for one in installation.workspace.outbox().open_incidents() for subject in one.subjects
+    }
+    assert told >= {("report", str(days[1])), ("replica/there", str(days[3]))}
 
 
 def test_days_that_do_not_exist_are_refused_and_nothing_is_made(installation: Installation) -> None:

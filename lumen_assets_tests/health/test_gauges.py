@@ -39,6 +39,7 @@ ALL = Vitals(
     outbox_oldest_age_seconds={"mail": 7.5},
     incidents_open={Severity.CRITICAL: 8},
     days_inputs_changed=10,
+    days_few_rows=12,
     days_given_up=11,
     retention_done={"here": datetime(2026, 3, 9, 0, 5, tzinfo=UTC)},
     drill_age_seconds=9.0,
@@ -76,6 +77,7 @@ def test_every_gauge_is_there_with_its_number() -> None:
     assert found["lumen_drill_age_seconds",] == 9
     assert found["lumen_drilled_ratio", "here"] == 0.5
     assert found["lumen_partitions_inputs_changed",] == 10
+    assert found["lumen_partitions_few_rows",] == 12
     assert found["lumen_partitions_given_up",] == 11
     assert found["lumen_retention_last_success_timestamp_seconds", "here"] == 1773014700
     assert found["lumen_build_info", "1.2.3"] == 1
@@ -86,6 +88,7 @@ def test_what_is_not_known_is_absent_and_never_made_up() -> None:
         "lumen_partitions_below_policy",
         "lumen_partitions_missing",
         "lumen_partitions_inputs_changed",
+        "lumen_partitions_few_rows",
         "lumen_backfill_backlog_partitions",
         "lumen_build_info",
     }

@@ -159,7 +159,8 @@ def signal(day: Day, name: str, found: dict[str, Any]) -> dict[str, Any]:
     present = name in COLUMNS
     today = values_of(day, name, 0, DAY_MS - 1) if present else {}
     before = values_of(day, name, -DAY_MS, -1) if present else {}
-    both, shares = bool(today and before), (share(today.values(), name), share(before.values(), name))
+    both = bool(today and before) and 10 * min(len(today), len(before)) >= max(len(today), len(before))
+    shares = (share(today.values(), name), share(before.values(), name))
     peak = max(map(abs, (*today.values(), *before.values())), default=0.0)
     change = difference(mean(today.values()), mean(before.values()), peak) if both else None
     share_change = shares[0] - shares[1] if both and shares[0] is not None and shares[1] is not None else None

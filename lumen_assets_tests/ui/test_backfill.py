@@ -56,10 +56,12 @@ def statuses(ui: Ui, key: list[str]) -> Mapping[str, str]:
 def test_days_that_fail_in_the_middle_of_a_backfill(tmp_path: Path) -> None:
     last = yesterday()
     days = [last - timedelta(days=offset) for offset in range(DAYS)][::-1]
-    bad = {days[4], days[7]}
+    bad, not_there = {days[4], days[7]}, days[9]
     installation = Installation.make(tmp_path / "installation", days=DAYS + 1, last_day=last)
     for day in bad:
         (installation.home / "controls" / "reports" / f"report_{day}.md").mkdir(parents=True)
+    (installation.home / "copies" / "there").mkdir(parents=True)
+    (installation.home / "copies" / "there" / str(not_there)).write_text("a file where a folder has to be")
     with running_ui(installation, {}) as ui:
         began = time.monotonic()
         launched = ui.graphql(
@@ -83,16 +85,23 @@ def test_days_that_fail_in_the_middle_of_a_backfill(tmp_path: Path) -> None:
         for key in ASSETS:
             before = key in (["telemetry"], ["grafana_snapshot"])  # what comes after it was planned, and is red too
             expected = good | {str(day): "MATERIALIZED" if before else "FAILED" for day in bad}
+            if key[-1] == "there":
+                expected |= {str(not_there): "FAILED"}
             assert statuses(ui, key) == expected, key
         frozen = {path.name for path in (installation.home / "archive").iterdir() if path.is_dir()}
         assert frozen & {str(day) for day in days} == set(good)
 
         shown = installation.json("status", "--from", str(days[0]), "--to", str(last))["days"]
-        assert {day for day, found in shown.items() if found["attestation"] and found["attestation"]["ok"]} == set(good)
+        assert {day for day, found in shown.items() if found["attestation"] and found["attestation"]["ok"]} == (
+            set(good) - {str(not_there)}
+        )
         told = installation.workspace.outbox().open_incidents  # and no attestation fails for want of an archive
-        until(lambda: any(one.kind == "materialization_failed" for one in told()), "the failures to be recorded")
-        (incident,) = [one for one in told() if one.kind == "materialization_failed"]
-        assert (incident.source, set(incident.subjects)) == ("report", {str(day) for day in bad})
+
+        def failed() -> dict[str, set[str]]:
+            return {one.source: set(one.subjects) for one in told() if one.kind == "materialization_failed"}
+
+        until(lambda: len(failed()) == 2, "the failures to be recorded")
+        assert failed() == {"report": {str(day) for day in bad}, "replica/there": {str(not_there)}}
         runs = ui.graphql("{ runsOrError { ... on Runs { results { jobName } } } }")["runsOrError"]["results"]
         assert [run["jobName"] for run in runs if run["jobName"] == "attest"] == [], "each in its day's run"
     print(f"{DAYS} days in {seconds:.0f} s: {60 * DAYS / seconds:.1f} days a minute")

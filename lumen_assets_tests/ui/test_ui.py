@@ -62,6 +62,7 @@ def test_a_day_is_materialized_from_the_button_and_attested(ui: Ui, page: Page) 
     with watched_arguments() as arguments:
         until(ended, "the backfill to end", 150)
     assert any(b"lumen_assets.definitions" in line for line in arguments)  # those of the daemon and its servers
+    assert any(b"lumen_assets.defs.preloaded" in line for line in arguments), "its runs are forked"
     secrets = [PUBLIC_TEST_KEY, *TOKENS.values()]
     assert not [secret for secret in secrets for line in arguments if secret.encode() in line]
     day = str(yesterday())

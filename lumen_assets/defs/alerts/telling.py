@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import dagster as dg
@@ -13,12 +13,11 @@ from lumen_assets.alerting import survey
 from lumen_assets.alerting.delivery import Delivered, deliver
 from lumen_assets.alerting.events import Kind
 from lumen_assets.alerting.outbox import Outbox
-from lumen_assets.days import yesterday
 from lumen_assets.defs.alerts.instance import backfills_failed, not_ticking, runs_stuck
 from lumen_assets.defs.alerts.runs import events_of_run
 from lumen_assets.distribution import targets
 from lumen_assets.distribution.telling import TOLD_FOR, doubtful, undelivered
-from lumen_assets.looking import look_at_days, look_at_replicas
+from lumen_assets.looking import look_at_days, look_at_drills, look_at_inputs, look_at_replicas
 from lumen_assets.workspace import Workspace
 
 
@@ -40,8 +39,8 @@ def look(workspace: Workspace, instance: dg.DagsterInstance, outbox: Outbox) -> 
     all_of_them(
         partial(look_at_days, workspace, outbox, now),
         partial(look_at_replicas, workspace, outbox, now),
-        partial(_look_at_inputs, workspace, outbox, now),
-        partial(_look_at_drills, workspace, outbox, now),
+        partial(look_at_inputs, workspace, outbox, now),
+        partial(look_at_drills, workspace, outbox, now),
         partial(_look_at_deliveries, workspace, outbox, now),
         partial(_look_at_tokens, workspace, outbox, now),
         partial(_look_at_runs, workspace, instance, outbox, now),
@@ -70,19 +69,6 @@ def all_of_them(*parts: Callable[[], object]) -> None:
             errors.append(error)
     if errors:
         raise errors[0]
-
-
-def _look_at_inputs(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
-    changed = workspace.frozen_inputs.changed()
-    outbox.reconcile(Kind.INPUTS_CHANGED, survey.inputs_changed(changed, now), now)
-
-
-def _look_at_drills(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
-    ledger, configuration = workspace.ledger, workspace.settings.configuration
-    first = min((found.at for found in ledger.newest_attestations(date.min, date.max).values()), default=None)
-    overdue = timedelta(days=configuration.drill.overdue_days)
-    standing = ledger.standing(configuration.start_date, yesterday(now))
-    outbox.reconcile(Kind.DRILL, survey.drills(ledger.drills(), standing, first, overdue, now), now)
 
 
 def _look_at_deliveries(workspace: Workspace, outbox: Outbox, now: datetime) -> None:

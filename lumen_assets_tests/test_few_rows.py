@@ -1,0 +1,52 @@
+"""A day that was frozen with few rows, or none, is safe, and is not taken for a good one."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from lumen_assets.days import yesterday
+from lumen_assets.health.vitals import vitals
+from lumen_assets_tests.alerting.receiver import server
+from lumen_assets_tests.installation import Installation
+
+ALERTS = "alerts: {group_wait_seconds: 0, deadline: '12:00', daily_summary: false}"
+
+
+def keep_rows(installation: Installation, day: date, share: float) -> None:
+    """Leave so many of the day's rows, the first ones."""
+    metrics = installation.data_root / "logs" / "metrics.csv"
+    lines = metrics.read_text().splitlines(keepends=True)
+    of_day = [number for number, line in enumerate(lines) if line.startswith(f"{day}T")]
+    gone = set(of_day[round(len(of_day) * share) :])
+    metrics.write_text("".join(line for number, line in enumerate(lines) if number not in gone))
+
+
+@pytest.mark.parametrize(("share", "says", "severity"), [(0.4, "has 40.", "warning"), (0.0, "has no rows", "critical")])
+def test_it_is_told_once_and_seen_wherever_a_day_is_looked_at(
+    tmp_path: Path, share: float, says: str, severity: str
+) -> None:
+    day = yesterday()
+    before = day - timedelta(days=1)
+    installation = Installation.make(tmp_path, last_day=day, days=2, configuration=ALERTS)
+    text = (tmp_path / "lumen.yaml").read_text()
+    (tmp_path / "lumen.yaml").write_text(text.replace("start_date: 2026-02-01", f"start_date: {before}"))
+    keep_rows(installation, day, share)
+    with server() as receiver:
+        environment = {"LUMEN_ALERT_URL": receiver.url}
+        found = installation.json("backfill", "--workers", "1", **environment)
+        assert found["ok"], "it is frozen, and its replicas are good"
+        assert list(found["few_rows"]) == [str(day)]
+        assert found["few_rows"][str(day)] == pytest.approx(share, abs=0.01)
+        told = [request.body.decode() for request in receiver.received]
+        installation.json("verify", str(day), **environment)
+        assert len(receiver.received) == len(told)
+    (alert,) = [one for one in told if says in one]
+    assert severity in alert
+    assert str(before) not in alert
+    status = installation.json("status")
+    assert [status["days"][str(each)]["few_rows"] for each in (before, day)] == [False, True]
+    assert f"1 of 2 days have few rows: {day}" in installation.lumen("status").stdout
+    assert vitals(installation.workspace).days_few_rows == 1
