@@ -562,9 +562,8 @@ class Workspace:
 
         now = datetime.now(UTC)
         within = timedelta(days=self.settings.configuration.verify.full_read_days)
-        known = self.frozen_inputs.known()
-        lately = {item.day for item in known if now - item.looked_at < again_after}
-        days = [day for day in days_to_look_at(known, day_of(now), within) if day not in lately]
+        known = [item for item in self.frozen_inputs.known() if now - item.looked_at >= again_after]
+        days = days_to_look_at(known, day_of(now), within)
         for day in days:
             self.frozen_inputs.look(day, inputs_of(self.inputs.describe(day)), now)
         return len(days)

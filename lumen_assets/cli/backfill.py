@@ -207,7 +207,7 @@ def _print(
         rate = f"{result.days_per_minute:.1f} days/min" if result.days_per_minute else "none ended"
         line("made", f"[green]{len(result.done)}[/] in {result.seconds:.0f} s, {rate}")
     for day, share in few.items():
-        line("[yellow]few rows[/]      ", f"{day}: {share:.1%} of those expected" if share else f"{day}: none")
+        line("[yellow]few rows[/]      ", f"{day}: {share:.2%} of those expected" if share else f"{day}: none")
     for day, why in sorted(result.skipped.items()):
         line("skipped", f"{day}: {escape(why)}")
     for day, causes in sorted(result.failed.items()):

@@ -18,7 +18,7 @@ from lumen_assets.cli.outbox import TELLING_SECONDS, said_of
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.cli.summary import append_summary, cell, summary_option, table_of, verdict_row
 from lumen_assets.days import yesterday
-from lumen_assets.errors import LumenError, PermanentError
+from lumen_assets.errors import PermanentError
 from lumen_assets.outcomes import STEPS, Outcome
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.verification import restore_command
@@ -90,9 +90,13 @@ def tell_people(workspace: Workspace, instance: dg.DagsterInstance, run_ids: Seq
     """Put what happened into the outbox and send it, see ``said_of``; late data too, where no daemon looks for it."""
     from lumen_assets.defs.alerts.telling import tell
 
-    with suppress(LumenError):  # inputs that cannot be read have failed the day, which is told
+    said = said_of(lambda: tell(workspace, instance, run_ids, seconds=TELLING_SECONDS))
+    with suppress(Exception):  # inputs that cannot be read have failed the day, which was told
+        before = workspace.frozen_inputs.changed()
         workspace.look_for_late_data(again_after=_LOOKED_LATELY)
-    return said_of(lambda: tell(workspace, instance, run_ids, seconds=TELLING_SECONDS))
+        if workspace.frozen_inputs.changed() != before:
+            said = said_of(lambda: tell(workspace, instance, (), seconds=TELLING_SECONDS))
+    return said
 
 
 def _way_back(workspace: Workspace, outcome: Outcome) -> str | None:

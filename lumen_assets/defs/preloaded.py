@@ -1,9 +1,11 @@
 """What a run imports, but for Polars, which starts threads: for the process that runs are forked from.
 
-A module with no use of its own. It stands for the imports of the process that a run would be.
+A module with no use of its own: importing it makes this process that one.
 """
 
 import gc
+import signal
+from contextlib import suppress
 from importlib import import_module
 
 for _name in (
@@ -19,5 +21,11 @@ for _name in (
     "lumen_assets.report.numbers_ledger",
     "lumen_assets.verification.ledger",
 ):
-    import_module(_name)
+    with suppress(Exception):  # the run imports it itself, and says what is wrong
+        import_module(_name)
+
+# Who stops a service sends SIGTERM to all of its processes. This one ends with the code server, and not before the runs
+# that are told of their end through it; a run handles the signal itself.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
 gc.freeze()  # so that looking for garbage in a run copies no page of what it shares with the others

@@ -12,9 +12,11 @@ The rules, and why they hold:
   strays nor late rows between others mislead, and then scanned for line by line. A genuine row older than that
   proves that every row before it is older than T - MAX_DISORDER, so no crossing is missed, and no stray in between
   can be taken for one.
-* A block may be older because it came late. So older blocks are not believed before others were looked at in front
-  of them, farther and farther off by a ratio of ``LOOK_BACK``. Late rows together, L bytes of them, mislead only where
-  less than L * (LOOK_BACK - 1) bytes lie between the crossing and them; ``cutting.py`` looks for those rows too.
+* A block may be older because it came late. So an older block is not believed before lines in front of it were looked
+  at, as far back as where it is known that nothing was late: near it, farther and farther off by a ratio of
+  ``LOOK_BACK``, and everywhere, in ``_EVERYWHERE`` places. One that is older even than there is late for sure, and what
+  came before it is halved for its end. So late rows mislead only where there are few rows between the crossing and
+  them, and ``cutting.py`` looks for those for some days around.
 * What is halved is not the file but a power of two above its size. So the same blocks are compared when it has grown,
   and cutting a frozen day again gives the same bytes.
 * ``zone_end(T)`` is behind the last row before T. A stray may be taken for the crossing of ``T + ZONE``, but then
@@ -52,6 +54,9 @@ WITNESSES: Final = 15
 LOOK_BACK: Final = 1.5
 _FARTHEST: Final = 1 << 28
 """Bytes in front of a block that are looked at: ten days of telemetry."""
+
+_EVERYWHERE: Final = 64
+"""Places between the last block that is not late and one that may be."""
 
 _GLIMPSED: Final = 9
 """Lines."""
@@ -124,27 +129,50 @@ class Bisection:
                 node = middle
                 continue
             begin, level = self._block_level(middle, min(middle + width, self._source.size))
-            if level is not None and level < goal and self._came_in_time(begin, low, goal):
+            if level is not None and level < goal and not self._is_late(low, begin, level, goal):
                 low, node = begin, middle
         return self._scan(low, time)
 
-    def _came_in_time(self, begin: int, low: int, goal: datetime) -> bool:
-        """Whether none of the lines in front of an older block that are looked at is at ``goal`` or later.
+    def _is_late(self, low: int, begin: int, level: datetime, goal: datetime) -> bool:
+        """Whether lines between ``low`` and an older block at ``begin`` are at ``goal`` or later, as far as is seen."""
+        low_level = self._glimpse(low)
+        if low_level is not None and level < low_level - MAX_DISORDER:
+            peak = self._peak(low, begin, low_level)
+            return peak is not None and peak >= goal
+        return any(self._is_at(place, low, begin, goal) for place in self._places(low, begin))
 
-        Lines that are count if others a little behind them are too: else a clock that ran ahead for moments would
-        cost a long scan.
-        """
+    def _peak(self, low: int, high: int, level: datetime) -> datetime | None:
+        """The last level before the lines between ``low`` and ``high`` fall below that at ``low``."""
+        found: datetime | None = level
+        while high - low > self._block:
+            middle = (low + high) // 2
+            there = self._glimpse(middle)
+            if there is None or there < level - MAX_DISORDER:
+                high = middle
+            else:
+                low, found = middle, there
+        return found
+
+    def _places(self, low: int, begin: int) -> Iterator[int]:
+        """Where lines in front of a block are looked at: near it, and everywhere."""
         distance = 4 * self._block
         while distance <= _FARTHEST and begin - distance > low:
-            if all(self._is_late(begin - far, goal) for far in (distance, distance - 3 * self._block)):
-                return False
+            yield begin - distance
             distance = int(distance * LOOK_BACK)
-        return True
+        step = max((begin - low) // _EVERYWHERE, 16 * self._block)
+        yield from range(low + step, begin - step + 1, step)
 
-    def _is_late(self, at: int, goal: datetime) -> bool:
-        """Whether the lines at ``at`` are at ``goal`` or later, by those of a few that have a timestamp."""
-        level = self._known(_LEVELS, self._found_glimpse, at)[1]
-        return level is not None and level >= goal
+    def _is_at(self, place: int, low: int, begin: int, goal: datetime) -> bool:
+        """Whether lines are at ``goal`` or later, and others a little behind them too.
+
+        Without the latter a clock that ran ahead for moments would cost a long scan.
+        """
+        levels = (self._glimpse(at) for at in (place, place + 3 * self._block) if low < at < begin)
+        return all(level is not None and level >= goal for level in levels)
+
+    def _glimpse(self, at: int) -> datetime | None:
+        """The level of a few lines."""
+        return self._known(_LEVELS, self._found_glimpse, at)[1]
 
     def _found_glimpse(self, at: int) -> tuple[int, datetime | None]:
         begin = self._source.line_start(at, self._start, self._source.size)

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,17 @@ from lumen_assets.days import day_bounds
 from lumen_assets.durable import replace_bytes
 from lumen_assets.telemetry.instants import microseconds
 from lumen_assets.telemetry.lines import Source
-from lumen_assets.telemetry.preamble import LineInstant, dated_instants
+from lumen_assets.telemetry.preamble import Dating, LineInstant, dated_instants
 
 CHUNK: Final = 1 << 21
 """Bytes: a fifteenth of a day of 5 Hz telemetry."""
 
 _BLOCK: Final = 1 << 20
-_KEPT: Final = 1500
-"""Chunks that are remembered of all inputs together: 3 GiB, more than three times what a day is looked for in."""
+_VERSION: Final = 1
+"""To be raised when a line may be of another day than before."""
+
+_SAMPLED: Final = 20_000
+"""Chunks whose fingerprints are remembered."""
 
 _MOST: Final = 64
 """Days that are told apart in a chunk; one with more, of a file with few rows a day, may have rows of any."""
@@ -39,18 +42,6 @@ _DAY: Final = 86_400_000_000  # microseconds
 
 Days = frozenset[int] | None
 """KST days since 1970-01-01; None for any."""
-
-
-class Dated(Protocol):
-    """How a file's lines are dated: ``cutting.Dating``."""
-
-    @property
-    def start(self) -> int:
-        """Where its lines with data start."""
-
-    @property
-    def line_instant(self) -> LineInstant:
-        """The instant of a line."""
 
 
 class ChunkDays:
@@ -69,7 +60,7 @@ class ChunkDays:
         self._unsaved: dict[str, Days] = {}
         self._keys: dict[Hashable, str] = {}
 
-    def may_have(self, source: Source, how: Dated, number: int, day: date) -> bool:
+    def may_have(self, source: Source, how: Dating, number: int, day: date) -> bool:
         """Whether lines that begin in a chunk may be of ``day``; of one that is being written to: True.
 
         Args:
@@ -86,27 +77,31 @@ class ChunkDays:
         if key not in self._known:
             bounds = (source.line_start(at, how.start, source.size) for at in (start, end))
             self._known[key] = self._unsaved[key] = days_of(source, how.line_instant, *bounds)
-        days = self._known[key]
+        days = self._known[key] = self._known.pop(key)  # the last ones are those that were used last
         return days is None or (day - _FIRST).days in days
 
-    def _key(self, source: Source, how: Dated, start: int, end: int) -> str:
+    def _key(self, source: Source, how: Dating, start: int, end: int) -> str:
         """What is known of a chunk is filed under this. Nobody writes to a file with a ``mark``: it is sampled once."""
-        name = getattr(how.line_instant, "__qualname__", None) or repr(how.line_instant)
+        name = f"{_VERSION} {getattr(how.line_instant, '__qualname__', None) or repr(how.line_instant)}"
         if source.mark is None:
             return f"{name} {source.fingerprint(start, end)}"
         marked = (source.mark, name, start, end)
         if marked not in self._keys:
-            if len(self._keys) >= _KEPT:
+            if len(self._keys) >= _SAMPLED:
                 self._keys.clear()
             self._keys[marked] = f"{name} {source.fingerprint(start, end)}"
         return self._keys[marked]
 
-    def save(self) -> None:
-        """Let other processes find what was found since."""
+    def save(self, kept: int) -> None:
+        """Let other processes find what was found since.
+
+        Args:
+            kept: chunks; what was not used for longest is forgotten.
+        """
         if self._file is None or not self._unsaved:
             return
         self._load()
-        self._known = dict(list({**self._known, **self._unsaved}.items())[-_KEPT:])
+        self._known = dict(list(self._known.items())[-kept:])
         self._unsaved = {}
         content = {key: None if days is None else sorted(days) for key, days in self._known.items()}
         with suppress(OSError):  # a full disk fails what matters
@@ -119,7 +114,8 @@ class ChunkDays:
             if self._file is None or self._loaded == (changed := self._file.stat().st_mtime_ns):
                 return
             content = json.loads(self._file.read_bytes())
-            self._known |= {key: None if days is None else frozenset(days) for key, days in content.items()}
+            found = {key: None if days is None else frozenset(map(int, days)) for key, days in content.items()}
+            self._known = {**found, **self._known}
             self._loaded = changed
 
 
@@ -130,7 +126,8 @@ def days_of(source: Source, line_instant: LineInstant, start: int, end: int) -> 
         block = source.block(start, end, _BLOCK)
         if not block:
             line = next(source.lines(start, end))  # a long one
-            block, start = line.content or b"", line.end - len(line.content or b"")
+            block = (line.content or b"") + b"\n"
+            start = line.end - len(block)
         found |= _days_of_instants(dated_instants(block, line_instant))
         start += len(block)
     return frozenset(found) if len(found) <= _MOST else None

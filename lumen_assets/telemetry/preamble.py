@@ -47,6 +47,21 @@ class Preamble:
     column: int = 0
 
 
+@dataclass(frozen=True)
+class Dating:
+    """How a file's lines are dated.
+
+    Attributes:
+        preamble: bytes that open every slice of it.
+        start: where its lines with data start.
+        line_instant: the instant of a line.
+    """
+
+    preamble: bytes
+    start: int
+    line_instant: LineInstant
+
+
 def first_line_start(source: Source) -> int:
     """Where the text starts: after a byte order mark, if there is one."""
     return len(BOM) if source.read(0, len(BOM)) == BOM else 0

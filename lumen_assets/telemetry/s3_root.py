@@ -23,7 +23,7 @@ from lumen_assets.telemetry.roots import ABSENT, matches
 PAGE: Final = 1 << 20
 """Bytes that are asked for at a time: a day of 5 Hz telemetry is some 30 of them."""
 
-PROBE: Final = 1 << 15
+PROBE: Final = 1 << 14
 """Bytes that are asked for where only a few are looked at: while a day's place is searched for."""
 
 _KEPT: Final = 16

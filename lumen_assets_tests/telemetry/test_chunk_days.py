@@ -11,26 +11,21 @@ import pytest
 from lumen_assets.days import day_bounds
 from lumen_assets.telemetry import ChunkDays
 from lumen_assets.telemetry.chunk_days import days_of
-from lumen_assets.telemetry.cutting import Dating
 from lumen_assets.telemetry.lines import MAX_LINE, Source
 from lumen_assets.telemetry.model import Clock
-from lumen_assets.telemetry.preamble import LineInstant, csv_line_instant, json_line_instant, telemetry_line_instant
+from lumen_assets.telemetry.preamble import (
+    Dating,
+    LineInstant,
+    csv_line_instant,
+    json_line_instant,
+    telemetry_line_instant,
+)
+from lumen_assets_tests.telemetry.counting import CountingSource
 
 DAY = date(2026, 3, 9)
 START, _ = day_bounds(DAY)
 OTHER = DAY + timedelta(days=3)
 SIZE = 1 << 17
-
-
-class CountingSource(Source):
-    """Counts what is read."""
-
-    read_bytes = 0
-
-    def read(self, offset: int, length: int) -> bytes:
-        data = super().read(offset, length)
-        self.read_bytes += len(data)
-        return data
 
 
 @pytest.fixture
@@ -62,14 +57,14 @@ def test_a_chunk_is_read_once_by_all_processes(path: Path, tmp_path: Path) -> No
     chunks = ChunkDays(kept, size=SIZE)
     assert asked(chunks, path) == (False, True)
     assert asked(chunks, path, DAY) == (True, False)
-    chunks.save()
+    chunks.save(100)
     other = ChunkDays(kept, size=SIZE)
     assert asked(other, path) == (False, False)
     assert asked(ChunkDays(tmp_path / "none", size=SIZE), path) == (False, True)
     more = tmp_path / "more.csv"
     more.write_bytes(path.read_bytes())
     asked(other, more)
-    other.save()
+    other.save(100)
     assert asked(chunks, more) == (False, False), "what others found since is found too"
 
 
@@ -95,20 +90,31 @@ def test_a_line_that_is_put_in_in_place_is_seen(path: Path) -> None:
     assert asked(chunks, path)[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": "12"}', b"\xff"])
 def test_what_is_damaged_is_found_again(path: Path, tmp_path: Path, content: bytes) -> None:
     kept = tmp_path / "chunk_days.json"
     kept.write_bytes(content)
     chunks = ChunkDays(kept, size=SIZE)
     assert not asked(chunks, path)[0]
-    chunks.save()
+    chunks.save(100)
     assert asked(ChunkDays(kept, size=SIZE), path) == (False, False)
+
+
+def test_what_was_not_used_for_longest_is_forgotten(path: Path, tmp_path: Path) -> None:
+    kept, other = tmp_path / "chunk_days.json", tmp_path / "other.csv"
+    other.write_bytes(path.read_bytes())
+    chunks = ChunkDays(kept, size=SIZE)
+    for each in (path, other, path):
+        asked(chunks, each)
+    chunks.save(path.stat().st_size // SIZE)
+    assert asked(ChunkDays(kept, size=SIZE), path) == (False, False)
+    assert asked(ChunkDays(kept, size=SIZE), other) == (False, True)
 
 
 def test_a_full_disk_fails_nothing(path: Path) -> None:
     chunks = ChunkDays(Path("/dev/full/chunk_days.json"), size=SIZE)
     assert not asked(chunks, path)[0]
-    chunks.save()
+    chunks.save(100)
 
 
 def number(day: date) -> int:
@@ -128,7 +134,7 @@ def number(day: date) -> int:
 def test_all_days_of_a_part_are_known_whatever_its_form(tmp_path: Path, line_instant: LineInstant, line) -> None:
     moments = [START + timedelta(hours=9, seconds=n, microseconds=n % 3) for n in range(3000)]
     late, midnight = START - timedelta(milliseconds=1), START + timedelta(days=1)
-    odd = ["", "#", "ts,a", "x" * (MAX_LINE + 1), '"torn']
+    odd = ["", "#", "ts,a", "x" * (MAX_LINE + 1), "x" * MAX_LINE, '"torn']
     lines = [*map(line, moments[:2000]), *odd, line(late), *map(line, moments[2000:]), line(midnight)]
     path = tmp_path / "file"
     path.write_text("".join(f"{text}\n" for text in lines))

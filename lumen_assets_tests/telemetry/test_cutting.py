@@ -14,9 +14,10 @@ from lumen_assets.errors import PermanentError
 from lumen_assets.telemetry import TelemetryFile, cut_day, describe_day, load_slice, read_day
 from lumen_assets.telemetry.bisecting import ZONE
 from lumen_assets.telemetry.cutting import UNDATED_LIMIT, Output, cut_lines, dating
-from lumen_assets.telemetry.lines import MAX_LINE, Source
+from lumen_assets.telemetry.lines import MAX_LINE
 from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.roots import FolderRoot
+from lumen_assets_tests.telemetry.counting import CountingSource
 
 DAY = date(2025, 11, 21)
 METRICS = "logs/metrics.csv"
@@ -183,17 +184,6 @@ def test_a_new_cut_replaces_the_whole_folder(root):
     assert after != before
     assert not (after.folder / "controls/gone.jsonl").exists()
     assert sorted(path.name for path in after.folder.parent.iterdir()) == [str(DAY), f"{DAY}.json"]
-
-
-class CountingSource(Source):
-    """Counts what is read."""
-
-    read_bytes = 0
-
-    def read(self, offset: int, length: int) -> bytes:
-        data = super().read(offset, length)
-        self.read_bytes += len(data)
-        return data
 
 
 def test_what_is_read_depends_on_the_day_and_not_on_the_history(tmp_path):

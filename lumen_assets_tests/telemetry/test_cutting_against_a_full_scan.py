@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -278,3 +279,22 @@ def test_a_day_with_late_rows_is_cut_the_same_after_the_file_grew(lines, grown):
     for day in days_of(lines)[:-1]:
         sizes = (300, 600, 500)
         assert cut(before, day, sizes, late_days=14) == cut(after, day, sizes, late_days=14)
+
+
+@pytest.mark.parametrize("before", [1, 2, 5, 40])
+@pytest.mark.parametrize("history", [3, 90])
+@pytest.mark.parametrize("overlap", [0, 2])
+def test_a_long_history_that_is_appended_later_costs_no_day_its_rows(before, history, overlap):
+    """Some days were recorded; then the days before them are put behind them, from elsewhere, and more are recorded."""
+    first = FIRST + timedelta(hours=3)
+
+    def rows(start: int, end: int) -> list[bytes]:
+        return [row(first + timedelta(minutes=5 * n), n) + b"\n" for n in range(288 * start, 288 * end)]
+
+    live, later = rows(0, before), rows(before, before + 3)
+    lines = [*live, *rows(-history, min(overlap, before)), *later]
+    content = HEADER + b"".join(lines)
+    for offset in {0, 1, before // 2, before - 1, before, before + 1}:
+        day = (first + timedelta(days=offset)).date()
+        found = split_keeping_ends(cut(content, day, (300, 600, 500), late_days=14))
+        assert set(day_rows([*live, *later], day)) <= set(found), offset
