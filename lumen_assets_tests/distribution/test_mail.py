@@ -19,7 +19,7 @@ TO = "운영자 <ops@example.org>"
 
 def mail(report, **changes):
     changed = dataclasses.replace(report.report, **changes)
-    changed = dataclasses.replace(changed, findings=find(changed, min_coverage={"": 0.9}))
+    changed = dataclasses.replace(changed, findings=find(changed, min_coverage={"": 0.9}, late_days=14))
     return report_mail(dataclasses.replace(report, report=changed), SENDER, TO, NOW)
 
 
