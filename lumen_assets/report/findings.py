@@ -70,7 +70,7 @@ def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int
     Args:
         report: the day; its own ``findings`` are not looked at.
         min_coverage: share of the expected rows that a day should have, by source as in ``Sources.by_name``.
-        late_days: days behind its own up to which a row counts in its day, as ``sources.late_days``.
+        late_days: days from its own, before or behind, up to which a row counts in its day, as ``sources.late_days``.
     """
     finders = _Finders(report)
     weighted = [
