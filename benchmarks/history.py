@@ -27,7 +27,7 @@ from lumen_assets.defs.day_runs import DayRunner, open_instance
 from lumen_assets.settings import load_settings
 from lumen_assets.workspace import Workspace
 
-MEASURED = 12
+MEASURED = 24
 _CONFIGURATION = """
 start_date: {first}
 sources: {{telemetry: {{rate_hz: {rate}}}}}

@@ -11,7 +11,7 @@ from lumen_assets import grafana
 from lumen_assets.archive import FrozenDay, Keyring
 from lumen_assets.errors import LumenError
 from lumen_assets.grafana import Taken
-from lumen_assets.report.files import FIGURES
+from lumen_assets.report.files import FIGURES, figures_named
 from lumen_assets.report.model import Grafana, Picture
 from lumen_assets.settings import Settings
 
@@ -48,8 +48,8 @@ class DayPictures:
         if not found.grafana.pictures:
             found = self._from_grafana(day)
         used = {picture.file for picture in found.grafana.pictures}
-        for stale in self.folder.glob(f"grafana_{day.isoformat()}*.png"):
-            if stale.name not in used:
+        for stale in figures_named(self.folder, f"grafana_{day.isoformat()}"):
+            if stale.suffix == ".png" and stale.name not in used:
                 stale.unlink(missing_ok=True)
         grafana.write_record(self._record(day), found.grafana)
         return found

@@ -42,8 +42,9 @@ def remove_abandoned(path: Path) -> None:
     """
     left = re.compile(f"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{12}}-{re.escape(_ending(path))}")
     with suppress(OSError):
-        for name in filter(left.fullmatch, os.listdir(path.parent)):
-            _remove_unless_held(path.with_name(name))
+        for name in os.listdir(path.parent):
+            if name.startswith(TEMPORARY_PREFIX) and left.fullmatch(name):  # the folder can hold thousands of others
+                _remove_unless_held(path.with_name(name))
 
 
 def _remove_unless_held(temporary: Path) -> None:

@@ -71,7 +71,7 @@ def revision_folders(archive_folder: Path, day: date) -> dict[int, Path]:
 def revisions_named(archive_folder: Path, day: date) -> list[int]:
     """The revisions that a day's folder seems to hold, by one look at it; whether each has a manifest is not asked."""
     try:
-        names = os.listdir(archive_folder / day.isoformat())  # noqa: PTH208 - names alone, of a thousand days
+        names = os.listdir(f"{archive_folder}/{day}")  # noqa: PTH208 - names alone, of thousands of days
     except (FileNotFoundError, NotADirectoryError):
         return []
     first = [1] if MANIFEST_NAME in names else []

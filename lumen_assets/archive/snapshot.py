@@ -13,7 +13,7 @@ from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.manifest import associated_data
 from lumen_assets.archive.ranged import FileRange, extract_paths
 from lumen_assets.errors import PermanentError
-from lumen_assets.report.files import FIGURES, picture_bytes
+from lumen_assets.report.files import FIGURES, figures_named, picture_bytes
 from lumen_assets.report.model import DayReport, Picture
 from lumen_assets.telemetry.model import DaySlice
 
@@ -59,7 +59,7 @@ def snapshot_payload(
     pdf, model = (reports_folder / f"{report}{suffix}" for suffix in (".pdf", ".json"))
     if pdf.stat().st_mtime_ns < model.stat().st_mtime_ns:
         raise _materialize_first(day, "the PDF is older than the report")
-    for figure in sorted((reports_folder / FIGURES).glob(f"{report}_*")):
+    for figure in figures_named(reports_folder / FIGURES, f"{report}_"):
         payload[f"{REPORTS}/{FIGURES}/{figure.name}"] = figure
     for picture in pictures:
         picture_bytes(reports_folder / FIGURES, picture)  # raises where it is not the report's

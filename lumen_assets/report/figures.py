@@ -10,6 +10,7 @@ from lumen_assets.report.calendar_figure import calendar_drawing
 from lumen_assets.report.day_figure import signal_drawing
 from lumen_assets.report.distribution_figure import distribution_drawing
 from lumen_assets.report.document import Figure
+from lumen_assets.report.files import figures_named
 from lumen_assets.report.fonts import Typeface, typeface
 from lumen_assets.report.model import DayReport
 from lumen_assets.report.sections import document
@@ -58,7 +59,7 @@ def write_figures(report: DayReport, folder: Path, font: Path | None = None) -> 
         replace_bytes(path, text.encode())
         paths.append(path)
     kept = {path.name for path in paths}
-    for stale in folder.glob(f"report_{report.day.isoformat()}_*.svg"):
-        if stale.name not in kept:
+    for stale in figures_named(folder, f"report_{report.day.isoformat()}_"):
+        if stale.suffix == ".svg" and stale.name not in kept:
             stale.unlink(missing_ok=True)
     return paths
