@@ -10,7 +10,7 @@ from typing import IO, Final, NoReturn, cast
 import zstandard
 
 from lumen_assets.archive.stage import Stage
-from lumen_assets.archive.stream import FRAME_MAGIC, ReadableStream, WritableStream, fail, read_fully
+from lumen_assets.archive.stream import FRAME_MAGIC, DecryptingReader, ReadableStream, WritableStream, fail
 
 FRAME_SIZE: Final = 2 << 20
 """Tar bytes in every frame but the last one."""
@@ -19,6 +19,9 @@ _MOST_WORKERS: Final = 8
 """Compressing threads where their number is not set: each takes 8 MiB, and more would wait for one that hashes."""
 _DECOMPRESSING: Final = 2
 """Threads; each is about as fast as the one that hashes what they give."""
+FRAMES_AHEAD: Final = 4
+"""Frames that wait for, or are in, the next step of reading, at most. More are a little faster, but the memory that
+they take then depends on luck: whether the queues are ever full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def compressing_threads(threads: int) -> FrameStage:
 
 def decompressing_threads() -> FrameStage:
     """What a ``FrameReader`` works with."""
-    return Stage(_DECOMPRESSING, limit=_DECOMPRESSING + 1)
+    return Stage(_DECOMPRESSING, limit=FRAMES_AHEAD)
 
 
 class FrameWriter:
@@ -121,7 +124,7 @@ class FrameReader:
         name: what to call the archive in errors.
     """
 
-    def __init__(self, source: ReadableStream, decompressing: FrameStage, name: str) -> None:
+    def __init__(self, source: DecryptingReader, decompressing: FrameStage, name: str) -> None:
         self._source = source
         self._stage = decompressing
         self._name = name
@@ -163,7 +166,7 @@ class FrameReader:
 
     def _read_ahead(self) -> None:
         while self._following == FRAME_MAGIC and not self._stage.is_full:
-            self._following = read_fully(self._source, 4)
+            self._following = self._source.read(4)
             if self._following == FRAME_MAGIC:
                 self._stage.submit(self._decompress, _read_frame(self._source, self._name))
 
@@ -176,7 +179,7 @@ class FrameReader:
         self.frames.append(_frame_after(self.frames, size, len(plain)))
         self.tar_size += len(self._plain)
 
-    def _decompress(self, compressed: bytearray) -> tuple[int, bytes]:
+    def _decompress(self, compressed: bytes) -> tuple[int, bytes]:
         return len(compressed), decompress_frame(compressed, self._name)
 
 
@@ -186,7 +189,7 @@ def _frame_after(frames: list[Frame], size: int, tar_size: int) -> Frame:
     return Frame(last.offset + last.size, size, last.tar_offset + last.tar_size, tar_size)
 
 
-def decompress_frame(compressed: bytes | bytearray, name: str, *, limit: int = FRAME_SIZE) -> bytes:
+def decompress_frame(compressed: bytes, name: str, *, limit: int = FRAME_SIZE) -> bytes:
     """The content of one whole frame, of at most ``limit`` bytes, its checksum verified.
 
     Raises:
@@ -244,21 +247,21 @@ class FrameContent:
         fail(self._name, f"a Zstandard frame cannot be read ({error})", "zstd")
 
 
-def _declared_size(compressed: bytes | bytearray) -> int:
+def _declared_size(compressed: bytes) -> int:
     """The content size in a frame's header; 0 where the frame has no checksum or needs a dictionary."""
     declared = zstandard.get_frame_parameters(compressed)
     return 0 if declared.dict_id or not declared.has_checksum else declared.content_size
 
 
-def _read_frame(source: ReadableStream, name: str) -> bytearray:
+def _read_frame(source: DecryptingReader, name: str) -> bytes:
     """One whole frame, found by its block headers alone; its magic number was taken already."""
-    frame = bytearray(FRAME_MAGIC)
+    parts: list[bytes | memoryview] = [FRAME_MAGIC]
 
     def take(size: int) -> bytes:
-        part = read_fully(source, size)
+        part = source.read(size)
         if len(part) < size:
-            fail(name, "it ends within a Zstandard frame", "zstd")
-        frame.extend(part)
+            _fail_within(name)
+        parts.append(part)
         return part
 
     descriptor = take(1)[0]
@@ -266,12 +269,23 @@ def _read_frame(source: ReadableStream, name: str) -> bytearray:
     content_size_bytes = (single_segment, 2, 4, 8)[descriptor >> 6]
     dictionary_bytes = (0, 1, 2, 4)[descriptor & 3]
     take((1 - single_segment) + dictionary_bytes + content_size_bytes)
-    last = False
+    taken, last = 0, False
     while not last:
         header = int.from_bytes(take(3), "little")
         last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
-        if kind == 3 or size > _BLOCK_MAX or len(frame) > 2 * FRAME_SIZE:
+        if kind == 3 or size > _BLOCK_MAX or taken > 2 * FRAME_SIZE:
             fail(name, "a Zstandard frame has an impossible block", "zstd")
-        take(1 if kind == 1 else size)
+        left = 1 if kind == 1 else size
+        taken += 3 + left
+        while left:  # most of all bytes: copied only once, when the frame is put together
+            part = source.read_some(left)
+            if not part:
+                _fail_within(name)
+            parts.append(part)
+            left -= len(part)
     take(4 * (descriptor >> 2 & 1))
-    return frame
+    return b"".join(parts)
+
+
+def _fail_within(name: str) -> NoReturn:
+    fail(name, "it ends within a Zstandard frame", "zstd")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from lumen_assets.archive import bag
-from lumen_assets.archive.frames import FrameReader, decompressing_threads
+from lumen_assets.archive.frames import FRAMES_AHEAD, FrameReader, decompressing_threads
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import Collisions, path_problem
 from lumen_assets.archive.stage import Stage
@@ -105,7 +105,7 @@ def unpack(
     source = _Watched(stream, progress) if progress else stream
     plain = DecryptingReader(source, key, associated_data, name)
     keep_freed_memory()
-    with decompressing_threads() as decompressing, Stage[None](1, limit=3) as hashing:
+    with decompressing_threads() as decompressing, Stage[None](1, limit=FRAMES_AHEAD) as hashing:
         frames = FrameReader(plain, decompressing, name)
         reader = _BagReader(frames, unpacking, hashing, name)
         reader.read_members()

@@ -147,8 +147,7 @@ class DecryptingReader:
         self._cipher: SegmentCipher | None = None
         self._number = 0
         self._ahead: bytes | None = None
-        self._plain = b""
-        self._position = 0
+        self._plain = memoryview(b"")
 
     def read(self, size: int, /) -> bytes:
         """The next ``size`` bytes; fewer only at the authenticated end.
@@ -156,19 +155,22 @@ class DecryptingReader:
         Raises:
             IntegrityError: naming the segment, and the bytes of the archive, that did not authenticate.
         """
-        end = self._position + size
-        if end <= len(self._plain):
-            part = self._plain[self._position : end]
-            self._position = end
-            return part
-        parts = bytearray()
-        while len(parts) < size:
-            if self._position == len(self._plain) and not self._next_segment():
-                break
-            end = min(self._position + size - len(parts), len(self._plain))
-            parts += self._plain[self._position : end]
-            self._position = end
-        return bytes(parts)
+        parts = []
+        while size and (part := self.read_some(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def read_some(self, size: int, /) -> memoryview:
+        """The next bytes where they lie, at most ``size``; none only at the authenticated end.
+
+        Raises:
+            IntegrityError: as ``read``.
+        """
+        if not self._plain and not self._next_segment():
+            return self._plain
+        part, self._plain = self._plain[:size], self._plain[size:]
+        return part
 
     @property
     def key_id(self) -> str:
@@ -184,8 +186,7 @@ class DecryptingReader:
             return False
         self._ahead = read_fully(self._source, SEGMENT_SIZE) if self._at_full_size(block) else b""
         last = not self._ahead
-        self._plain = self._decrypt(block, last)
-        self._position = 0
+        self._plain = memoryview(self._decrypt(block, last))
         self._number += 1
         return True
 
