@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,11 @@ from lumen_assets.report.model import DayReport, Picture
 FIGURES: Final = "assets"
 """Folder of the figures, beside the reports."""
 
+OTHER_FIGURES: Final = 8
+"""Signals that nobody configured get at most this many figures; a log with hundreds of columns stays readable."""
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
 _State = tuple[int, int, int]
 
 _newest: dict[Path, tuple[_State, DayReport]] = {}
@@ -22,6 +28,12 @@ _newest: dict[Path, tuple[_State, DayReport]] = {}
 def report_path(reports_folder: Path, day: date, suffix: str) -> Path:
     """``report_YYYY-MM-DD`` with ``suffix`` (``.md``, ``.json``, ``.pdf``) in the reports' folder."""
     return reports_folder / f"report_{day.isoformat()}{suffix}"
+
+
+def figure_file(report: str, signal: str) -> str:
+    """``<report>_<signal>.svg``; a name that is no plain file name is replaced by its digest's start."""
+    plain = signal if _PLAIN_NAME.fullmatch(signal) else f"signal-{hashlib.sha256(signal.encode()).hexdigest()[:12]}"
+    return f"{report}_{plain}.svg"
 
 
 def load_report(reports_folder: Path, day: date) -> DayReport:
