@@ -13,7 +13,7 @@ from lumen_assets.settings import Configuration, Schedule
 from lumen_assets.workspace import Workspace
 
 PERIODS: Final[dict[Kind, dg.AssetKey]] = {"week": dg.AssetKey("weekly_report"), "month": dg.AssetKey("monthly_report")}
-_JOBS: Final[dict[Kind, str]] = {"week": "weekly", "month": "monthly"}
+JOBS: Final[dict[Kind, str]] = {"week": "weekly", "month": "monthly"}
 
 _AFTER_HOURS: Final = 2
 """The schedules run so long after the daily one, about the period's last day."""
@@ -68,14 +68,14 @@ def _partitions(kind: Kind, configuration: Configuration) -> dg.TimeWindowPartit
 def period_job(kind: Kind) -> "dg.UnresolvedAssetJobDefinition":
     """The report of a week or month alone."""
     return dg.define_asset_job(
-        _JOBS[kind], selection=dg.AssetSelection.assets(PERIODS[kind]), description=f"The report of a {kind}."
+        JOBS[kind], selection=dg.AssetSelection.assets(PERIODS[kind]), description=f"The report of a {kind}."
     )
 
 
 def is_of_a_period(run: dg.DagsterRun) -> bool:
     """Whether a run is of a week or month, the key of whose partition is its first day and looks like that of a day."""
     of_asset = bool(run.asset_selection) and set(run.asset_selection or ()) <= set(PERIODS.values())
-    return of_asset or run.job_name in _JOBS.values()
+    return of_asset or run.job_name in JOBS.values()
 
 
 def period_schedule(kind: Kind, schedule: Schedule, job: "dg.UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
@@ -85,7 +85,7 @@ def period_schedule(kind: Kind, schedule: Schedule, job: "dg.UnresolvedAssetJobD
     on = f"* * {1 + days_later}" if kind == "week" else f"{1 + days_later} * *"
 
     @dg.schedule(
-        name=_JOBS[kind],
+        name=JOBS[kind],
         job=job,
         cron_schedule=f"{minute} {hour} {on}",
         execution_timezone="Asia/Seoul",
