@@ -143,12 +143,15 @@ def _before_row(signal: PeriodSignal, wording: Wording) -> tuple[Cell, ...]:
     change = signal.change
     if change is None:
         return signal_cell(signal), *[Cell(formats.NOTHING, "quiet")] * 7
-    then, now, mad = (formats.number(value) for value in (change.median, signal.median, change.mad))
+    then, now, mad = (
+        formats.with_unit(formats.number(value), signal.unit) for value in (change.median, signal.median, change.mad)
+    )
+    moved = formats.with_unit(formats.number(change.median_change, signed=True), signal.unit)
     return (
         signal_cell(signal),
-        Cell(formats.with_unit(then, signal.unit)),
-        Cell(formats.with_unit(now, signal.unit)),
-        change_cell(formats.number(change.median_change, signed=True), change.median_improved, wording),
+        Cell(then),
+        Cell(now),
+        change_cell(moved, change.median_improved, wording),
         Cell(mad),
         Cell(formats.share(change.share_on_target)),
         Cell(formats.share(signal.share_on_target)),

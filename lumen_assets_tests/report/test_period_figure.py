@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lumen_assets.report import drawing
 from lumen_assets.report.figures import write_figures_of
 from lumen_assets.report.markdown import render_document
 from lumen_assets.report.numbers import DayNumbers
@@ -17,6 +18,7 @@ from lumen_assets.report.period_writing import write_period
 from lumen_assets.report.periods import Period, PeriodReport
 from lumen_assets_tests.report.period_scenes import MONTH, WEEK, day_of, month_report, signal, week_report
 from lumen_assets_tests.report.scenes import HOSTILE, configuration
+from lumen_assets_tests.report.test_figures import lightness
 
 SVG = "{http://www.w3.org/2000/svg}"
 SILENT = "#f1f3f5"
@@ -111,6 +113,15 @@ def test_the_darker_the_fewer_were_on_target(tmp_path: Path) -> None:
     assert len(light) == 7
     assert light == sorted(light)
     assert len(set(light)) == 7
+
+
+def test_what_lies_on_one_another_is_told_apart_in_grey() -> None:
+    for front, back in (
+        ("ENVELOPE_EDGE", "ON_TARGET"), ("ENVELOPE_EDGE", "WHITE"), ("MEAN", "ENVELOPE_EDGE"),
+        ("CHANGE", "ENVELOPE_EDGE"), ("TARGET_EDGE", "ON_TARGET"),
+    ):  # fmt: skip
+        difference = lightness(getattr(drawing, back)) - lightness(getattr(drawing, front))
+        assert difference > 8, (front, back, difference)
 
 
 def test_signals_that_nobody_configured_get_eight_figures_at_most(tmp_path: Path) -> None:
