@@ -45,7 +45,7 @@ def build_period_report(
         language=configuration.report.language,
         days=tuple(days),
         missing=tuple(day for day in expected if day not in there),
-        signals=_signals(period, days, before if compared else (), configuration),
+        signals=_signals(period, days, before, configuration),
         risks=dict(risks),
         before=PeriodBefore(period.before, len(before), compared),
         findings=(),

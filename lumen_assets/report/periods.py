@@ -44,8 +44,9 @@ class Period:
             period = cls.of(kind, date.fromisoformat(f"{name}-1" if kind == "week" else f"{name}-01"))
         except (ValueError, OverflowError):  # also of the last days of the year 9999, which have no next month
             period = None
-        if period is None or period.name != name:  # fromisoformat also takes 2026W101
-            raise ValueError(f"{name!r} is not a {kind} in the form {'YYYY-Www' if kind == 'week' else 'YYYY-MM'}")
+        if period is None or period.name != name:  # fromisoformat also takes 2026W105-1
+            form = "YYYY-Www" if kind == "week" else "YYYY-MM"
+            raise ValueError(f"{name!r} is not a {kind} in the form {form}")
         return period
 
     @property

@@ -153,6 +153,7 @@ def test_a_period_is_found_by_its_name(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
+        ("week", "2026W105"),
         ("week", "2026-10"), ("week", "2026W10"), ("week", "2026-W54"), ("week", "2026-W1"), ("week", "9999-W52"),
         ("week", "2026-W10-1"), ("month", "2026-W10"), ("month", "2026-13"), ("month", "202603"), ("month", "9999-12"),
         ("month", "2026-03-01"), ("month", ""), ("week", "지난주"),
