@@ -56,7 +56,9 @@ def test_archives_are_made_and_read_without_settings_and_reports(tmp_path: Path)
         assert not loaded & {"pydantic", "yaml", "rich", "sqlalchemy", "polars", "numpy", "reportlab", "dagster"}
 
 
-@pytest.mark.parametrize("command", ["doctor", "healthcheck", "repair", "restore", "send", "status", "verify"])
+@pytest.mark.parametrize(
+    "command", ["doctor", "healthcheck", "repair", "report", "restore", "send", "status", "verify"]
+)
 def test_commands_begin_without_what_reads_and_draws(command: str) -> None:
     loaded = loaded_by("lumen_assets.cli", command, "--help")
     assert f"lumen_assets.cli.{command}" in loaded

@@ -34,6 +34,7 @@ def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
         "key": "key",
         "notify": "notify",
         "repair": "repair",
+        "report": "report",
         "restore": "restore",
         "retention": "retention",
         "retry": "retry",

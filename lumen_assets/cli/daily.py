@@ -77,7 +77,7 @@ def run_day(
     with suppress(PermanentError):  # a damaged ledger is said when the day's run has been told
         workspace.take_over()
     with open_instance(workspace) as instance:
-        runner = DayRunner(workspace, instance, listener=lambda entry: _show(entry, console), verbose=verbose)
+        runner = DayRunner(workspace, instance, listener=lambda entry: show_event(entry, console), verbose=verbose)
         try:
             outcome = runner.run(day, until)
         except Exception:
@@ -107,7 +107,8 @@ def _way_back(workspace: Workspace, outcome: Outcome) -> str | None:
     return restore_command(outcome.day, workspace.ledger.standing(outcome.day, outcome.day)) or None
 
 
-def _show(entry: dg.EventLogEntry, console: Console) -> None:
+def show_event(entry: dg.EventLogEntry, console: Console) -> None:
+    """A line for a step that begins, ends, fails or is tried again, and for a check that does not pass."""
     event = entry.dagster_event
     if event is None:
         return

@@ -1,4 +1,4 @@
-"""A day's runs in this process, on the installation's own instance: what `lumen daily` and `lumen backfill` share."""
+"""A day's runs in this process, on the installation's own instance: what the commands that run something share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from dagster._core.utils import make_new_run_id
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs.attestation import came_to_attestation
 from lumen_assets.defs.instance import prepare_instance
+from lumen_assets.defs.periods import JOBS
 from lumen_assets.defs.sensors import ATTESTED_BY_CALLER
 from lumen_assets.defs.storage import open_instance_in
 from lumen_assets.defs.withheld import withheld_in
 from lumen_assets.outcomes import STEPS, Outcome
+from lumen_assets.report.periods import Period
 from lumen_assets.settings import Settings
 from lumen_assets.workspace import Workspace
 
@@ -36,7 +38,7 @@ def open_instance(workspace: Workspace) -> Iterator[dg.DagsterInstance]:
 
 
 class DayRunner:
-    """Runs days, one after the other: the definitions are built once.
+    """Runs days, one after the other, and what is made of several: the definitions are built once.
 
     Args:
         workspace: the installation.
@@ -99,6 +101,12 @@ class DayRunner:
         config = {"ops": {"distribution": {"config": {"old_days": True, "again": again}}}}
         events = self._run_job("daily", day, [dg.AssetKey("distribution")], config)
         return Outcome(day, self.runs, *_made_and_failed(events), {}, withheld=withheld_in(events))
+
+    def report_on(self, period: Period) -> Outcome:
+        """Make the report of a week or month; what it came to is of the period's first day, its partition key."""
+        self.runs = {}
+        events = self._run_job(JOBS[period.kind], period.first)
+        return Outcome(period.first, self.runs, *_made_and_failed(events), {})
 
     def _run_job(
         self,

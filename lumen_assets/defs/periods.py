@@ -1,20 +1,19 @@
 """The ``weekly_report`` and ``monthly_report`` assets, their jobs and schedules."""
 
-from datetime import datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
-from lumen_assets.days import day_of
 from lumen_assets.defs.failures import RETRIES, translated
 from lumen_assets.defs.partitions import partition_day
+from lumen_assets.report.period_building import build_period_report
 from lumen_assets.report.period_writing import write_period
-from lumen_assets.report.periods import Kind, Period, build_period_report, require_over
+from lumen_assets.report.periods import Kind, Period, last_over, require_over
 from lumen_assets.settings import Configuration, Schedule
 from lumen_assets.workspace import Workspace
 
 PERIODS: Final[dict[Kind, dg.AssetKey]] = {"week": dg.AssetKey("weekly_report"), "month": dg.AssetKey("monthly_report")}
-_JOBS: Final[dict[Kind, str]] = {"week": "weekly", "month": "monthly"}
+JOBS: Final[dict[Kind, str]] = {"week": "weekly", "month": "monthly"}
 
 _AFTER_HOURS: Final = 2
 """The schedules run so long after the daily one, about the period's last day."""
@@ -31,22 +30,25 @@ def period_asset(kind: Kind, configuration: Configuration) -> dg.AssetsDefinitio
         owners=["team:operators"],
         retry_policy=RETRIES,
         deps=["archive"],
-        description=f"The {kind} in numbers, from those of its frozen days: Markdown, PDF and JSON. Days that were not "
-        "frozen are named.",
+        description=f"The {kind} in findings, figures and numbers, from those of its frozen days, against the {kind} "
+        "before: Markdown, PDF and JSON. Days that were not frozen are named.",
     )
     def report(context: dg.AssetExecutionContext, lumen: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
         period = Period.of(kind, partition_day(context))
         with translated(), lumen.locked(f"{kind}-{period.name}"):
             require_over(period)
-            days = lumen.numbers.between(period.first, period.last)
+            days, before = (lumen.numbers.between(each.first, each.last) for each in (period, period.before))
             settings = lumen.settings
-            found = build_period_report(period, days, settings.configuration)
+            found = build_period_report(period, days, settings.configuration, before)
             written = write_period(found, settings.reports_folder, settings.configuration.report.font)
         return dg.MaterializeResult(
             metadata={
                 "report": dg.MetadataValue.md(written.markdown.read_text(encoding="utf-8")),
                 "path": dg.MetadataValue.path(str(written.markdown)),
                 "pdf": dg.MetadataValue.path(str(written.pdf)),
+                "numbers": dg.MetadataValue.path(str(written.model)),
+                "figures": len(written.figures),
+                "findings": dg.MetadataValue.json([finding.text for finding in found.findings]),
                 "days": len(found.days),
                 "missing": dg.MetadataValue.json([day.isoformat() for day in found.missing]),
             }
@@ -66,14 +68,14 @@ def _partitions(kind: Kind, configuration: Configuration) -> dg.TimeWindowPartit
 def period_job(kind: Kind) -> "dg.UnresolvedAssetJobDefinition":
     """The report of a week or month alone."""
     return dg.define_asset_job(
-        _JOBS[kind], selection=dg.AssetSelection.assets(PERIODS[kind]), description=f"The report of a {kind}."
+        JOBS[kind], selection=dg.AssetSelection.assets(PERIODS[kind]), description=f"The report of a {kind}."
     )
 
 
 def is_of_a_period(run: dg.DagsterRun) -> bool:
     """Whether a run is of a week or month, the key of whose partition is its first day and looks like that of a day."""
     of_asset = bool(run.asset_selection) and set(run.asset_selection or ()) <= set(PERIODS.values())
-    return of_asset or run.job_name in _JOBS.values()
+    return of_asset or run.job_name in JOBS.values()
 
 
 def period_schedule(kind: Kind, schedule: Schedule, job: "dg.UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
@@ -83,7 +85,7 @@ def period_schedule(kind: Kind, schedule: Schedule, job: "dg.UnresolvedAssetJobD
     on = f"* * {1 + days_later}" if kind == "week" else f"{1 + days_later} * *"
 
     @dg.schedule(
-        name=_JOBS[kind],
+        name=JOBS[kind],
         job=job,
         cron_schedule=f"{minute} {hour} {on}",
         execution_timezone="Asia/Seoul",
@@ -95,9 +97,3 @@ def period_schedule(kind: Kind, schedule: Schedule, job: "dg.UnresolvedAssetJobD
         return dg.RunRequest(run_key=key, partition_key=key)
 
     return asked
-
-
-def last_over(kind: Kind, moment: datetime) -> Period:
-    """The newest week or month that is over at an instant."""
-    running = Period.of(kind, day_of(moment))
-    return Period.of(kind, running.first - timedelta(days=1))

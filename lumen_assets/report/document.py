@@ -6,9 +6,12 @@ All texts are plain text, never markup: each renderer escapes every one of them,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lumen_assets.report.model import DayReport, Language, Picture, SignalReport
+
+if TYPE_CHECKING:  # a day's report is made without
+    from lumen_assets.report.periods import PeriodReport, PeriodSignal
 
 Tone = Literal["", "good", "bad", "quiet", "strong"]
 
@@ -110,20 +113,45 @@ class Figure:
     """A figure with its caption.
 
     Attributes:
-        kind: ``day`` shows one signal over the day, ``distribution`` the values of several, ``calendar`` their shares
-            on target on the last days.
-        signals: of the report, those that are shown.
+        report: that it is of.
         file: its name as SVG.
         caption: what stands below it; may be empty.
         alternative: what it is, for who cannot see it.
     """
 
-    kind: Literal["day", "distribution", "calendar"]
-    report: DayReport
-    signals: tuple[SignalReport, ...]
+    report: DayReport | PeriodReport
     file: str
     caption: str
     alternative: str
+
+
+@dataclass(frozen=True)
+class DayFigure(Figure):
+    """A figure of a day.
+
+    Attributes:
+        kind: ``day`` shows one signal over the day, ``distribution`` the values of several, ``calendar`` their shares
+            on target on the last days.
+        signals: of the report, those that are shown.
+    """
+
+    report: DayReport
+    kind: Literal["day", "distribution", "calendar"]
+    signals: tuple[SignalReport, ...]
+
+
+@dataclass(frozen=True)
+class PeriodFigure(Figure):
+    """A figure of a week or month.
+
+    Attributes:
+        kind: ``means`` shows one signal day by day, ``shares`` the shares on target of several.
+        signals: of the report, those that are shown.
+    """
+
+    report: PeriodReport
+    kind: Literal["means", "shares"]
+    signals: tuple[PeriodSignal, ...]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from lumen_assets.report import formats
-from lumen_assets.report.document import Block, Figure, Heading, Text
+from lumen_assets.report.document import Block, DayFigure, Heading, Text
 from lumen_assets.report.model import DayReport, SignalReport
 from lumen_assets.report.wording import Wording
 
@@ -29,7 +29,7 @@ def figures_section(report: DayReport, wording: Wording) -> Iterator[Block]:
         yield Text(wording("figures_left_out", names=", ".join(left_out)))
 
 
-def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure:
+def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> DayFigure:
     values = signal.values
     assert values is not None  # noqa: S101 - only signals with values have a figure
     mean, minimum, maximum = (
@@ -39,7 +39,7 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> Figure
     if signal.share_on_target is not None:
         caption += wording("figure_caption_share", share=formats.share(signal.share_on_target))
     alternative = wording("figure_alternative", day=report.day.isoformat(), label=formats.signal_title(signal))
-    return Figure("day", report, (signal,), str(signal.figure), caption, alternative)
+    return DayFigure(report, str(signal.figure), caption, alternative, "day", (signal,))
 
 
 def distribution_figures(report: DayReport, wording: Wording) -> Iterator[Block]:
@@ -60,11 +60,11 @@ def calendar_section(report: DayReport, wording: Wording) -> Iterator[Block]:
 
 def _together(
     kind: Literal["distribution", "calendar"], alternative: str, report: DayReport, signals: Sequence[SignalReport]
-) -> Iterator[Figure]:
-    """Figures of several signals each. Their names begin as no signal's does: see ``statistics.figure_file``."""
+) -> Iterator[DayFigure]:
+    """Figures of several signals each. Their names begin as no signal's does: see ``files.figure_file``."""
     most = DISTRIBUTIONS_A_FIGURE if kind == "distribution" else CALENDARS_A_FIGURE
     wording, day = Wording(report.language), report.day.isoformat()
     for number, first in enumerate(range(0, len(signals), most), 1):
         shown = tuple(signals[first : first + most])
         said = wording(alternative, day=day, labels=", ".join(signal.label for signal in shown))
-        yield Figure(kind, report, shown, f"report_{day}_-{kind}-{number}.svg", "", said)
+        yield DayFigure(report, f"report_{day}_-{kind}-{number}.svg", "", said, kind, shown)

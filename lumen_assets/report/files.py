@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,11 @@ from lumen_assets.report.model import DayReport, Picture
 
 FIGURES: Final = "assets"
 """Folder of the figures, beside the reports."""
+
+OTHER_FIGURES: Final = 8
+"""Signals that nobody configured get at most this many figures; a log with hundreds of columns stays readable."""
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 _State = tuple[int, int, int]
 
@@ -35,6 +41,12 @@ def figures_named(folder: Path, start: str) -> list[Path]:
     except FileNotFoundError:
         return []
     return [folder / name for name in sorted(names) if name.startswith(start)]
+
+
+def figure_file(report: str, signal: str) -> str:
+    """``<report>_<signal>.svg``; a name that is no plain file name is replaced by its digest's start."""
+    plain = signal if _PLAIN_NAME.fullmatch(signal) else f"signal-{hashlib.sha256(signal.encode()).hexdigest()[:12]}"
+    return f"{report}_{plain}.svg"
 
 
 def load_report(reports_folder: Path, day: date) -> DayReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -84,6 +84,15 @@ def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int
         weighted += [*finders.of_target(signal), *finders.of_history(signal), *finders.of_the_day_before(signal)]
     weighted.sort(key=lambda item: (KINDS.index(item[1].kind), -item[0]))
     return tuple(finding for _, finding in weighted) or (finders.nothing(),)
+
+
+def weighty_risks(by_severity: Mapping[str, int]) -> dict[str, int] | None:
+    """Risks by severity, those of unknown ones as ``other``; None where there are none but of ``info``."""
+    counts = {name: by_severity.get(name, 0) for name in ("crit", "warn", "info")}
+    other = sum(by_severity.values()) - sum(counts.values())
+    if not (counts["crit"] or counts["warn"] or other):
+        return None
+    return {**counts, "other": other} if other else counts
 
 
 class _Finders:
@@ -180,18 +189,16 @@ class _Finders:
                 )
 
     def of_risks(self) -> Iterator[_Weighted]:
-        risks = self.report.risks
-        if risks.count == risks.by_severity["info"]:
+        counts = weighty_risks(self.report.risks.by_severity)
+        if counts is None:
             return
-        counts = {name: risks.by_severity[name] for name in ("crit", "warn", "info")}
-        other = risks.count - sum(counts.values())
-        counts |= {"other": other} if other else {}
+        count = sum(counts.values())
         yield (
             0,
             self.finding(
                 "critical_risks" if counts["crit"] else "risks",
-                {"count": risks.count, **counts},
-                count=formats.count(risks.count),
+                {"count": count, **counts},
+                count=formats.count(count),
                 by_severity=formats.severities(counts, self.wording),
             ),
         )
@@ -325,13 +332,13 @@ def findings_text(report: DayReport, shown: int = 12) -> str:
 
 def sentences(report: DayReport, shown: int = 12) -> list[str]:
     """The weightiest findings, and that there are more where there are."""
-    left_out = left_out_text(report, shown, Wording(report.language))
+    left_out = left_out_text(report.findings, shown, Wording(report.language))
     return [*(finding.text for finding in report.findings[:shown]), *([left_out] if left_out else [])]
 
 
-def left_out_text(report: DayReport, shown: int, wording: Wording) -> str | None:
+def left_out_text(findings: Sequence[Finding], shown: int, wording: Wording) -> str | None:
     """That there are more findings than are shown; None where there are not."""
-    left = len(report.findings) - shown
+    left = len(findings) - shown
     return wording("findings_more", count=left) if left > 0 else None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Protocol
 
 from lumen_assets.days import day_bounds
-from lumen_assets.report.model import SignalReport, TargetRange
+from lumen_assets.report.model import TargetRange
 from lumen_assets.report.wording import MONTHS, Wording
 
 NOTHING = "–"
@@ -132,6 +133,18 @@ def severities(counts: Mapping[str, int], wording: Wording) -> str:
     return " · ".join(f"{severity(name, wording)} {n}" for name, n in by_weight)
 
 
-def signal_title(signal: SignalReport) -> str:
+class Named(Protocol):
+    """A signal, of a day or of a period."""
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+
+    @property
+    def label(self) -> str:
+        """How reports call it."""
+
+
+def signal_title(signal: Named) -> str:
     """Label and column name, the name once if they are the same."""
     return signal.label if signal.label == signal.name else f"{signal.label} ({signal.name})"

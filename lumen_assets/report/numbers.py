@@ -12,7 +12,7 @@ from datetime import date
 from functools import cache
 from typing import Any, Literal
 
-from lumen_assets.report.model import DayReport, PastDay, PastLevel, TargetRange
+from lumen_assets.report.model import DayReport, Gap, PastDay, PastLevel, TargetRange
 from lumen_assets.telemetry.model import InputSlice
 
 
@@ -39,7 +39,12 @@ class SignalNumbers:
 
 @dataclass(frozen=True)
 class DayNumbers:
-    """A day in a few numbers; ``signals`` by name, in the report's order. See ``Recording``."""
+    """A day in a few numbers. See ``Recording``.
+
+    Attributes:
+        signals: by name, in the report's order.
+        longest_gap: the longest of its gaps; None without one, and of days that an earlier version froze.
+    """
 
     day: date
     sample: bool
@@ -50,6 +55,7 @@ class DayNumbers:
     rule_changes: int
     risks: Mapping[str, int]
     signals: Mapping[str, SignalNumbers]
+    longest_gap: Gap | None = None
 
     def to_json(self) -> str:
         """JSON that ``from_json`` reads."""
@@ -115,6 +121,7 @@ def numbers_of(report: DayReport) -> DayNumbers:
         rule_changes=len(report.rule_effects),
         risks=report.risks.by_severity,
         signals=signals,
+        longest_gap=recording.longest_gaps[0] if recording.longest_gaps else None,
     )
 
 

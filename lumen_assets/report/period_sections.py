@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from lumen_assets.report import formats
 from lumen_assets.report.document import Banner, Block, Cell, Column, Document, Facts, Heading, Table, Text
+from lumen_assets.report.finding_sections import findings_blocks
+from lumen_assets.report.findings import SHARE_CHANGE
+from lumen_assets.report.korean import Word
 from lumen_assets.report.numbers import DayNumbers
+from lumen_assets.report.period_figure_sections import means_section, shares_section
+from lumen_assets.report.period_findings import basis_text
 from lumen_assets.report.periods import PeriodReport, PeriodSignal, RatedDay
+from lumen_assets.report.robust import SIGMA, UNUSUAL
+from lumen_assets.report.sections import change_cell, signal_cell
 from lumen_assets.report.wording import Wording
 
 
@@ -16,7 +24,7 @@ def period_document(report: PeriodReport) -> Document:
     wording, period = Wording(report.language), report.period
     dates = {"name": period.name, "first": period.first.isoformat(), "last": period.last.isoformat()}
     subtitle = wording("period_week", **dates) if period.kind == "week" else wording("period_month", **dates)
-    sections = (_summary, _signals, _days, _method)
+    sections = (_summary, _findings, _signals, _before, shares_section, means_section, _days, _method)
     return Document(
         language=report.language,
         title=report.title,
@@ -32,7 +40,7 @@ def period_document(report: PeriodReport) -> Document:
 
 def _summary(report: PeriodReport, wording: Wording) -> Iterator[Block]:
     yield Heading(wording("section_summary"), "summary")
-    total = len(report.days) + len(report.missing)
+    total = report.expected
     if report.days:
         yield Text(wording("period_days", days=len(report.days), total=total), tone="strong")
     else:
@@ -56,6 +64,25 @@ def _summary(report: PeriodReport, wording: Wording) -> Iterator[Block]:
     )
 
 
+_SAID_MORE_IN: Final = {
+    "missing": "summary",
+    "few_rows": "days",
+    "gaps": "days",
+    "critical_risks": "days",
+    "risks": "days",
+    "off_target": "shares",
+    "partly_off_target": "shares",
+    "worsened": "before",
+    "changed": "before",
+    "improved": "before",
+}
+"""The section about a kind of finding."""
+
+
+def _findings(report: PeriodReport, wording: Wording) -> Iterator[Block]:
+    yield from findings_blocks(report.findings, _SAID_MORE_IN, basis_text(report, wording), wording)
+
+
 def _signals(report: PeriodReport, wording: Wording) -> Iterator[Block]:
     if not report.signals:
         return
@@ -77,7 +104,7 @@ def _signals(report: PeriodReport, wording: Wording) -> Iterator[Block]:
 def _signal_row(signal: PeriodSignal) -> tuple[Cell, ...]:
     numbers = (signal.median, signal.mad, signal.lowest, signal.highest)
     return (
-        Cell(signal.label if signal.label == signal.name else f"{signal.label}\n{signal.name}"),
+        signal_cell(signal),
         Cell(formats.count(signal.days)),
         Cell(formats.share(signal.share_on_target)),
         *(Cell(formats.with_unit(formats.number(value), signal.unit)) for value in numbers),
@@ -91,6 +118,45 @@ def _rated(rated: RatedDay | None, signal: PeriodSignal) -> Cell:
         return Cell(formats.NOTHING, "quiet")
     shown = formats.share(rated.value) if signal.rated_by_share else formats.number(rated.value)
     return Cell(f"{rated.day.isoformat()}\n{shown}")
+
+
+def _before(report: PeriodReport, wording: Wording) -> Iterator[Block]:
+    """What was compared with the period before."""
+    if not any(signal.change for signal in report.signals):
+        return
+    then, now = report.before.period.name, report.period.name
+    yield Heading(wording("section_period_before", name=Word(then)), "before")
+    columns = (
+        Column(wording("column_signal"), 2.2),
+        Column(wording("column_median_of", name=then), 1.2, "right"),
+        Column(wording("column_median_of", name=now), 1.2, "right"),
+        Column(wording("column_change"), 1.6, "right"),
+        Column(wording("column_greater_mad"), 1.1, "right"),
+        Column(wording("column_share_of", name=then), 1.3, "right"),
+        Column(wording("column_share_of", name=now), 1.3, "right"),
+        Column(wording("column_change"), 1.6, "right"),
+    )
+    yield Table(columns, tuple(_before_row(signal, wording) for signal in report.signals), dense=True)
+
+
+def _before_row(signal: PeriodSignal, wording: Wording) -> tuple[Cell, ...]:
+    change = signal.change
+    if change is None:
+        return signal_cell(signal), *[Cell(formats.NOTHING, "quiet")] * 7
+    then, now, mad = (
+        formats.with_unit(formats.number(value), signal.unit) for value in (change.median, signal.median, change.mad)
+    )
+    moved = formats.with_unit(formats.number(change.median_change, signed=True), signal.unit)
+    return (
+        signal_cell(signal),
+        Cell(then),
+        Cell(now),
+        change_cell(moved, change.median_improved, wording),
+        Cell(mad),
+        Cell(formats.share(change.share_on_target)),
+        Cell(formats.share(signal.share_on_target)),
+        change_cell(formats.points(change.share_change, wording), change.share_improved, wording),
+    )
 
 
 def _days(report: PeriodReport, wording: Wording) -> Iterator[Block]:
@@ -113,7 +179,7 @@ def _day_row(numbers: DayNumbers, wording: Wording) -> tuple[Cell, ...]:
     off = [signal.label for signal in numbers.signals.values() if signal.mean_on_target is False]
     return (
         Cell(f"{numbers.day.isoformat()} {wording.weekday(numbers.day.weekday())}"),
-        Cell(formats.share(numbers.rows / numbers.expected_rows)),
+        Cell(formats.share(numbers.coverage)),
         Cell(formats.count(numbers.gap_count)),
         Cell(formats.length(numbers.silent_seconds, wording)),
         Cell(formats.count(numbers.rule_changes)),
@@ -127,3 +193,6 @@ def _method(_report: PeriodReport, wording: Wording) -> Iterator[Block]:
     yield Text(wording("period_method_share"))
     yield Text(wording("period_method_median"))
     yield Text(wording("period_method_days"))
+    times, points = formats.bound(UNUSUAL * SIGMA), formats.points(SHARE_CHANGE, wording, signed=False)
+    yield Text(wording("period_method_change", times=times, points=points))
+    yield Text(wording("period_method_gap"))

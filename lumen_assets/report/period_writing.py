@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lumen_assets.durable import replace_bytes
+from lumen_assets.report.figures import write_figures_of
+from lumen_assets.report.files import FIGURES
 from lumen_assets.report.markdown import render_document
 from lumen_assets.report.pdf import write_document
 from lumen_assets.report.pdf_attachment import Attachment
@@ -20,10 +22,13 @@ class WrittenPeriod:
     markdown: Path
     pdf: Path
     model: Path
+    figures: tuple[Path, ...]
 
 
 def write_period(report: PeriodReport, reports_folder: Path, font: Path | None = None) -> WrittenPeriod:
-    """Write Markdown, PDF and numbers of a week or month (``week_2026-W10``, ``month_2026-03``), each whole or not.
+    """Write figures, Markdown, PDF and numbers of a week or month (``week_2026-W10``), each whole or not at all.
+
+    Stale figures of the period are removed.
 
     Args:
         report: the period.
@@ -33,10 +38,11 @@ def write_period(report: PeriodReport, reports_folder: Path, font: Path | None =
     Raises:
         PermanentError: ``configuration``, if the font cannot be used.
     """
-    content = period_document(report)
-    base = reports_folder / f"{report.period.kind}_{report.period.name}"
-    written = WrittenPeriod(*(base.with_name(f"{base.name}{suffix}") for suffix in (".md", ".pdf", ".json")))
-    replace_bytes(written.markdown, render_document(content).encode())
+    content, name = period_document(report), report.period.file
+    figures = write_figures_of(content, name, reports_folder / FIGURES, font)
+    markdown, pdf, model = (reports_folder / f"{name}{suffix}" for suffix in (".md", ".pdf", ".json"))
+    written = WrittenPeriod(markdown, pdf, model, tuple(figures))
+    replace_bytes(written.markdown, render_document(content, FIGURES).encode())
     numbers = report.to_json()
     write_document(content, written.pdf, font, attachment=Attachment(written.model.name, numbers))
     replace_bytes(written.model, numbers.encode())

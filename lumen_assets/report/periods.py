@@ -1,22 +1,17 @@
-"""Weeks and months, from the numbers of their frozen days."""
+"""Weeks and months, and what a report says of one; ``period_building`` makes it."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cache
+from datetime import date, datetime, timedelta
+from functools import cache, cached_property
 from typing import Any, Literal
 
-from lumen_assets.days import days_between, yesterday
+from lumen_assets.days import day_of, days_between, yesterday
 from lumen_assets.errors import PermanentError
-from lumen_assets.report.model import Language, canonical_json
-from lumen_assets.report.numbers import DayNumbers, SignalNumbers
-from lumen_assets.report.plain_text import visible
-from lumen_assets.report.robust import middle
-from lumen_assets.settings import Configuration
+from lumen_assets.report.model import Finding, Language, TargetRange, canonical_json
+from lumen_assets.report.numbers import DayNumbers
 
 Kind = Literal["week", "month"]
 
@@ -38,87 +33,46 @@ class Period:
         first = day.replace(day=1)
         return cls(kind, first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1))
 
+    @classmethod
+    def named(cls, kind: Kind, name: str) -> Period:
+        """The one of a name, as ``name`` gives it.
+
+        Raises:
+            ValueError: if it is not the name of a week or month.
+        """
+        try:
+            period = cls.of(kind, date.fromisoformat(f"{name}-1" if kind == "week" else f"{name}-01"))
+        except (ValueError, OverflowError):  # also of the last days of the year 9999, which have no next month
+            period = None
+        if period is None or period.name != name:  # fromisoformat also takes 2026W105-1
+            form = "YYYY-Www" if kind == "week" else "YYYY-MM"
+            raise ValueError(f"{name!r} is not a {kind} in the form {form}")
+        return period
+
     @property
     def name(self) -> str:
         """``2026-W10`` (ISO 8601) or ``2026-03``."""
         return f"{self.first:%G-W%V}" if self.kind == "week" else f"{self.first:%Y-%m}"
 
     @property
+    def file(self) -> str:
+        """What its files' names begin with: ``week_2026-W10``, ``month_2026-03``."""
+        return f"{self.kind}_{self.name}"
+
+    @property
     def days(self) -> tuple[date, ...]:
         """Its days, oldest first."""
         return tuple(days_between(self.first, self.last))
 
-
-@dataclass(frozen=True)
-class RatedDay:
-    """A day with its number: the share on target, or the mean where there is no target."""
-
-    day: date
-    value: float
-
-
-@dataclass(frozen=True)
-class PeriodSignal:
-    """A signal over a period.
-
-    Attributes:
-        days: days on which it had values.
-        count: its values.
-        share_on_target: of all its values, on the days that had the period's last target; None without one.
-        median, mad: of its means a day: the median, and that of the absolute deviations from it.
-        lowest, highest: its extremes.
-        best, worst: the days of the highest and lowest share on target, the earlier of equal ones; where there is no
-            target, of the best and worst mean by its good direction; None where neither is known.
-    """
-
-    name: str
-    label: str
-    unit: str
-    days: int
-    count: int
-    share_on_target: float | None
-    median: float
-    mad: float | None
-    lowest: float
-    highest: float
-    best: RatedDay | None
-    worst: RatedDay | None
-    rated_by_share: bool
-
-
-@dataclass(frozen=True)
-class PeriodReport:
-    """A week or a month.
-
-    Attributes:
-        days: its days that were frozen, with their numbers, oldest first.
-        missing: its days from the installation's first on that were not.
-    """
-
-    period: Period
-    title: str
-    language: Language
-    days: tuple[DayNumbers, ...]
-    missing: tuple[date, ...]
-    signals: tuple[PeriodSignal, ...]
-    risks: Mapping[str, int]
-
     @property
-    def sample(self) -> bool:
-        """Whether any of its days is sample data."""
-        return any(numbers.sample for numbers in self.days)
-
-    def to_json(self) -> str:
-        """See ``canonical_json``."""
-        return canonical_json(_adapter().dump_python(self, mode="json"))
+    def before(self) -> Period:
+        """The week or month before."""
+        return Period.of(self.kind, self.first - timedelta(days=1))
 
 
-@cache
-def _adapter() -> Any:
-    """Pydantic's codec for the report, slow to build."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(PeriodReport)
+def last_over(kind: Kind, moment: datetime) -> Period:
+    """The newest week or month that is over at an instant (with a zone)."""
+    return Period.of(kind, day_of(moment)).before
 
 
 def require_over(period: Period) -> None:
@@ -137,82 +91,172 @@ def require_over(period: Period) -> None:
         )
 
 
-def build_period_report(period: Period, days: Sequence[DayNumbers], configuration: Configuration) -> PeriodReport:
-    """The report of a period; equal arguments give equal reports.
+def require_expected(period: Period, start_date: date) -> None:
+    """Refuse a period that is over before the installation's first day.
 
-    Args:
-        period: a week or a month.
-        days: the numbers of its frozen days, oldest first.
-        configuration: language and title, and the first day that is expected.
+    Raises:
+        PermanentError: if its last day is before ``start_date``.
     """
-    there = {numbers.day for numbers in days}
-    expected = (day for day in period.days if day >= configuration.start_date)
-    names = dict.fromkeys(name for numbers in reversed(days) for name in numbers.signals)
-    risks: Counter[str] = Counter({"crit": 0, "warn": 0, "info": 0})
-    for numbers in days:
-        risks.update(numbers.risks)
-    signals = (_signal(name, days) for name in names)
-    return PeriodReport(
-        period=period,
-        title=visible(configuration.report.title),
-        language=configuration.report.language,
-        days=tuple(days),
-        missing=tuple(day for day in expected if day not in there),
-        signals=tuple(signal for signal in signals if signal is not None),
-        risks=dict(risks),
-    )
+    if period.last < start_date:
+        raise PermanentError(
+            action="report on",
+            subject=period.name,
+            cause=f"it is before start_date, {start_date}: its last day is {period.last}",
+            error_class="configuration",
+            hint=f"the first {period.kind} is {Period.of(period.kind, start_date).name}, once it is over",
+        )
 
 
-def _signal(name: str, days: Sequence[DayNumbers]) -> PeriodSignal | None:
-    with_values = [
-        (numbers.day, signal) for numbers in days if (signal := numbers.signals.get(name)) and signal.mean is not None
-    ]
-    if not with_values:
-        return None
-    newest = with_values[-1][1]
-    median, mad = middle([signal.mean or 0.0 for _, signal in with_values])
-    on_target = [
-        (signal.count, signal.share_on_target)
-        for _, signal in with_values
-        if signal.target == newest.target and signal.share_on_target is not None
-    ]
-    best, worst = _extremes(with_values, newest)
-    return PeriodSignal(
-        name=name,
-        label=newest.label,
-        unit=newest.unit,
-        days=len(with_values),
-        count=sum(signal.count for _, signal in with_values),
-        share_on_target=_share(on_target),
-        median=median,
-        mad=mad if math.isfinite(mad) else None,
-        lowest=min(signal.minimum for _, signal in with_values if signal.minimum is not None),
-        highest=max(signal.maximum for _, signal in with_values if signal.maximum is not None),
-        best=best,
-        worst=worst,
-        rated_by_share=bool(on_target),
-    )
+@dataclass(frozen=True)
+class RatedDay:
+    """A day with its number: the share on target, or the mean where there is no target."""
+
+    day: date
+    value: float
 
 
-def _share(on_target: Sequence[tuple[int, float]]) -> float | None:
-    total = sum(count for count, _ in on_target)
-    return math.fsum(count * share for count, share in on_target) / total if total else None
+@dataclass(frozen=True)
+class PeriodChange:
+    """A signal against the period before, which had values on enough days.
+
+    Attributes:
+        days: days of the period before on which it had values.
+        median: of its means a day then.
+        mad: that of the period before or of this one, whichever is greater: the spread that ``median_change`` is held
+            against.
+        median_change: this period's median minus that one.
+        median_differs: whether that is more than ``robust.UNUSUAL`` deviations of that MAD, as a day's is held against
+            those before it. Of two weeks that are alike, seven normal days each, 4 in 1,000 differ so (simulated).
+        median_improved: whether it went in the good direction; None if it does not differ, or none is good.
+        share_on_target: of all its values then; None without a target, or where it was another one.
+        share_change: this period's share minus that one.
+        share_improved: whether more values were on target; None if it changed by less than ``findings.SHARE_CHANGE``.
+    """
+
+    days: int
+    median: float
+    mad: float
+    median_change: float
+    median_differs: bool
+    median_improved: bool | None
+    share_on_target: float | None
+    share_change: float | None
+    share_improved: bool | None
 
 
-def _extremes(
-    days: Sequence[tuple[date, SignalNumbers]], newest: SignalNumbers
-) -> tuple[RatedDay | None, RatedDay | None]:
-    """The best and the worst day."""
-    if newest.target is not None:
-        rated = [
-            RatedDay(day, signal.share_on_target)
-            for day, signal in days
-            if signal.target == newest.target and signal.share_on_target is not None
-        ]
-        sign = 1
-    elif newest.good is not None:
-        rated = [RatedDay(day, signal.mean) for day, signal in days if signal.mean is not None]
-        sign = 1 if newest.good == "up" else -1
-    else:
-        return None, None
-    return max(rated, key=lambda item: sign * item.value), min(rated, key=lambda item: sign * item.value)
+@dataclass(frozen=True)
+class PeriodSignal:
+    """A signal over a period.
+
+    Attributes:
+        target, good: of its last day with values.
+        days: days on which it had values.
+        count: its values.
+        share_on_target: of all its values, on the days that had the period's last target; None without one.
+        median, mad: of its means a day: the median, and that of the absolute deviations from it.
+        lowest, highest: its extremes.
+        best, worst: the days of the highest and lowest share on target, the earlier of equal ones; where there is no
+            target, of the best and worst mean by its good direction; None where neither is known, and where all days
+            are alike.
+        change: against the period before; None where one of the two has too few days with values.
+        figure: file name of its figure; None if it has none.
+    """
+
+    name: str
+    label: str
+    unit: str
+    target: TargetRange | None
+    good: Literal["up", "down"] | None
+    days: int
+    count: int
+    share_on_target: float | None
+    median: float
+    mad: float | None
+    lowest: float
+    highest: float
+    best: RatedDay | None
+    worst: RatedDay | None
+    rated_by_share: bool
+    change: PeriodChange | None
+    figure: str | None
+
+
+@dataclass(frozen=True)
+class PeriodBefore:
+    """The period before.
+
+    Attributes:
+        days: its days that were frozen.
+        compared: whether both periods have enough of them.
+    """
+
+    period: Period
+    days: int
+    compared: bool
+
+
+@dataclass(frozen=True)
+class PeriodReport:
+    """A week or a month.
+
+    Attributes:
+        days: its days that were frozen, with their numbers, oldest first.
+        missing: its days from the installation's first on that were not.
+        before: what it is compared with.
+        findings: what should be known first, by weight.
+    """
+
+    period: Period
+    title: str
+    language: Language
+    days: tuple[DayNumbers, ...]
+    missing: tuple[date, ...]
+    signals: tuple[PeriodSignal, ...]
+    risks: Mapping[str, int]
+    before: PeriodBefore
+    findings: tuple[Finding, ...]
+
+    @property
+    def sample(self) -> bool:
+        """Whether any of its days is sample data."""
+        return any(numbers.sample for numbers in self.days)
+
+    @property
+    def expected(self) -> int:
+        """Its days from the installation's first on."""
+        return len(self.days) + len(self.missing)
+
+    def shares_on_target(self, signal: PeriodSignal) -> dict[date, float]:
+        """Of the days that had values and the period's last target, oldest first."""
+        levels = ((numbers.day, numbers.signals.get(signal.name)) for numbers in self.days)
+        return {
+            day: level.share_on_target
+            for day, level in levels
+            if level is not None and level.share_on_target is not None and level.target == signal.target
+        }
+
+    def to_json(self) -> str:
+        """See ``canonical_json``."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:  # the report's file and the PDF's attachment
+        return canonical_json(_adapter().dump_python(self, mode="json"))
+
+    @classmethod
+    def from_json(cls, text: str) -> PeriodReport:
+        """The report that ``to_json`` wrote.
+
+        Raises:
+            ValueError: if ``text`` is not one.
+        """
+        report: PeriodReport = _adapter().validate_json(text)
+        return report
+
+
+@cache
+def _adapter() -> Any:
+    """Pydantic's codec for the report, slow to build."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(PeriodReport)

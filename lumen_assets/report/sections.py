@@ -125,13 +125,13 @@ def _summary_row(signal: SignalReport, wording: Wording) -> tuple[Cell, ...]:
         Cell(formats.target(signal.target, signal.unit, wording), "quiet"),
         Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, wording),
         _judgement(signal, wording),
-        _change(formats.number(signal.mean_change, signed=True), signal.mean_improved, wording),
+        change_cell(formats.number(signal.mean_change, signed=True), signal.mean_improved, wording),
         Cell(formats.share(signal.share_on_target)),
-        _change(formats.points(signal.share_change, wording), signal.share_improved, wording),
+        change_cell(formats.points(signal.share_change, wording), signal.share_improved, wording),
     )
 
 
-def signal_cell(signal: SignalReport) -> Cell:
+def signal_cell(signal: formats.Named) -> Cell:
     """A signal's label with the column's name under it."""
     return Cell(signal.label if signal.label == signal.name else f"{signal.label}\n{signal.name}")
 
@@ -146,7 +146,7 @@ def _judgement(signal: SignalReport, wording: Wording) -> Cell:
     return Cell(wording("on_target"), "good") if signal.mean_on_target else Cell(wording("off_target"), "bad")
 
 
-def _change(text: str, improved: bool | None, wording: Wording) -> Cell:
+def change_cell(text: str, improved: bool | None, wording: Wording) -> Cell:
     """A change with its judgement; none where it rounds to nothing."""
     if improved is None or not any(digit in text for digit in "123456789"):
         return Cell(text)

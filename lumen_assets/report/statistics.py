@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import replace
 from datetime import date
 from typing import Final
@@ -14,26 +12,16 @@ import polars as pl
 from lumen_assets.days import day_bounds
 from lumen_assets.report.before import DayBefore, Level
 from lumen_assets.report.distribution import curve, distribution, finite_difference, share_on_target
+from lumen_assets.report.files import OTHER_FIGURES, figure_file
 from lumen_assets.report.model import MINUTES, Distribution, SignalReport
 from lumen_assets.report.plain_text import visible
 from lumen_assets.report.signals import microseconds, signal_names, target_of, values_of
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import DayTelemetry
 
-OTHER_FIGURES: Final = 8
-"""Signals that nobody configured get at most this many figures; a log with hundreds of columns stays readable."""
-
 SECONDS_A_DAY: Final = 86_400
 _COMPARABLE: Final = 10
 """Times as many values as another day's a day may have and still be compared with it."""
-
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-
-
-def figure_file(day: date, name: str) -> str:
-    """``report_YYYY-MM-DD_<signal>.svg``; a name that is no plain file name is replaced by its digest's start."""
-    plain = name if _PLAIN_NAME.fullmatch(name) else f"signal-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-    return f"report_{day.isoformat()}_{plain}.svg"
 
 
 def signal_reports(
@@ -96,7 +84,7 @@ def _signal_report(
         mean_improved=_improved(mean_change, signal.good if signal else None),
         share_improved=_improved(share_change, "up"),
         curve=curve(moments, values, edges) if found else None,
-        figure=figure_file(day, name) if found and wants_figure else None,
+        figure=figure_file(f"report_{day.isoformat()}", name) if found and wants_figure else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from lumen_assets.days import KST, days_between
 from lumen_assets.definitions import build_defs
-from lumen_assets.defs.periods import is_of_a_period, last_over, period_job, period_schedule
+from lumen_assets.defs.periods import is_of_a_period, period_job, period_schedule
 from lumen_assets.defs.under_way import runs_under_way
+from lumen_assets.report.periods import last_over
 from lumen_assets.settings import Schedule
 from lumen_assets_tests.installation import Installation
 from lumen_assets_tests.test_compared_days import day_numbers
@@ -57,9 +59,30 @@ def test_a_week_with_a_day_missing(installation: Installation) -> None:
     assert signal["share_on_target"] == pytest.approx(1 - (2 + 3 + 4 + 6 + 7 + 8) / 600)
 
 
+def test_a_week_is_held_against_the_one_before(installation: Installation) -> None:
+    """23 February to 1 March: means 0.023 to 0.028 and 0.001, shares 0.77 to 0.72 and 0.99."""
+    report, markdown = made_twice(installation, "weekly", "2026-03-02", "week_2026-W10", missing=["2026-03-05"])
+    assert report["before"] == {
+        "compared": True,
+        "days": 7,
+        "period": {"first": "2026-02-23", "kind": "week", "last": "2026-03-01"},
+    }
+    (signal,) = report["signals"]
+    assert (signal["median"], signal["change"]["median"]) == (0.005, 0.025)
+    assert signal["change"]["mad"] == pytest.approx(0.002)
+    assert signal["change"]["median_improved"]
+    assert signal["change"]["share_on_target"] == pytest.approx(1 - (23 + 24 + 25 + 26 + 27 + 28 + 1) / 700)
+    assert [finding["kind"] for finding in report["findings"]] == ["missing", "gaps", "risks", "improved"]
+    assert "위상차가 전주보다 좋아졌습니다: 하루 평균의 중앙값 0.0250 → 0.0050 (차이 -0.0200, MAD 0.0020)" in markdown
+    assert "2026-W09와 비교했습니다" in markdown
+
+
 def test_a_month(installation: Installation) -> None:
-    report, _ = made_twice(installation, "monthly", "2026-02-01", "month_2026-02", missing=[])
+    report, markdown = made_twice(installation, "monthly", "2026-02-01", "month_2026-02", missing=[])
     assert len(report["days"]) == 28
+    assert report["before"]["days"] == 0
+    assert report["signals"][0]["change"] is None
+    assert "앞선 기간 2026-01에 동결된 날이 없어 비교하지 않았습니다." in markdown
 
 
 def made_twice(
@@ -73,13 +96,24 @@ def made_twice(
     assert (markdown, pdf) == (base.with_suffix(".md"), base.with_suffix(".pdf"))
     document = pypdf.PdfReader(pdf)
     assert name.split("_")[1] in str(document.metadata and document.metadata.title)
-    assert [str(entry.title) for entry in document.outline] == ["한눈에 보기", "신호", "날짜별", "계산 방법"]
-    files = [base.with_suffix(suffix) for suffix in (".md", ".pdf", ".json")]
+    titles = ["한눈에 보기", "먼저 볼 것", "신호", "날마다의 목표 내 비율", "날마다의 평균", "날짜별", "계산 방법"]
+    assert [str(entry.title) for entry in document.outline if "비교" not in str(entry.title)] == titles
+    drawn = [f"{name}_-shares-1.svg", f"{name}_phase_diff.svg"]
+    assert re.findall(r"!\[.*\]\(assets/(.*)\)", markdown.read_text("utf-8")) == drawn
+    files = [
+        *(base.with_suffix(suffix) for suffix in (".md", ".pdf", ".json")),
+        *(base.parent / "assets" / n for n in drawn),
+    ]
     first = [path.read_bytes() for path in files]
+    stale = base.parent / "assets" / f"{name}_gone.svg"
+    stale.write_text("x")
     make(installation, job, key)
     assert [path.read_bytes() for path in files] == first
+    assert not stale.exists()
     report: dict[str, Any] = json.loads(first[2])
     assert metadata["days"].value == len(report["days"])
+    assert metadata["findings"].value == [finding["text"] for finding in report["findings"]]
+    assert (metadata["numbers"].value, metadata["figures"].value) == (str(files[2]), len(drawn))
     return report, first[0].decode()
 
 

@@ -1,13 +1,15 @@
-"""Pages of five kinds of days as pictures, and the pictures that they should look like.
+"""Pages of five kinds of days, a week and a month as pictures, and the pictures that they should look like.
 
-``python -m lumen_assets_tests.report.pages`` draws the references anew; look at them before they are committed.
+``python -m lumen_assets_tests.report.pages`` draws the references anew, or those whose kinds it is given; look at them
+before they are committed.
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -17,11 +19,14 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable
 
 from lumen_assets.report import DayReport, build_report
+from lumen_assets.report.document import Document
 from lumen_assets.report.fonts import typeface
 from lumen_assets.report.pdf import write_document
 from lumen_assets.report.pdf_attachment import Attachment
+from lumen_assets.report.period_sections import period_document
 from lumen_assets.report.seal_section import seal_section
 from lumen_assets.report.sections import document
+from lumen_assets_tests.report.period_scenes import month_report, week_report
 from lumen_assets_tests.report.scenes import (
     broken_day,
     configuration,
@@ -39,8 +44,8 @@ _COLUMNS: Final = 4
 _ENDS: Final = 4
 """Pages shown of either end of a report; what is between them is left out."""
 
-_COLOURS: Final = 48
-"""Of a reference: with fewer, pale areas look otherwise; a picture takes 100 KB."""
+_COLOURS: Final = 96
+"""Of a reference: with fewer, pale areas and the shades of shares look otherwise; a picture takes 100 KB."""
 
 
 def _normal() -> DayReport:
@@ -49,20 +54,26 @@ def _normal() -> DayReport:
     return build_report(*normal_day(rate_hz=1), wanted, past_days(shares, wanted))
 
 
-KINDS: Final[dict[str, Callable[[], DayReport]]] = {
-    "normal": _normal,
-    "empty": lambda: build_report(empty_day(), None, configuration()),
-    "broken": lambda: build_report(broken_day(), None, configuration("en")),
-    "stormy": lambda: build_report(stormy_day(200, rate_hz=0.5), None, configuration("en", rate_hz=0.5)),
-    "notes": lambda: build_report(notes_day(), None, configuration(rate_hz=0.5)),
+def _sealed(report: DayReport) -> Document:
+    """With one digest for all: else whatever is new in the JSON would make other pages, by its code."""
+    content = document(report)
+    return replace(content, blocks=(*content.blocks, *seal_section(report, NUMBERS)))
+
+
+KINDS: Final[dict[str, Callable[[], Document]]] = {
+    "normal": lambda: _sealed(_normal()),
+    "empty": lambda: _sealed(build_report(empty_day(), None, configuration())),
+    "broken": lambda: _sealed(build_report(broken_day(), None, configuration("en"))),
+    "stormy": lambda: _sealed(build_report(stormy_day(200, rate_hz=0.5), None, configuration("en", rate_hz=0.5))),
+    "notes": lambda: _sealed(build_report(notes_day(), None, configuration(rate_hz=0.5))),
+    "week": lambda: period_document(week_report("ko")),
+    "month": lambda: period_document(month_report("en")),
 }
 
 
-def write_pages(report: DayReport, path: Path) -> None:
-    """The PDF, with one digest for all: else whatever is new in the JSON would make other pages, by its code."""
-    content = document(report)
-    sealed = replace(content, blocks=(*content.blocks, *seal_section(report, NUMBERS)))
-    write_document(sealed, path, attachment=Attachment("report.json", NUMBERS))
+def write_pages(content: Document, path: Path) -> None:
+    """The PDF."""
+    write_document(content, path, attachment=Attachment("report.json", NUMBERS))
 
 
 def picture_of(flowable: Flowable, width: float, *, dpi: int = 150) -> Image.Image:
@@ -94,15 +105,15 @@ def sheet(pdf: Path) -> Image.Image:
     return picture
 
 
-def main() -> None:
+def main(kinds: Sequence[str]) -> None:
     """Draw the references anew."""
     REFERENCES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for kind, report in KINDS.items():
+        for kind in kinds or KINDS:
             path = Path(folder) / f"{kind}.pdf"
-            write_pages(report(), path)
+            write_pages(KINDS[kind](), path)
             sheet(path).quantize(_COLOURS).save(REFERENCES / f"{kind}.png", optimize=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Pages of five kinds of days: as they were when somebody looked at them, and read by other libraries."""
+"""Pages of five kinds of days, a week and a month: as somebody looked at them, and read by other libraries."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from PIL import Image, ImageChops
 
 from lumen_assets.report.document import Block, Code, Facts, Figure, Heading, Notes, Points, Subheading, Table, Text
 from lumen_assets.report.fonts import typeface
-from lumen_assets.report.seal_section import seal_section
-from lumen_assets.report.sections import document
-from lumen_assets_tests.report.pages import KINDS, NUMBERS, REFERENCES, sheet, write_pages
+from lumen_assets_tests.report.pages import KINDS, REFERENCES, sheet, write_pages
 
 CELL = 6
 """Pixels of a cell's side: letters may be drawn a little otherwise by another version of Poppler."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def day(request, tmp_path_factory):
-    """A kind of day, its report, its PDF."""
-    report = KINDS[request.param]()
+def pages(request, tmp_path_factory):
+    """A kind of report, its content, its PDF."""
+    content = KINDS[request.param]()
     path = tmp_path_factory.mktemp("pages") / f"{request.param}.pdf"
-    write_pages(report, path)
-    return request.param, report, path
+    write_pages(content, path)
+    return request.param, content, path
 
 
 def unlike(picture: Image.Image, reference: Image.Image) -> float:
@@ -41,14 +39,14 @@ def unlike(picture: Image.Image, reference: Image.Image) -> float:
 TOLERATED = 0.001
 
 
-def test_pages_look_as_they_did(day):
-    kind, _, path = day
+def test_pages_look_as_they_did(pages):
+    kind, _, path = pages
     with Image.open(REFERENCES / f"{kind}.png") as reference:
         assert unlike(sheet(path), reference) < TOLERATED
 
 
-def test_what_looks_otherwise_is_noticed(day):
-    kind, _, path = day
+def test_what_looks_otherwise_is_noticed(pages):
+    kind, _, path = pages
     picture = sheet(path)
     with Image.open(REFERENCES / f"{kind}.png") as reference:
         moved = ImageChops.offset(picture, 0, 5)
@@ -81,53 +79,51 @@ def bare(text: str) -> str:
     return "".join(text.split())
 
 
-def test_text_comes_out_in_the_order_of_reading(day):
-    _, report, path = day
-    pages = [page.extract_text() for page in pypdf.PdfReader(path).pages]
-    head, numbers = f"{bare(report.title)}{report.day}", (f"{n}/{len(pages)}" for n in range(1, len(pages) + 1))
-    framed = [(bare(page), number) for page, number in zip(pages, numbers, strict=True)]
+def test_text_comes_out_in_the_order_of_reading(pages):
+    _, content, path = pages
+    read = [page.extract_text() for page in pypdf.PdfReader(path).pages]
+    head, numbers = f"{bare(content.title)}{content.mark}", (f"{n}/{len(read)}" for n in range(1, len(read) + 1))
+    framed = [(bare(page), number) for page, number in zip(read, numbers, strict=True)]
     assert all(page.startswith(head) and page.endswith(number) for page, number in framed)
     said = "".join(page.removeprefix(head).removesuffix(number) for page, number in framed)
-    at = said.index(bare(document(report).contents_title))
-    blocks = (*document(report).blocks, *seal_section(report, NUMBERS))
-    headings = [bare(block.text) for block in blocks if isinstance(block, Heading)]
-    for heading in headings:  # the table of contents
+    at = said.index(bare(content.contents_title))
+    for heading in map(bare, (heading.text for heading in content.headings)):  # the table of contents
         at = said.index(heading, at) + len(heading)
-    for block in blocks:
+    for block in content.blocks:
         for text in map(bare, map(typeface().showable, texts(block))):
             found = said.find(text, at)
             assert found >= 0, (text, said[at : at + 200])
             at = found + len(text)
 
 
-def test_pdftotext_reads_the_sections_in_order(day):
-    _, report, path = day
+def test_pdftotext_reads_the_sections_in_order(pages):
+    _, content, path = pages
     command = ["pdftotext", path, "-"]
     said = bare(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    titles = [bare(heading.text) for heading in document(report).headings]
+    titles = [bare(heading.text) for heading in content.headings]
     places = [said.rindex(title, 0, len(said)) if said.count(title) == 2 else -1 for title in titles]
     known = [place for place in places if place >= 0]
     assert len(known) > len(titles) / 2
     assert known == sorted(known)
 
 
-def test_a_title_is_on_the_page_on_which_its_matter_begins(day):
-    _, report, path = day
+def test_a_title_is_on_the_page_on_which_its_matter_begins(pages):
+    _, content, path = pages
     reader = pypdf.PdfReader(path)
-    pages = [bare(page.extract_text()) for page in reader.pages]
+    read = [bare(page.extract_text()) for page in reader.pages]
     places = {item.title: reader.get_destination_page_number(item) for item in reader.outline}
     title = None
-    for block in (*document(report).blocks, *seal_section(report, NUMBERS)):
+    for block in content.blocks:
         if isinstance(block, Heading):
             title = block.text
         elif title and not isinstance(block, Text):
             first = bare(typeface().showable(next(texts(block))))
-            assert first[:10] in pages[places[title]], (title, first)
+            assert first[:10] in read[places[title]], (title, first)
             title = None
 
 
-def test_other_libraries_find_no_fault(day):
-    _, _, path = day
+def test_other_libraries_find_no_fault(pages):
+    _, _, path = pages
     checked = subprocess.run(["qpdf", "--check", path], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert not checked.stderr

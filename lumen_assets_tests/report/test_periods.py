@@ -2,24 +2,24 @@ from __future__ import annotations
 
 import math
 import statistics as plain
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lumen_assets.days import KST
 from lumen_assets.errors import PermanentError
 from lumen_assets.report.document import Table, Text
 from lumen_assets.report.markdown import render_document
 from lumen_assets.report.model import TargetRange
-from lumen_assets.report.numbers import DayNumbers, SignalNumbers
+from lumen_assets.report.numbers import DayNumbers
+from lumen_assets.report.period_building import build_period_report
 from lumen_assets.report.period_sections import period_document
-from lumen_assets.report.periods import Period, PeriodReport, build_period_report, require_over
+from lumen_assets.report.periods import Period, PeriodReport, last_over, require_expected, require_over
+from lumen_assets_tests.report.period_scenes import TARGET, WEEK, signal
 from lumen_assets_tests.report.scenes import configuration
-
-WEEK = Period.of("week", date(2026, 3, 5))
-TARGET = TargetRange(None, 0.05)
 
 
 def a_day(
@@ -30,11 +30,9 @@ def a_day(
     target: TargetRange | None = TARGET,
     good: Literal["up", "down"] | None = "down",
 ) -> DayNumbers:
-    values = (mean, mean, mean, mean)
-    on_target = share if mean is not None and target else None
-    signal = SignalNumbers("위상차", "rad", target, good, 0 if mean is None else count, *values, on_target)
     risks = {"crit": 1, "warn": 0, "info": 0, "odd": 1}
-    return DayNumbers(day, False, 90, 100, 2, 30.0, 1, risks, {"phase_diff": signal})
+    found = {"phase_diff": signal(mean, share, count, target, good, unit="rad")}
+    return DayNumbers(day, False, 90, 100, 2, 30.0, 1, risks, found)
 
 
 def built(days: list[DayNumbers], language: str = "ko") -> PeriodReport:
@@ -95,21 +93,35 @@ def test_a_signal_is_that_of_plain_python(days: list[tuple[float | None, float, 
     total = sum(count for *_, count in known)
     assert signal.share_on_target == pytest.approx(sum(share * count / total for _, _, share, count in known))
     shares = {day: share for day, _, share, _ in known}
-    assert signal.best is not None
-    assert signal.worst is not None
-    assert (signal.best.day, signal.best.value) == (max(shares, key=shares.__getitem__), max(shares.values()))
-    assert (signal.worst.day, signal.worst.value) == (min(shares, key=shares.__getitem__), min(shares.values()))
+    rated = [(found.day, found.value) if found else None for found in (signal.best, signal.worst)]
+    if len(set(shares.values())) == 1:
+        assert rated == [None, None]
+    else:
+        assert rated == [(pick(shares, key=shares.__getitem__), pick(shares.values())) for pick in (max, min)]
     assert found.risks == {"crit": len(days), "warn": 0, "info": 0, "odd": len(days)}
     assert found.to_json() == built([a_day(WEEK.days[i], *parts) for i, parts in enumerate(days)]).to_json()
 
 
 def test_days_with_another_target_do_not_count_for_the_share() -> None:
-    (signal,) = built(
-        [a_day(WEEK.days[1], 0.06, 0.1, target=TargetRange(None, 0.01)), a_day(WEEK.days[2], 0.03)]
-    ).signals
-    assert (signal.share_on_target, signal.days) == (1.0, 2)
+    other = a_day(WEEK.days[1], 0.06, 0.1, target=TargetRange(None, 0.01))
+    (signal,) = built([other, a_day(WEEK.days[2], 0.03), a_day(WEEK.days[3], 0.03, 0.9)]).signals
+    assert (signal.share_on_target, signal.days, signal.target) == (0.95, 3, TARGET)
     assert signal.worst is not None
-    assert signal.worst.day == WEEK.days[2]
+    assert signal.worst.day == WEEK.days[3]
+
+
+def test_days_that_are_all_alike_have_no_best_and_no_worst_one() -> None:
+    for days in (1, 3):
+        found = built([a_day(WEEK.days[i], 0.03, 0.7) for i in range(days)])
+        (signal,) = found.signals
+        assert (signal.best, signal.worst) == (None, None)
+        (table,) = [
+            block for block in period_document(found).blocks if isinstance(block, Table) and len(block.columns) == 9
+        ]
+        assert [cell.text for cell in table.rows[0][-2:]] == ["–", "–"]
+    assert "모든 날이 같으면 둘 다 ‘–’로 둡니다" in render_document(period_document(found))
+    apart = built([a_day(WEEK.days[0], 0.03, 0.7), a_day(WEEK.days[1], 0.03, math.nextafter(0.7, 1))]).signals[0]
+    assert (apart.best and apart.best.day, apart.worst and apart.worst.day) == (WEEK.days[1], WEEK.days[0])
 
 
 @pytest.mark.parametrize(("good", "best"), [("up", 3), ("down", 1), (None, None)])
@@ -129,6 +141,41 @@ def test_a_period_is_a_document_like_a_day(language: str) -> None:
     assert len([block for block in found.blocks if isinstance(block, Table)]) == 2
     empty = render_document(period_document(built([], language)))
     assert ("동결된 날이 없습니다" if language == "ko" else "No day of this period was frozen") in empty
+
+
+@pytest.mark.parametrize("kind", ["week", "month"])
+def test_a_period_is_found_by_its_name(kind: Any) -> None:
+    for period in (Period.of(kind, date(2026, 12, 31)), Period.of(kind, date(2026, 3, 5)).before):
+        assert Period.named(kind, period.name) == period
+        assert period.before.last == period.first - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("week", "2026W105"),
+        ("week", "2026-10"), ("week", "2026W10"), ("week", "2026-W54"), ("week", "2026-W1"), ("week", "9999-W52"),
+        ("week", "2026-W10-1"), ("month", "2026-W10"), ("month", "2026-13"), ("month", "202603"), ("month", "9999-12"),
+        ("month", "2026-03-01"), ("month", ""), ("week", "지난주"),
+    ],
+)  # fmt: skip
+def test_what_is_no_name_of_a_period_is_refused(kind: Any, name: str) -> None:
+    with pytest.raises(ValueError, match="in the form"):
+        Period.named(kind, name)
+
+
+def test_the_newest_that_is_over() -> None:
+    sunday_night = datetime(2026, 3, 8, 23, 59, tzinfo=KST)
+    assert last_over("week", sunday_night).name == "2026-W09"
+    assert last_over("week", sunday_night + timedelta(minutes=1)).name == "2026-W10"
+    assert last_over("month", sunday_night).name == "2026-02"
+
+
+def test_a_period_before_the_first_day_is_refused() -> None:
+    with pytest.raises(PermanentError, match=r"before start_date, 2026-03-09.*the first week is 2026-W11") as caught:
+        require_expected(WEEK, date(2026, 3, 9))
+    assert caught.value.error_class == "configuration"
+    require_expected(WEEK, date(2026, 3, 8))
 
 
 def test_a_period_that_goes_on_is_refused() -> None:
