@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, timedelta
 from functools import cached_property
@@ -16,6 +16,7 @@ from lumen_assets.days import yesterday
 from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
 from lumen_assets.errors import PermanentError
 from lumen_assets.report import load_report
+from lumen_assets.report.numbers import frozen_coverage, frozen_rows
 from lumen_assets.settings import CsvTelemetry, Settings, Sources
 from lumen_assets.settings.sources import rows_path, setting_of
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
@@ -34,28 +35,31 @@ still stands in front of the two."""
 
 
 _LOST: Final = 0.01
-"""Of the day: the share of it that a server may have less than what was frozen of it."""
+"""The share of a day, or of its rows in a file, that there may be less of than what was frozen."""
 
 
 class DayInputs:
     """What the inputs hold of each day.
 
+    Attributes:
+        fewer_rows: whether a day may have fewer rows than what was frozen of it.
+
     Args:
         settings: where they are.
         locked: a lock by name, of all processes of this machine.
-        frozen_coverage: the coverage that a day's newest archive says it has, by source as in ``Sources.by_name``; None
-            for a day that is not frozen.
+        frozen_report: the report, its JSON, in a day's newest archive; None for a day that is not frozen.
     """
 
     def __init__(
         self,
         settings: Settings,
         locked: Callable[[str], AbstractContextManager[None]],
-        frozen_coverage: Callable[[date], Mapping[str, float] | None],
+        frozen_report: Callable[[date], str | None],
     ) -> None:
         self._settings = settings
         self._locked = locked
-        self._frozen_coverage = frozen_coverage
+        self._frozen_report = frozen_report
+        self.fewer_rows = False
         self._readings: dict[Hashable, DayTelemetry] = {}
         self._cut_from: dict[date, tuple[Hashable, Hashable]] = {}
         self._slices: dict[date, tuple[DaySlice, Hashable]] = {}
@@ -64,10 +68,11 @@ class DayInputs:
         """Cut the day out of every input, anew.
 
         Raises:
-            LumenError: if an input cannot be read; also if a server no longer has the day, or less than what was frozen
-                of it.
+            LumenError: if an input cannot be read; also if a server no longer has the day, or there is less of it than
+                what was frozen, unless ``fewer_rows`` is set.
         """
         found = self._cut(day, self._folder(day))
+        self._require_rows(found)
         self._slices = {day: (found, _marks(found))}
         return found
 
@@ -173,7 +178,8 @@ class DayInputs:
 
         What is beside other telemetry may be younger than that: a day without it is told of in its report.
         """
-        frozen = (self._frozen_coverage(day) or {}).get(name)
+        report = self._frozen_report(day)
+        frozen = frozen_coverage(report).get(name) if report else None
         if frozen is not None and coverage < frozen - (_LOST if coverage else 0):
             cause = f"it has {coverage:.1%} of the day now, and {frozen:.1%} of it is frozen, which stays as it is"
         elif not name and coverage == 0 and not server.was_there(day):
@@ -187,6 +193,27 @@ class DayInputs:
             error_class="missing",
             hint="see how long it keeps data (--storage.tsdb.retention.time), and docs/sources.md for what is possible",
         )
+
+    def _require_rows(self, cut: DaySlice) -> None:
+        """Refuse a day of which a file has lost rows that are frozen: it grows, so it was started anew, or lost.
+
+        Nothing of the slice stays: whoever goes on with the day comes here again.
+        """
+        report = None if self.fewer_rows else self._frozen_report(cut.day)
+        files = {file.name for file in self._files_there}
+        frozen = {name: rows for name, rows in frozen_rows(report).items() if name in files} if report else {}
+        for item in self.read(cut).inputs if any(frozen.values()) else ():
+            if item.rows < (1 - _LOST) * frozen.get(item.name, 0):
+                self.forget(cut.day)
+                raise PermanentError(
+                    action=f"take {cut.day} from",
+                    subject=item.name,
+                    cause=f"it has {item.rows:,} rows of the day now, and {frozen[item.name]:,} are frozen, which stay "
+                    "as they are",
+                    error_class="missing",
+                    hint=f"bring its rows back. `lumen repair {cut.day}` mends the replicas of what is frozen without "
+                    f"them; `lumen daily --day {cut.day} --fewer-rows` freezes the day as the file has it now",
+                )
 
     @cached_property
     def _root(self) -> DataRoot:

@@ -19,6 +19,7 @@ _LATELY: Final = timedelta(days=6)
 
 def look_at_days(workspace: Workspace, outbox: Outbox, now: datetime) -> None:
     """Days that are missing, below policy, or lately have few rows; and that yesterday is safe."""
+    workspace.take_over()  # before days count as missing
     configuration = workspace.settings.configuration
     alerts = configuration.alerts
     start, last = configuration.start_date, yesterday(now)

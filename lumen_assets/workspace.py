@@ -34,7 +34,7 @@ from lumen_assets.replication.remembering import RememberingStore
 from lumen_assets.replication.retrying import RetryingStore
 from lumen_assets.replication.withholding import WithholdingStore
 from lumen_assets.report.model import PastDay
-from lumen_assets.report.numbers import DayNumbers, frozen_coverage, history_kept
+from lumen_assets.report.numbers import DayNumbers, history_kept
 from lumen_assets.settings import Settings
 from lumen_assets.telemetry.model import InputSlice
 from lumen_assets.verification import (
@@ -90,7 +90,7 @@ class Workspace:
         self._unpacked: Unpacked = {}
         self._outboxes: dict[sa.URL, Outbox] = {}
         self._cleaner = Cleaner(())
-        self.inputs = DayInputs(settings, self.locked, self._frozen_coverage)
+        self.inputs = DayInputs(settings, self.locked, self._newest_report)
         self.pictures = DayPictures(settings, self.newest_known, lambda: self.keyring)
         self._key_fits = False
 
@@ -399,14 +399,31 @@ class Workspace:
             return None
         return archive.heads(archive.IndexEntry.of(manifest) for manifest in self._history_elsewhere.values())
 
-    def take_over(self) -> None:
-        """Let a machine that has frozen nothing, and never looked around, know the days that the destinations hold.
+    def take_over(self) -> bool:
+        """Let an installation that knows of no day, as on a new machine, know those that the destinations hold.
 
-        Until then all but those that it dealt with itself count as missing.
+        By their lists alone: a look at every manifest follows with the job `rolling_verification`. Until it was called
+        all days count as missing there, and would be made again.
+
+        Returns:
+            False if nothing is known still, as no destination answered.
         """
-        known_here = archive.read_index(self.settings.archive_folder) or self.ledger.seen()
-        if self.settings.state_url is None and not known_here:
-            self.ledger.note_seen(dict(sorted(self._history_elsewhere)))  # the highest revision comes last
+        if archive.read_index(self.settings.archive_folder) or self.existing_days():
+            return True
+        seen: dict[date, int] = {}
+        silent = 0
+        for store in self.remembering_stores.values():
+            try:
+                held = revisions_held(store)
+            except LumenError as error:
+                _log.warning("%s was not asked which days there are: %s", store.name, error)
+                silent += 1
+            else:
+                for day, revisions in held.items():
+                    seen[day] = max(seen.get(day, 0), *revisions)
+        if seen:
+            self.ledger.note_seen(seen)
+        return not silent or silent < len(self.remembering_stores)
 
     @cached_property
     def _history_elsewhere(self) -> Mapping[tuple[date, int], Manifest]:
@@ -452,14 +469,14 @@ class Workspace:
         another = held.archive.sha256 != manifest.archive.sha256
         return another and held.content.digest == manifest.content.digest
 
-    def _frozen_coverage(self, day: date) -> Mapping[str, float] | None:
-        """What the newest revision of a day, here or brought here, says of its coverage, by source."""
+    def _newest_report(self, day: date) -> str | None:
+        """The report, its JSON, in the newest revision of a day, here or brought here."""
         if self.settings.archive_key is None and not self.key_file.exists():
             return None
         if not self.has_newest(day):
             self.bring_newest(day)
         frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
-        return None if frozen is None else frozen_coverage(frozen_report(frozen, self.keyring))
+        return None if frozen is None else frozen_report(frozen, self.keyring)
 
     @cached_property
     def frozen_inputs(self) -> FrozenInputs:

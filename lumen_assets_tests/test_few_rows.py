@@ -10,7 +10,7 @@ import pytest
 from lumen_assets.days import yesterday
 from lumen_assets.health.vitals import vitals
 from lumen_assets_tests.alerting.receiver import server
-from lumen_assets_tests.installation import Installation
+from lumen_assets_tests.installation import LAST_DAY, Installation
 
 ALERTS = "alerts: {group_wait_seconds: 0, deadline: '12:00', daily_summary: false}"
 
@@ -50,3 +50,22 @@ def test_it_is_told_once_and_seen_wherever_a_day_is_looked_at(
     assert [status["days"][str(each)]["few_rows"] for each in (before, day)] == [False, True]
     assert f"1 of 2 days have few rows: {day}" in installation.lumen("status").stdout
     assert vitals(installation.workspace).days_few_rows == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.9])
+def test_what_is_frozen_never_gives_way_to_fewer_rows(tmp_path: Path, share: float) -> None:
+    installation = Installation.make(tmp_path, days=2)
+    day = LAST_DAY - timedelta(days=1)
+    for each in (day, LAST_DAY):
+        installation.json("daily", "--day", str(each))
+    keep_rows(installation, day, share)
+    failed = installation.lumen("daily", "--day", str(day))
+    said = " ".join(failed.output.split())
+    assert failed.exit_code == 1
+    assert f"it has {share * 8640:,.0f} rows of the day now, and 8,640 are frozen" in said
+    assert "Trying again does not help." in said
+    assert not list((installation.home / "slices").glob(f"{day}*")), "nobody goes on with what was cut"
+    archived = installation.json("verify", str(day))
+    assert (archived["ok"], {item["revision"] for item in archived["verdicts"]}) == (True, {1})
+    made = installation.json("daily", "--day", str(day), "--fewer-rows")
+    assert (made["archive"]["revision"], made["attestation"]["ok"]) == (2, True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from lumen_assets.archive.create import create_archive
+from lumen_assets.archive.digests import digest_file
 from lumen_assets.archive.index import IndexEntry, heads, locked, read_manifest, refresh_index
 from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.layout import (
@@ -149,6 +150,7 @@ def freeze_day(
         entries = refresh_index(archive_folder, keyring)
         before = newest(archive_folder, day, keyring)
         if before and before.manifest.content.digest == content_digest_of(payload):
+            _require_undamaged(before)
             return before
         revision = 1 + max(known_revision, *_revisions_known(entries, day))
         with _staged(archive_folder, day, revision) as staging:
@@ -270,6 +272,12 @@ def _require_whole(archive_folder: Path, day: date) -> None:
             raise _damaged(folder, f"it has no {MANIFEST_NAME}")
 
 
+def _require_undamaged(frozen: FrozenDay) -> None:
+    """Refuse to take a day for frozen whose archive is not what its manifest says."""
+    if digest_file(frozen.archive_path).sha256 != frozen.manifest.archive.sha256:
+        raise _damaged(frozen.folder, "it is not the one that its manifest names")
+
+
 def _clean(archive_folder: Path, day: date) -> None:
     """Remove what freezes that were killed left behind.
 
@@ -308,5 +316,6 @@ def _damaged(folder: Path, cause: str) -> IntegrityError:
         subject=f"the archive in {folder}",
         cause=cause,
         error_class="archive",
-        hint="restore the two files from a destination; nothing was overwritten",
+        hint=f"nothing was overwritten: move {folder} away and run the day again (`lumen daily --day DAY`); what a "
+        "destination has of it is brought back, else it is made anew of the inputs",
     )

@@ -38,15 +38,25 @@ _LOOKED_LATELY: Final = timedelta(hours=12)
 @click.option(
     "--dry-run", is_flag=True, help="Make the report and freeze it; upload, send and remove nothing. As dry_run does."
 )
+@click.option(
+    "--fewer-rows", is_flag=True, help="Freeze the day even if its telemetry has lost rows that are frozen of it."
+)
 @click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
 @summary_option
 @json_option
 def daily(
-    day: date | None, until: str | None, dry_run: bool, verbose: bool, summary: Path | None, as_json: bool
+    day: date | None,
+    until: str | None,
+    dry_run: bool,
+    fewer_rows: bool,
+    verbose: bool,
+    summary: Path | None,
+    as_json: bool,
 ) -> None:
     """Take a day through report, PDF, archive, replicas, verification and attestation."""
     settings = load_settings().dry() if dry_run else load_settings()
     workspace = Workspace(settings)
+    workspace.inputs.fewer_rows = fewer_rows
     day = day or yesterday()
     workspace.require_day(day)
     workspace.ensure_key()  # a key that is made or missing is said before anything else

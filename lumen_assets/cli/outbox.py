@@ -42,7 +42,6 @@ def tell_verdicts(workspace: Workspace) -> dict[str, str]:
 
     def tell() -> Delivered:
         outbox, now = outbox_of(workspace), datetime.now(UTC)
-        workspace.take_over()
         look_at_days(workspace, outbox, now)
         look_at_replicas(workspace, outbox, now)
         look_at_drills(workspace, outbox, now)

@@ -52,6 +52,8 @@ def catch_up_sensor(settings: CatchUp, daily: "dg.UnresolvedAssetJobDefinition")
     def catch_up(context: dg.SensorEvaluationContext, lumen: dg.ResourceParam[Workspace]) -> dg.SensorResult:
         if lumen.settings.sample:
             return dg.SensorResult(skip_reason="sample data: there is nothing to catch up on")
+        if not lumen.take_over():
+            return dg.SensorResult(skip_reason="no day is known here, and no destination answers: there may be many")
         now = datetime.now(UTC)
         chosen = _plan(context.instance, "daily", _missing(lumen, now), settings, now, attempts=settings.attempts)
         given_up = _given_up(chosen.given_up, settings.attempts, now)

@@ -1,6 +1,7 @@
 """Days that were missed are made, by real runs that the sensor requested."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from lumen_assets.definitions import build_defs
 from lumen_assets.defs import catch_up as module
 from lumen_assets.defs.catch_up import GRACE, TAG, newest_expected
 from lumen_assets.defs.schedules import start_of_run
+from lumen_assets.looking import look_at_days
 from lumen_assets.settings import Configuration, load_settings
 from lumen_assets.workspace import Workspace
 from lumen_assets_tests.installation import LAST_DAY, Installation
@@ -113,6 +115,33 @@ def test_missed_days_are_made_and_the_one_that_keeps_failing_is_given_up_by_name
     assert daemon.installation.json("daily", "--day", str(BROKEN))["ok"]
     daemon.tick()
     assert not [one for one in daemon.workspace.outbox().open_incidents() if one.kind == "given_up"]
+
+
+def test_a_new_machine_makes_no_day_that_the_destinations_hold(daemon: Daemon, tmp_path: Path) -> None:
+    installation = daemon.installation
+    places = [f"{name}: {{type: local, path: {tmp_path}/{name}}}" for name in "ab"]
+    with (installation.root / "lumen.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"destinations: {{{', '.join(places)}}}\n")
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    held = [START, START + timedelta(days=2), LAST_DAY]
+    for day in held:
+        installation.json("daily", "--day", str(day))
+
+    def requested() -> tuple[list[str | None], str]:
+        shutil.rmtree(installation.home)
+        daemon.restart()
+        requests, why = daemon.requests()
+        return [request.partition_key for request in requests], why
+
+    others = [str(START + timedelta(days=number)) for number in (1, 3)]
+    assert requested() == (others, "")
+    look_at_days(daemon.workspace, daemon.workspace.outbox(), datetime.now(UTC))
+    assert not {str(day) for day in held} & {found.subject for found in daemon.workspace.outbox().open_incidents()}
+    (tmp_path / "a").rename(tmp_path / "gone")
+    assert requested() == (others, ""), "one that answers is enough"
+    (tmp_path / "b").rename(tmp_path / "gone, too")
+    assert requested() == ([], "no day is known here, and no destination answers: there may be many")
 
 
 def test_a_failed_day_waits_for_its_next_attempt(daemon: Daemon) -> None:
