@@ -1,4 +1,4 @@
-"""Sections that come from the ledgers and inputs: rules, quotes, risks, inputs, provenance, method."""
+"""Sections that come from the ledgers and inputs: rules, quotes, risks, inputs, method."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.document import Block, Cell, Column, Facts, Heading, Notes, Subheading, Table, Text
+from lumen_assets.report.document import Block, Cell, Column, Heading, Notes, Subheading, Table, Text
 from lumen_assets.report.model import DayReport, Input, RuleEffect, SignalReport
 from lumen_assets.report.recorded_effects import effect_differs
 from lumen_assets.report.wording import Wording
@@ -229,39 +229,6 @@ def _examples(report: DayReport, wording: Wording) -> Iterator[tuple[Cell, ...]]
         for example in item.examples:
             kind = wording.get(f"kind_{example.kind}", example.kind)
             yield Cell(item.name), Cell(str(example.line)), Cell(kind), Cell(example.text or formats.NOTHING)
-
-
-def provenance_section(report: DayReport, wording: Wording) -> Iterator[Block]:
-    """Which bytes and settings made the report."""
-    yield Heading(wording("section_provenance"), "provenance")
-    yield Text(wording("provenance_explained"), tone="quiet")
-    columns = (
-        Column(wording("column_input"), 2.2),
-        Column(wording("column_rows"), 0.9, "right"),
-        Column(wording("column_digest"), 5.4),
-    )
-    rows = tuple((Cell(i.name), Cell(formats.count(i.rows)), Cell(i.sha256, "quiet")) for i in report.inputs)
-    if rows:
-        yield Table(columns, rows, dense=True)
-    yield Facts(tuple((name, Cell(value)) for name, value in _settings(report, wording)))
-
-
-def _settings(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
-    yield wording("setting_sample"), wording("yes" if report.sample else "no")
-    yield wording("setting_gateway"), report.gateway_status or wording("gateway_unknown")
-    yield wording("setting_rate"), wording("rate_value", rate=formats.bound(report.recording.rate_hz))
-    for name, recording in report.beside.items():
-        yield wording("setting_rate_of", name=name), wording("rate_value", rate=formats.bound(recording.rate_hz))
-    previous = report.previous_day.isoformat() if report.previous_day else wording("none_short")
-    yield wording("setting_previous"), previous
-    grafana = report.grafana
-    counted = wording("grafana_count", count=len(grafana.pictures), asked=grafana.asked)
-    yield wording("setting_grafana"), counted if grafana.asked else wording("grafana_none")
-    for signal in report.signals:
-        if signal.configured:
-            target = formats.target(signal.target, signal.unit, wording) if signal.target else wording("no_target")
-            value = wording(f"good_{signal.good}", target=target) if signal.good else target
-            yield wording("setting_target", label=signal.label), value
 
 
 def method_section(report: DayReport, wording: Wording) -> Iterator[Block]:

@@ -275,6 +275,37 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Query:
+    """The PromQL expression of a signal, as it was asked, with its line breaks."""
+
+    signal: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class TelemetrySource:
+    """Where telemetry came from and how it was read.
+
+    Attributes:
+        name: in ``sources.beside``; empty for the day's own telemetry.
+        file: the file of its rows, one of the inputs.
+        timestamp, timestamp_form, timestamp_offset: how that tells the time, as in ``sources.telemetry``.
+        server: scheme, host and port of the Prometheus whose answers these rows are; None if they are of no such.
+        step: time between two rows that it was asked for, as ``15s``.
+        queries: what it was asked, in order of the columns.
+    """
+
+    name: str
+    file: str
+    timestamp: str
+    timestamp_form: Literal["iso", "unix_s", "unix_ms"]
+    timestamp_offset: str
+    server: str | None = None
+    step: str = ""
+    queries: tuple[Query, ...] = ()
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture of the day from Grafana.
 
@@ -357,6 +388,7 @@ class DayReport:
         history: the days that the day is compared with, oldest first; none where there were too few.
         findings: what should be known first, by weight.
         beside: how complete the telemetry is that is read beside the day's own, by the name of its source.
+        sources: of the telemetry, the day's own first; none in reports of versions that did not say it.
     """
 
     day: date
@@ -375,6 +407,7 @@ class DayReport:
     findings: tuple[Finding, ...]
     grafana: Grafana = NO_PICTURES
     beside: Mapping[str, Recording] = field(default_factory=dict)
+    sources: tuple[TelemetrySource, ...] = ()
 
     @property
     def has_rows(self) -> bool:

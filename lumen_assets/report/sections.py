@@ -22,12 +22,12 @@ from lumen_assets.report.finding_sections import findings_section
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
-    provenance_section,
     quotes_section,
     risks_section,
     rules_section,
 )
 from lumen_assets.report.model import DayReport, SignalReport
+from lumen_assets.report.provenance_section import provenance_section
 from lumen_assets.report.wording import Wording
 
 

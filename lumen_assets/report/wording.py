@@ -252,6 +252,28 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "report.",
     ),
     "column_digest": ("조각의 SHA-256", "SHA-256 of the slice"),
+    "own_source": ("기본", "the day's own"),
+    "column_read_as": ("읽은 방법", "Read as"),
+    "read_csv": ("CSV 파일, 시각은 {column} 열: {times}", "CSV file, times in column {column}: {times}"),
+    "times_iso": ("ISO 8601, UTC와의 차이가 적힌 것만", "ISO 8601 with an offset"),
+    "times_iso_offset": (
+        "ISO 8601, UTC와의 차이가 없으면 {offset}으로 봄",
+        "ISO 8601, taken as {offset} where there is no offset",
+    ),
+    "times_unix_s": ("1970년(UTC)부터의 초", "seconds since 1970 UTC"),
+    "times_unix_ms": ("1970년(UTC)부터의 밀리초", "milliseconds since 1970 UTC"),
+    "read_prometheus": ("Prometheus {server}, {step} 간격", "Prometheus at {server}, every {step}"),
+    "read_prometheus_unnamed": (
+        "Prometheus, {step} 간격 (주소는 기록되지 않음)",
+        "Prometheus, every {step} (its address was not recorded)",
+    ),
+    "provenance_asked": (
+        "Prometheus에는 아래 식을 물었습니다: query_range로, KST 0시 정각부터 다음 자정 앞의 마지막 간격까지. "
+        "서버 주소에서 경로와 로그인 정보는 적지 않습니다.",
+        "Prometheus was asked for these expressions, by query_range, from 00:00:00 KST to the last step before "
+        "midnight. Of its address, the path and any login are not written down.",
+    ),
+    "column_expression": ("PromQL 식", "PromQL expression"),
     "column_setting": ("항목", "Setting"),
     "column_value": ("값", "Value"),
     "setting_sample": ("샘플 데이터", "Sample data"),

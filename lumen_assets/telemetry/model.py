@@ -121,6 +121,21 @@ class DaySlice:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a Prometheus was asked for a day's rows, as the file of the rows says it.
+
+    Attributes:
+        server: scheme, host and port of its address; empty where an older file does not say it.
+        step: time between two rows, as ``15s``.
+        queries: the columns of the rows, in their order, each with its PromQL expression.
+    """
+
+    server: str
+    step: str
+    queries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class InputReading:
     """What reading one slice found.
 
@@ -133,6 +148,7 @@ class InputReading:
             stepped back), ``nan_cells``, ``empty_cells``.
         sha256: digest of the slice.
         other_days: of telemetry, how many of the lines that were left out are of each other day, by day.
+        asked: of telemetry from a Prometheus, what that was asked.
     """
 
     role: str
@@ -144,6 +160,7 @@ class InputReading:
     notes: Mapping[str, int]
     sha256: str
     other_days: Mapping[date, int] = field(default_factory=dict)
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)

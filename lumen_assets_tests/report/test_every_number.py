@@ -1,7 +1,8 @@
 """Every number of a report, from files of random rows and ledgers, against plain Python on the same lines.
 
 The whole JSON is compared, key by key: a number that is not expected fails, so none goes unlooked at. Texts, inputs
-(``telemetry``'s tests) and the last 28 days (``test_from_file_to_findings``) are left to others.
+(``telemetry``'s tests), sources (``test_provenance``) and the last 28 days (``test_from_file_to_findings``) are left
+to others.
 """
 
 from __future__ import annotations
@@ -142,5 +143,5 @@ def test_every_number_is_that_of_plain_python(day: Day) -> None:
     findings = {(f["kind"], f["signal"]): f["numbers"] for f in found["findings"]}
     assert len(findings) == len(found["findings"])
     compare(findings, telling(found), "findings")
-    others = ("findings", "inputs", "history", "grafana", "title", "language", "sample", "gateway_status")
+    others = ("findings", "inputs", "sources", "history", "grafana", "title", "language", "sample", "gateway_status")
     compare(times({key: part for key, part in found.items() if key not in others}), plain_report(day, found))

@@ -151,7 +151,8 @@ def test_the_file_says_what_was_asked_and_is_the_same_each_time(server: Running,
     for name in ("one.csv", "two.csv"):
         asked.write_day(DAY, tmp_path / name)
     text = (tmp_path / "one.csv").read_text(encoding="utf-8").splitlines()
-    assert text[1:4] == ["# b = lumen_odd * 2", "# a = nothing_of_that_name", "ts,b,a"]
+    assert text[0] == f"# From Prometheus at {server.url}, every 15s. Empty: no value, NaN or an infinity."
+    assert text[1:5] == ["# b = lumen_odd *", "#      2", "# a = nothing_of_that_name", "ts,b,a"]
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 
