@@ -81,6 +81,18 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Recorded rule effects on {label}: {count} of {checked} not what the rows say, most that of change {number} "
         "(recorded {recorded}, recomputed {measured}).",
     ),
+    "finding_means_differ": (
+        "{label}에 대해 기록된 규칙 변경 전후 평균 {checked}개 가운데 {count}개가 다시 계산한 값과 다릅니다. "
+        "차이가 가장 큰 것은 {number}번 변경 {side}의 평균입니다: 기록 {recorded}, 계산 {measured}.",
+        "Recorded means of {label} around rule changes: {count} of {checked} not what the rows say, most the one "
+        "{side} change {number} (recorded {recorded}, recomputed {measured}).",
+    ),
+    "finding_actors_differ": (
+        "규칙 변경 {checked}건 가운데 {count}건은 rules_effects.csv의 변경자가 rules_history.jsonl과 다릅니다. "
+        "첫째는 {number}번 변경입니다.",
+        "Rule changes whose actor in rules_effects.csv is another than in rules_history.jsonl: {count} of {checked}, "
+        "first change {number}.",
+    ),
     "finding_effects_without_change": (
         "rules_effects.csv에 있는 효과 {count}건은 rules_history.jsonl에 변경 기록이 없습니다.",
         "Effects in rules_effects.csv whose change is not in rules_history.jsonl: {count}.",

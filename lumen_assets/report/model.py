@@ -13,6 +13,9 @@ from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any, Final, Literal
 
+from lumen_assets.report.provenance import TelemetrySource
+from lumen_assets.report.rule_effect import RuleEffect
+
 MINUTES: Final = 1440
 """Bins of a curve: the minutes of a KST day, from 00:00."""
 
@@ -168,39 +171,6 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class RuleEffect:
-    """A rule change with what the signals did around it.
-
-    Attributes:
-        number: from 1, in order of time; the markers in figures carry it.
-        in_history: False for a recorded effect that ``rules_history.jsonl`` has no change for.
-        measured: by signal, mean over [+1 s, +30 s] minus mean over [-30 s, -1 s]; None where a side has
-            fewer than 50 values.
-        recorded: by signal, ``d_X`` of ``rules_effects.csv``; None where it was not measured; empty without a row.
-        pre_seconds, post_seconds: windows of the recorded effect.
-    """
-
-    number: int
-    at: datetime
-    actor: str
-    rule: str
-    old: str
-    new: str
-    note: str
-    in_history: bool
-    measured: Mapping[str, float | None]
-    recorded: Mapping[str, float | None]
-    pre_seconds: float | None
-    post_seconds: float | None
-
-    def is_comparable(self, signal: str) -> bool:
-        """Whether the effect on a signal was both measured and recorded, by the same windows."""
-        windows = {seconds for seconds in (self.pre_seconds, self.post_seconds) if seconds is not None}
-        known = self.measured.get(signal) is not None and self.recorded.get(signal) is not None
-        return known and windows <= {30.0}
-
-
-@dataclass(frozen=True)
 class ShownQuote:
     """A quote of the day."""
 
@@ -272,37 +242,6 @@ class Input:
     def rejected_count(self) -> int:
         """All lines that were left out."""
         return sum(self.rejected.values())
-
-
-@dataclass(frozen=True)
-class Query:
-    """The PromQL expression of a signal, as it was asked, with its line breaks."""
-
-    signal: str
-    expression: str
-
-
-@dataclass(frozen=True)
-class TelemetrySource:
-    """Where telemetry came from and how it was read.
-
-    Attributes:
-        name: in ``sources.beside``; empty for the day's own telemetry.
-        file: the file of its rows, one of the inputs.
-        timestamp, timestamp_form, timestamp_offset: how that tells the time, as in ``sources.telemetry``.
-        server: scheme, host and port of the Prometheus whose answers these rows are; None if they are of no such.
-        step: time between two rows that it was asked for, as ``15s``.
-        queries: what it was asked, in order of the columns.
-    """
-
-    name: str
-    file: str
-    timestamp: str
-    timestamp_form: Literal["iso", "unix_s", "unix_ms"]
-    timestamp_offset: str
-    server: str | None = None
-    step: str = ""
-    queries: tuple[Query, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -427,7 +366,7 @@ class DayReport:
     @property
     def effect_signals(self) -> tuple[SignalReport, ...]:
         """The signals that the table of effects shows: configured ones and those with a recorded effect."""
-        recorded = {name for effect in self.rule_effects for name in effect.recorded}
+        recorded = {name for effect in self.rule_effects for name in (*effect.recorded, *effect.recorded_means)}
         return tuple(s for s in self.signals if s.configured or s.name in recorded)
 
     def shares_on_target(self, signal: SignalReport) -> dict[date, float]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from lumen_assets.report import formats
 from lumen_assets.report.document import Block, Cell, Column, Facts, Heading, Table, Text
-from lumen_assets.report.model import DayReport, TelemetrySource
+from lumen_assets.report.model import DayReport
+from lumen_assets.report.provenance import TelemetrySource
 from lumen_assets.report.wording import Wording
 
 

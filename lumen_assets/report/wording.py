@@ -164,9 +164,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "rules_none": ("이날은 규칙 변경이 없었습니다.", "No rule was changed on this day."),
     "rules_explained": (
         "효과는 변경 1~30초 뒤의 평균에서 30~1초 전의 평균을 뺀 값입니다. 한쪽이라도 값이 50개보다 적으면 "
-        "‘–’로 둡니다. 괄호 안은 rules_effects.csv에 기록되어 있던 효과이며, 다시 계산한 값과 다르면 ‘≠’를 붙입니다.",
+        "‘–’로 둡니다. 괄호 안은 rules_effects.csv에 기록되어 있던 효과이며, 다시 계산한 값과 다르면 ‘≠’를 붙입니다. "
+        "기록된 변경자가 다르면 변경자 칸에, 기록된 전후 평균이 다르면 메모에 ‘≠’와 함께 적습니다.",
         "An effect is the mean 1 to 30 s after the change minus the mean 30 to 1 s before it, or “–” where a side has "
-        "fewer than 50 values. In brackets: the effect that rules_effects.csv recorded, with “≠” where it differs.",
+        "fewer than 50 values. In brackets: the effect that rules_effects.csv recorded, with “≠” where it differs. "
+        "“≠” also marks another actor, beside the actor, and other means before or after, in the notes.",
+    ),
+    "side_before": ("전", "before"),
+    "side_after": ("후", "after"),
+    "rule_mean_differs": (
+        "{label}, 변경 {side}의 평균: 계산 {measured} ≠ 기록 {recorded}",
+        "{label}, mean {side} the change: recomputed {measured} ≠ recorded {recorded}",
     ),
     "rules_more": ("그 밖의 신호에 대한 효과:", "Effects on further signals:"),
     "column_number": ("번호", "No."),

@@ -183,6 +183,7 @@ class RecordedEffect:
         at: instant of the rule change, KST.
         pre_seconds, post_seconds: the windows, in seconds; None if empty.
         deltas: ``d_X`` by X (``phase``, ``entropy``, ``creative``, ``risk``); None where not measured.
+        before, after: ``pre_X`` and ``post_X`` of the same ``X``, where there are such columns; the same way.
     """
 
     at: datetime
@@ -193,6 +194,8 @@ class RecordedEffect:
     pre_seconds: float | None
     post_seconds: float | None
     deltas: Mapping[str, float | None]
+    before: Mapping[str, float | None] = field(default_factory=dict)
+    after: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lumen_assets.report import DayReport, build_report, render_markdown
-from lumen_assets.report.model import Query, TelemetrySource
+from lumen_assets.report.provenance import Query, TelemetrySource
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import Asked
 from lumen_assets_tests.report.scenes import HOSTILE, frame, reading, telemetry
