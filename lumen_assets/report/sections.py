@@ -95,14 +95,19 @@ def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
     yield wording("fact_silence"), gaps if recording.gap_count else none
     rejected = Cell(formats.count(report.rejected_count))
     yield wording("fact_rejected"), rejected if report.rejected_count else none
-    rules = Cell(wording("times", count=len(report.rule_effects)))
-    yield wording("fact_rules"), rules if report.rule_effects else none
+    yield wording("fact_rules"), Cell(_rule_changes(report, wording)) if report.rule_effects else none
     confidence = formats.confidence(quotes.mean_confidence)
     shown_quotes = Cell(wording("quotes_value", count=quotes.count, confidence=confidence))
     yield wording("fact_quotes"), shown_quotes if quotes.count else none
     shown_risks = Cell(wording("risks_value", **{key: severity.get(key, 0) for key in ("crit", "warn", "info")}))
     yield wording("fact_risks"), shown_risks if report.risks.count else none
     yield wording("fact_gateway"), Cell(report.gateway_status or wording("gateway_unknown"))
+
+
+def _rule_changes(report: DayReport, wording: Wording) -> str:
+    """How many there are; findings count those of the ledger alone, so what only has an effect is told apart."""
+    lost = sum(not effect.in_history for effect in report.rule_effects)
+    return wording("times_and_lost" if lost else "times", count=len(report.rule_effects), lost=lost)
 
 
 def _summary_table(report: DayReport, wording: Wording) -> Table:

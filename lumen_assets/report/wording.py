@@ -60,6 +60,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "gaps_value": ("{count}회, {length}", "{count}, {length} in all"),
     "none_short": ("없음", "none"),
     "times": ("{count}건", "{count}"),
+    "times_and_lost": (
+        "{count}건 (그중 {lost}건은 rules_effects.csv에만 있음)",
+        "{count}, {lost} of them only in rules_effects.csv",
+    ),
     "rows_of": ("{rows} / {expected}", "{rows} of {expected}"),
     "quotes_value": ("{count}건, 평균 신뢰도 {confidence}", "{count}, mean confidence {confidence}"),
     "risks_value": ("심각 {crit} · 경고 {warn} · 정보 {info}", "{crit} crit · {warn} warn · {info} info"),

@@ -177,8 +177,8 @@ def test_means_that_are_recorded_otherwise_than_the_rows_say(before: float | Non
 def test_the_mean_that_is_furthest_off_is_named_with_its_side():
     found = recorded(0.02, before={"phase": 0.011}, after={"phase": 0.04}, language="en")
     assert only(found, "means_differ").text == (
-        "Recorded means of phase difference around rule changes: 2 of 2 not what the rows say, most the one after "
-        "change 1 (recorded 0.0400, recomputed 0.0300)."
+        "Recorded means of phase difference around rule changes: 2 of the 2 that could be recomputed are not what the "
+        "rows say, most the one after change 1 (recorded 0.0400, recomputed 0.0300)."
     )
     text = render_markdown(found)
     assert "phase difference, mean before the change: recomputed 0.0100 ≠ recorded 0.0110" in text
@@ -199,7 +199,31 @@ def test_another_actor_is_told_and_shown(actor: str, differs: bool):
     if differs:
         finding = only(found, "actors_differ")
         assert finding.numbers == {"checked": 1, "count": 1, "number": 1}
-        assert finding.text.endswith("1 of 1, first change 1.")
+        assert finding.text.endswith("1 of the 1 that both have; the first is change 1.")
+
+
+@pytest.mark.parametrize(
+    ("language", "fact", "text"),
+    [
+        (
+            "ko",
+            "| 규칙 변경 | 4건 (그중 1건은 rules_effects.csv에만 있음) |",
+            "rules_history.jsonl에 있는 규칙 변경 3건 가운데 1건은 rules_effects.csv에 효과 기록이 없습니다.",
+        ),
+        (
+            "en",
+            "| Rule changes | 4, 1 of them only in rules_effects.csv |",
+            "Rule changes in rules_history.jsonl without an effect in rules_effects.csv: 1 of 3.",
+        ),
+    ],
+)
+def test_why_there_are_more_changes_in_one_place_than_in_another_is_said(language: str, fact: str, text: str):
+    times = [at(f"0{hour}:00:00") for hour in (1, 2, 3, 4)]
+    changes = tuple(RuleChange(time, "a", "r", "0", "1", "") for time in times[:3])
+    effects = tuple(RecordedEffect(time, "a", "r", "0", "1", 30, 30, {"phase": 0.1}) for time in times[1:])
+    found = report(telemetry(rule_changes=changes, effects=effects), language=language)
+    assert only(found, "changes_without_effect").text == text
+    assert fact in render_markdown(found)
 
 
 def test_every_kind_has_its_place_and_the_weightiest_come_first():
