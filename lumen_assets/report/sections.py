@@ -67,11 +67,15 @@ def _summary(report: DayReport, wording: Wording) -> Iterator[Block]:
     yield Text(_verdict(report, wording), tone="strong")
     yield Facts(tuple(_facts(report, wording)))
     if report.signals:
+        yield Text(_basis(report, wording), tone="quiet")
         yield _summary_table(report, wording)
+
+
+def _basis(report: DayReport, wording: Wording) -> str:
+    """What changes are against."""
     if report.previous_day is None:
-        yield Text(wording("change_no_basis"), tone="quiet")
-    else:
-        yield Text(wording("change_basis", day=report.previous_day.isoformat()), tone="quiet")
+        return wording("change_no_basis")
+    return wording("change_basis", day=report.previous_day.isoformat())
 
 
 def _verdict(report: DayReport, wording: Wording) -> str:
