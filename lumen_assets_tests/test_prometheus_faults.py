@@ -22,6 +22,7 @@ from lumen_assets_tests.arguments import watched_arguments
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 TOKEN, PASSWORD = "canary-prometheus-token-01", "canary/prometheus+password-02"
+PATH = "canary-prometheus-path-03"
 LOGIN = base64.b64encode(f"lumen:{PASSWORD}".encode()).decode()
 AS_JSON = {"Content-Type": "application/json"}
 
@@ -134,9 +135,9 @@ def test_a_certificate_of_an_unknown_authority_is_permanent_and_nothing_is_asked
 def test_no_login_gets_out(
     tmp_path: Path, receiver: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A day that is refused, and one that works, with either login."""
+    """A day that is refused, and one that works, with either login. The address has a path that may be one, too."""
     caplog.set_level(logging.DEBUG)
-    installation = configured(tmp_path / "installation", receiver.url)
+    installation = configured(tmp_path / "installation", f"{receiver.url}/{PATH}")
     by_token = {"PROMETHEUS_TOKEN": TOKEN}
     by_password = {"PROMETHEUS_USER": "lumen", "PROMETHEUS_PASSWORD": PASSWORD}
     outputs = []
@@ -152,15 +153,17 @@ def test_no_login_gets_out(
     sent = [request.headers["authorization"] for request in receiver.received]
     assert set(sent) == {f"Bearer {TOKEN}", f"Basic {LOGIN}"}
     installation.json("restore", str(LAST_DAY), "--to", tmp_path / "restored")
-    assert (tmp_path / "restored" / "data" / "logs" / "prometheus.csv").is_file()
+    rows = (tmp_path / "restored" / "data" / "logs" / "prometheus.csv").read_text(encoding="utf-8")
+    assert rows.startswith(f"# From Prometheus at {receiver.url}, every 1m.")
     monkeypatch.setenv("DAGSTER_HOME", str(installation.home / "dagster"))
     with DagsterInstance.get() as instance:
         runs = [f"{run} {run.run_config} {run.tags}" for run in instance.get_runs()]
         events = [str(entry) for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     assert len(events) > 20
-    places = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    files = (path for path in tmp_path.rglob("*") if path.is_file() and path != installation.root / "lumen.yaml")
+    places = {str(path): path.read_bytes() for path in files}
     texts = {"the log": caplog.text, "outputs": str(outputs), "events": str(events), "runs": str(runs)}
     places |= {name: text.encode() for name, text in texts.items()} | {"arguments": b" ".join(arguments)}
-    for canary in (TOKEN, PASSWORD, LOGIN):
+    for canary in (TOKEN, PASSWORD, LOGIN, PATH):
         forms = {canary.encode(), quote(canary, safe="").encode(), base64.b64encode(canary.encode())}
         assert [place for place, content in places.items() if any(form in content for form in forms)] == []

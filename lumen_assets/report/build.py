@@ -25,6 +25,7 @@ from lumen_assets.report.model import (
     ShownRisk,
 )
 from lumen_assets.report.plain_text import visible
+from lumen_assets.report.provenance import telemetry_sources
 from lumen_assets.report.robust import ENOUGH_DAYS
 from lumen_assets.report.statistics import signal_reports
 from lumen_assets.settings import Configuration
@@ -75,6 +76,7 @@ def build_report(
         findings=(),
         grafana=grafana,
         beside=recordings,
+        sources=tuple(telemetry_sources(today.inputs, configuration)),
     )
     min_coverage = {name: source.min_coverage for name, source in sources.items()}
     return replace(report, findings=find(report, min_coverage=min_coverage, late_days=configuration.sources.late_days))

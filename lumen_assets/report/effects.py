@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from lumen_assets.days import KST, day_bounds
 from lumen_assets.report.before import DayBefore
 from lumen_assets.report.distribution import Values, exact_mean, finite_difference
-from lumen_assets.report.model import RuleEffect
 from lumen_assets.report.plain_text import visible
+from lumen_assets.report.rule_effect import Means, RuleEffect
 from lumen_assets.report.signals import instants, microseconds, signal_names, values_of
 from lumen_assets.telemetry.model import DayTelemetry, RecordedEffect, RuleChange
 
@@ -32,7 +32,7 @@ RECORDED_SIGNALS: Final = {
     "creative": "creative_band",
     "risk": "risk_band",
 }
-"""Signal by the ``X`` of a recorded ``d_X``; any other ``X`` is a signal's name itself."""
+"""Signal by the ``X`` of recorded ``pre_X``, ``post_X`` and ``d_X``; any other ``X`` is a signal's name itself."""
 
 _Signal = tuple[NDArray[np.int64], Values]
 
@@ -48,8 +48,7 @@ def rule_effects(today: DayTelemetry, before: DayBefore | None) -> tuple[RuleEff
         recorded[effect.at, effect.rule].append(effect)
     pairs: list[tuple[RuleChange | RecordedEffect, RecordedEffect | None, bool]] = []
     for change in today.rule_changes:
-        matches = recorded[change.at, change.rule]
-        pairs.append((change, matches.pop(0) if matches else None, True))
+        pairs.append((change, _taken(recorded[change.at, change.rule], change.actor), True))
     pairs.extend((effect, effect, False) for effects in recorded.values() for effect in effects)
     pairs.sort(key=lambda pair: pair[0].at)
     tables = _rows_near([change.at for change, _, _ in pairs], today, before)
@@ -58,6 +57,12 @@ def rule_effects(today: DayTelemetry, before: DayBefore | None) -> tuple[RuleEff
         _rule_effect(number, change, effect, signals, in_history=in_history)
         for number, (change, effect, in_history) in enumerate(pairs, 1)
     )
+
+
+def _taken(matches: list[RecordedEffect], actor: str) -> RecordedEffect | None:
+    """One of the effects of a change, which is taken out: that of its actor, where they are several."""
+    of_actor = (number for number, effect in enumerate(matches) if effect.actor == actor)
+    return matches.pop(next(of_actor, 0)) if matches else None
 
 
 def _rows_near(changes: Iterable[datetime], today: DayTelemetry, before: DayBefore | None) -> Iterator[pl.DataFrame]:
@@ -73,14 +78,14 @@ def _rows_near(changes: Iterable[datetime], today: DayTelemetry, before: DayBefo
         yield rows.filter(near)
 
 
-def measured_effect(signal: _Signal, at: datetime) -> float | None:
-    """Mean over [+1 s, +30 s] minus mean over [-30 s, -1 s] around ``at``; None with under 50 values on a side."""
+def measured_means(signal: _Signal, at: datetime) -> tuple[float, float] | None:
+    """Means over [-30 s, -1 s] and [+1 s, +30 s] around ``at``; None with under 50 values on a side."""
     instant = microseconds(at)
     before = _window(signal, instant - FAR, instant - NEAR)
     after = _window(signal, instant + NEAR, instant + FAR)
     if min(before.size, after.size) < ENOUGH:
         return None
-    return finite_difference(exact_mean(after), exact_mean(before))
+    return exact_mean(before), exact_mean(after)
 
 
 def _window(signal: _Signal, first: int, last: int) -> Values:
@@ -101,7 +106,11 @@ def _rule_effect(
     *,
     in_history: bool,
 ) -> RuleEffect:
-    deltas = effect.deltas if effect else {}
+    means = {visible(name): measured_means(signal, change.at) for name, signal in signals.items()}
+    recorded, before, after = (
+        {visible(RECORDED_SIGNALS.get(name, name)): value for name, value in values.items()}
+        for values in ((effect.deltas, effect.before, effect.after) if effect else ({}, {}, {}))
+    )
     return RuleEffect(
         number=number,
         at=change.at.astimezone(KST),
@@ -111,8 +120,11 @@ def _rule_effect(
         new=visible(change.new),
         note=visible(change.note) if isinstance(change, RuleChange) else "",
         in_history=in_history,
-        measured={visible(name): measured_effect(signal, change.at) for name, signal in signals.items()},
-        recorded={visible(RECORDED_SIGNALS.get(name, name)): value for name, value in deltas.items()},
+        measured={name: finite_difference(pair[1], pair[0]) if pair else None for name, pair in means.items()},
+        recorded=recorded,
         pre_seconds=effect.pre_seconds if effect else None,
         post_seconds=effect.post_seconds if effect else None,
+        measured_means={name: Means(*pair) for name, pair in means.items() if pair},
+        recorded_means={name: Means(before.get(name), after.get(name)) for name in {**before, **after}},
+        recorded_actor=visible(effect.actor) if effect else None,
     )

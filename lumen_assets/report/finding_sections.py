@@ -28,6 +28,8 @@ _SAID_MORE_IN: Final = {
     "gaps": "gaps",
     "beside": "gaps",
     "effects_differ": "rules",
+    "means_differ": "rules",
+    "actors_differ": "rules",
     "effects_without_change": "rules",
     "changes_without_effect": "rules",
 }

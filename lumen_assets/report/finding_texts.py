@@ -76,18 +76,31 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Risks recorded: {count} ({by_severity}).",
     ),
     "finding_effects_differ": (
-        "{label}에 대해 기록된 규칙 효과 {checked}건 가운데 {count}건이 다시 계산한 값과 다릅니다. "
+        "{label}에 대해 기록된 규칙 효과 중 다시 계산할 수 있는 {checked}건 가운데 {count}건이 계산한 값과 다릅니다. "
         "차이가 가장 큰 것은 {number}번 변경입니다: 기록 {recorded}, 계산 {measured}.",
-        "Recorded rule effects on {label}: {count} of {checked} not what the rows say, most that of change {number} "
-        "(recorded {recorded}, recomputed {measured}).",
+        "Recorded rule effects on {label}: {count} of the {checked} that could be recomputed are not what the rows "
+        "say, most that of change {number} (recorded {recorded}, recomputed {measured}).",
+    ),
+    "finding_means_differ": (
+        "{label}에 대해 기록된 규칙 변경 전후 평균 중 다시 계산할 수 있는 {checked}개 가운데 {count}개가 계산한 값과 "
+        "다릅니다. "
+        "차이가 가장 큰 것은 {number}번 변경 {side}의 평균입니다: 기록 {recorded}, 계산 {measured}.",
+        "Recorded means of {label} around rule changes: {count} of the {checked} that could be recomputed are not what "
+        "the rows say, most the one {side} change {number} (recorded {recorded}, recomputed {measured}).",
+    ),
+    "finding_actors_differ": (
+        "두 기록에 다 있는 규칙 변경 {checked}건 가운데 {count}건은 rules_effects.csv의 변경자가 rules_history.jsonl과 "
+        "다릅니다. 첫째는 {number}번 변경입니다.",
+        "Rule changes whose actor in rules_effects.csv is another than in rules_history.jsonl: {count} of the "
+        "{checked} that both have; the first is change {number}.",
     ),
     "finding_effects_without_change": (
         "rules_effects.csv에 있는 효과 {count}건은 rules_history.jsonl에 변경 기록이 없습니다.",
         "Effects in rules_effects.csv whose change is not in rules_history.jsonl: {count}.",
     ),
     "finding_changes_without_effect": (
-        "규칙 변경 {changes}건 가운데 {count}건은 rules_effects.csv에 효과 기록이 없습니다.",
-        "Rule changes without an effect in rules_effects.csv: {count} of {changes}.",
+        "rules_history.jsonl에 있는 규칙 변경 {changes}건 가운데 {count}건은 rules_effects.csv에 효과 기록이 없습니다.",
+        "Rule changes in rules_history.jsonl without an effect in rules_effects.csv: {count} of {changes}.",
     ),
     "finding_other_days": (
         "이날의 텔레메트리 사이에 다른 날의 행 {count}개가 있어 어느 날의 수치에도 들지 않습니다: {days}. "

@@ -11,7 +11,7 @@ from typing import Final
 from lumen_assets.report import formats
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import DayReport, Finding, SignalReport
-from lumen_assets.report.recorded_effects import differing_effects
+from lumen_assets.report.recorded_effects import EFFECT, MEANS, Compared, compared, differing
 from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual, usual
 from lumen_assets.report.wording import Wording
 
@@ -32,6 +32,8 @@ KINDS: Final = (
     "partly_off_target",
     "risks",
     "effects_differ",
+    "means_differ",
+    "actors_differ",
     "effects_without_change",
     "changes_without_effect",
     "other_days",
@@ -206,31 +208,11 @@ class _Finders:
     def of_rules(self) -> Iterator[_Weighted]:
         effects = self.report.rule_effects
         for signal in self.report.signals:
-            checked = [effect for effect in effects if effect.is_comparable(signal.name)]
-            differing = differing_effects(effects, signal)
-            if not differing:
-                continue
-            effect = differing[0]
-            recorded, measured = effect.recorded[signal.name] or 0.0, effect.measured[signal.name] or 0.0
-            yield (
-                len(differing),
-                self.finding(
-                    "effects_differ",
-                    {
-                        "checked": len(checked),
-                        "count": len(differing),
-                        "number": effect.number,
-                        "recorded": recorded,
-                        "measured": measured,
-                    },
-                    signal,
-                    checked=len(checked),
-                    count=len(differing),
-                    number=effect.number,
-                    recorded=formats.number(recorded, signed=True),
-                    measured=formats.number(measured, signed=True),
-                ),
-            )
+            for kind, parts in (("effects_differ", EFFECT), ("means_differ", MEANS)):
+                checked = [each for effect in effects for each in compared(effect, signal, parts)]
+                if found := differing(checked):
+                    yield len(found), self._differing(kind, signal, checked, found)
+        yield from self._of_actors()
         lost = sum(not effect.in_history for effect in effects)
         if lost:
             yield 0, self.finding("effects_without_change", {"count": lost}, count=lost)
@@ -239,6 +221,29 @@ class _Finders:
         if 0 < missing < len(changes):  # with none at all, nobody records them
             numbers = {"count": missing, "changes": len(changes)}
             yield 0, self.finding("changes_without_effect", numbers, count=missing, changes=len(changes))
+
+    def _of_actors(self) -> Iterator[_Weighted]:
+        recorded = [effect for effect in self.report.rule_effects if effect.has_record and effect.in_history]
+        others = [effect.number for effect in recorded if effect.actor_differs]
+        if others:
+            numbers = {"checked": len(recorded), "count": len(others), "number": others[0]}
+            yield 0, self.finding("actors_differ", numbers, None, **numbers)
+
+    def _differing(
+        self, kind: str, signal: SignalReport, checked: Sequence[Compared], found: Sequence[Compared]
+    ) -> Finding:
+        """Of numbers that were compared, those that differ, and the one that does most."""
+        most, signed = found[0], kind == "effects_differ"
+        counts = {"checked": len(checked), "count": len(found), "number": most.change}
+        return self.finding(
+            kind,
+            {**counts, "recorded": most.recorded, "measured": most.measured},
+            signal,
+            **counts,
+            side=self.wording(f"side_{most.part}") if most.part in MEANS else "",
+            recorded=formats.number(most.recorded, signed=signed),
+            measured=formats.number(most.measured, signed=signed),
+        )
 
     def of_target(self, signal: SignalReport) -> Iterator[_Weighted]:
         if signal.values is None:

@@ -1,4 +1,4 @@
-"""Sections that come from the ledgers and inputs: rules, quotes, risks, inputs, provenance, method."""
+"""Sections that come from the ledgers and inputs: rules, quotes, risks, inputs, method."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from itertools import islice
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.document import Block, Cell, Column, Facts, Heading, Notes, Subheading, Table, Text
-from lumen_assets.report.model import DayReport, Input, RuleEffect, SignalReport
-from lumen_assets.report.recorded_effects import effect_differs
+from lumen_assets.report.document import Block, Cell, Column, Heading, Notes, Subheading, Table, Text
+from lumen_assets.report.model import DayReport, Input, SignalReport
+from lumen_assets.report.recorded_effects import EFFECT, MEANS, compared, differing
+from lumen_assets.report.rule_effect import RuleEffect
 from lumen_assets.report.wording import Wording
 
 SIGNALS_A_TABLE: Final = 4
@@ -52,7 +53,7 @@ def _changes_table(report: DayReport, signals: Sequence[SignalReport], wording: 
         (
             Cell(_marked_number(effect)),
             Cell(formats.time_of_day(effect.at, report.day)),
-            Cell(effect.actor),
+            _actor(effect),
             Cell(effect.rule),
             Cell(f"{effect.old or formats.NOTHING} → {effect.new or formats.NOTHING}"),
             *(_effect(effect, signal) for signal in signals),
@@ -93,12 +94,18 @@ def _marked_number(effect: RuleEffect) -> str:
     return f"{effect.number}" if effect.in_history else f"{effect.number}*"
 
 
+def _actor(effect: RuleEffect) -> Cell:
+    if effect.actor_differs:
+        return Cell(f"{effect.actor}\n≠ ({effect.recorded_actor})", "bad")
+    return Cell(effect.actor)
+
+
 def _effect(effect: RuleEffect, signal: SignalReport) -> Cell:
     measured = formats.number(effect.measured.get(signal.name), signed=True)
     if signal.name not in effect.recorded:
         return Cell(measured)
     recorded = formats.number(effect.recorded[signal.name], signed=True)
-    if effect_differs(effect, signal):
+    if differing(compared(effect, signal, EFFECT)):
         return Cell(f"{measured}\n≠ ({recorded})", "bad")
     return Cell(f"{measured}\n({recorded})")
 
@@ -108,12 +115,25 @@ def _notes(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
         parts = [effect.note] if effect.note else []
         if not effect.in_history:
             parts.append(wording("rule_not_in_history"))
-        windows = (effect.pre_seconds, effect.post_seconds)
-        if not {*windows} <= {30, None}:
+        if not effect.has_usual_windows:
+            windows = (effect.pre_seconds, effect.post_seconds)
             pre, post = (formats.NOTHING if w is None else formats.length(w, wording) for w in windows)
             parts.append(wording("rule_windows", pre=pre, post=post))
+        parts += _differing_means(effect, report, wording)
         if parts:
             yield _marked_number(effect), "\n".join(parts)
+
+
+def _differing_means(effect: RuleEffect, report: DayReport, wording: Wording) -> Iterator[str]:
+    for signal in report.effect_signals:
+        for each in differing(compared(effect, signal, MEANS)):
+            yield wording(
+                "rule_mean_differs",
+                label=signal.label,
+                side=wording(f"side_{each.part}"),
+                measured=formats.number(each.measured),
+                recorded=formats.number(each.recorded),
+            )
 
 
 def quotes_section(report: DayReport, wording: Wording) -> Iterator[Block]:
@@ -229,39 +249,6 @@ def _examples(report: DayReport, wording: Wording) -> Iterator[tuple[Cell, ...]]
         for example in item.examples:
             kind = wording.get(f"kind_{example.kind}", example.kind)
             yield Cell(item.name), Cell(str(example.line)), Cell(kind), Cell(example.text or formats.NOTHING)
-
-
-def provenance_section(report: DayReport, wording: Wording) -> Iterator[Block]:
-    """Which bytes and settings made the report."""
-    yield Heading(wording("section_provenance"), "provenance")
-    yield Text(wording("provenance_explained"), tone="quiet")
-    columns = (
-        Column(wording("column_input"), 2.2),
-        Column(wording("column_rows"), 0.9, "right"),
-        Column(wording("column_digest"), 5.4),
-    )
-    rows = tuple((Cell(i.name), Cell(formats.count(i.rows)), Cell(i.sha256, "quiet")) for i in report.inputs)
-    if rows:
-        yield Table(columns, rows, dense=True)
-    yield Facts(tuple((name, Cell(value)) for name, value in _settings(report, wording)))
-
-
-def _settings(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
-    yield wording("setting_sample"), wording("yes" if report.sample else "no")
-    yield wording("setting_gateway"), report.gateway_status or wording("gateway_unknown")
-    yield wording("setting_rate"), wording("rate_value", rate=formats.bound(report.recording.rate_hz))
-    for name, recording in report.beside.items():
-        yield wording("setting_rate_of", name=name), wording("rate_value", rate=formats.bound(recording.rate_hz))
-    previous = report.previous_day.isoformat() if report.previous_day else wording("none_short")
-    yield wording("setting_previous"), previous
-    grafana = report.grafana
-    counted = wording("grafana_count", count=len(grafana.pictures), asked=grafana.asked)
-    yield wording("setting_grafana"), counted if grafana.asked else wording("grafana_none")
-    for signal in report.signals:
-        if signal.configured:
-            target = formats.target(signal.target, signal.unit, wording) if signal.target else wording("no_target")
-            value = wording(f"good_{signal.good}", target=target) if signal.good else target
-            yield wording("setting_target", label=signal.label), value
 
 
 def method_section(report: DayReport, wording: Wording) -> Iterator[Block]:

@@ -13,6 +13,9 @@ from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any, Final, Literal
 
+from lumen_assets.report.provenance import TelemetrySource
+from lumen_assets.report.rule_effect import RuleEffect
+
 MINUTES: Final = 1440
 """Bins of a curve: the minutes of a KST day, from 00:00."""
 
@@ -165,39 +168,6 @@ class Recording:
     gap_count: int
     silent_seconds: float
     longest_gaps: tuple[Gap, ...]
-
-
-@dataclass(frozen=True)
-class RuleEffect:
-    """A rule change with what the signals did around it.
-
-    Attributes:
-        number: from 1, in order of time; the markers in figures carry it.
-        in_history: False for a recorded effect that ``rules_history.jsonl`` has no change for.
-        measured: by signal, mean over [+1 s, +30 s] minus mean over [-30 s, -1 s]; None where a side has
-            fewer than 50 values.
-        recorded: by signal, ``d_X`` of ``rules_effects.csv``; None where it was not measured; empty without a row.
-        pre_seconds, post_seconds: windows of the recorded effect.
-    """
-
-    number: int
-    at: datetime
-    actor: str
-    rule: str
-    old: str
-    new: str
-    note: str
-    in_history: bool
-    measured: Mapping[str, float | None]
-    recorded: Mapping[str, float | None]
-    pre_seconds: float | None
-    post_seconds: float | None
-
-    def is_comparable(self, signal: str) -> bool:
-        """Whether the effect on a signal was both measured and recorded, by the same windows."""
-        windows = {seconds for seconds in (self.pre_seconds, self.post_seconds) if seconds is not None}
-        known = self.measured.get(signal) is not None and self.recorded.get(signal) is not None
-        return known and windows <= {30.0}
 
 
 @dataclass(frozen=True)
@@ -357,6 +327,7 @@ class DayReport:
         history: the days that the day is compared with, oldest first; none where there were too few.
         findings: what should be known first, by weight.
         beside: how complete the telemetry is that is read beside the day's own, by the name of its source.
+        sources: of the telemetry, the day's own first; none in reports of versions that did not say it.
     """
 
     day: date
@@ -375,6 +346,7 @@ class DayReport:
     findings: tuple[Finding, ...]
     grafana: Grafana = NO_PICTURES
     beside: Mapping[str, Recording] = field(default_factory=dict)
+    sources: tuple[TelemetrySource, ...] = ()
 
     @property
     def has_rows(self) -> bool:
@@ -394,7 +366,7 @@ class DayReport:
     @property
     def effect_signals(self) -> tuple[SignalReport, ...]:
         """The signals that the table of effects shows: configured ones and those with a recorded effect."""
-        recorded = {name for effect in self.rule_effects for name in effect.recorded}
+        recorded = {name for effect in self.rule_effects for name in (*effect.recorded, *effect.recorded_means)}
         return tuple(s for s in self.signals if s.configured or s.name in recorded)
 
     def shares_on_target(self, signal: SignalReport) -> dict[date, float]:

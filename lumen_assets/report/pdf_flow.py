@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 from io import BytesIO
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -201,12 +201,12 @@ def flowables(content: Document, face: Typeface, pictures: Path, *, room: tuple[
         Contents(content.headings, face, room[0]),
     ]
     opening: list[Flowable] = []
-    for block in content.blocks:
+    for block, following in zip_longest(content.blocks, content.blocks[1:]):
         made = list(maker.block(block))
         if isinstance(block, Heading):
             story += _with_room(opening, [], room)
             opening = made
-        elif isinstance(block, Subheading) or (opening and isinstance(block, Text)):
+        elif isinstance(block, Subheading) or (isinstance(block, Text) and (opening or isinstance(following, Table))):
             opening += made
         else:
             story += _with_room(opening, made, room)
@@ -215,7 +215,7 @@ def flowables(content: Document, face: Typeface, pictures: Path, *, room: tuple[
 
 
 def _with_room(opening: list[Flowable], made: list[Flowable], room: tuple[float, float]) -> list[Flowable]:
-    """Titles and first words with what they are about, on the next page if its beginning has no room on this one."""
+    """Titles and what introduces something with what that is, on the next page if its beginning has no room here."""
     width, most = room
     needed = sum(_height(flowable, width) for flowable in opening) + sum(_beginning(each, width) for each in made[:1])
     return [CondPageBreak(min(needed, most)), *opening, *made]

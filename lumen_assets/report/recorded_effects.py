@@ -1,33 +1,74 @@
-"""Which effects the installation recorded otherwise than its rows say."""
+"""What the installation recorded of rule changes, beside what its rows say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from lumen_assets.report.model import RuleEffect, SignalReport
+from lumen_assets.report.model import SignalReport
+from lumen_assets.report.rule_effect import Means, RuleEffect
 
 SAME_SHARE: Final = 0.05
 SAME_SPREAD: Final = 0.02
-"""A recorded effect is the measured one if they differ by no more than the larger of: this share of the greater of
+"""A recorded number is the measured one if they differ by no more than the larger of: this share of the greater of
 them, this share of the signal's standard deviation of the day. So rounding to four decimals is no difference."""
 
+Part = Literal["effect", "before", "after"]
+"""An effect is the mean after a change minus the mean before it."""
 
-def effect_differs(effect: RuleEffect, signal: SignalReport) -> bool:
-    """Whether the recorded effect on a signal is another than the rows say; of the same windows and both known."""
-    return effect.is_comparable(signal.name) and _difference(effect, signal.name) > _tolerance(effect, signal)
+EFFECT: Final[tuple[Part, ...]] = ("effect",)
+MEANS: Final[tuple[Part, ...]] = ("before", "after")
 
-
-def differing_effects(effects: Iterable[RuleEffect], signal: SignalReport) -> list[RuleEffect]:
-    """The changes whose recorded effect on a signal differs, the greatest difference first."""
-    differing = [effect for effect in effects if effect_differs(effect, signal)]
-    return sorted(differing, key=lambda effect: -_difference(effect, signal.name))
+_UNKNOWN: Final = Means(None, None)
 
 
-def _difference(effect: RuleEffect, name: str) -> float:
-    return abs((effect.measured[name] or 0.0) - (effect.recorded[name] or 0.0))
+@dataclass(frozen=True)
+class Compared:
+    """A number that was both recorded and measured, by the same windows.
+
+    Attributes:
+        change: the number of the rule change.
+        tolerated: how far apart the two may be, being the same.
+    """
+
+    change: int
+    part: Part
+    recorded: float
+    measured: float
+    tolerated: float
+
+    @property
+    def difference(self) -> float:
+        """How far apart they are."""
+        return abs(self.measured - self.recorded)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the recorded number is another than the rows say."""
+        return self.difference > self.tolerated
 
 
-def _tolerance(effect: RuleEffect, signal: SignalReport) -> float:
-    greater = max(abs(effect.measured[signal.name] or 0.0), abs(effect.recorded[signal.name] or 0.0))
-    return max(SAME_SHARE * greater, SAME_SPREAD * signal.values.std if signal.values else 0.0)
+def compared(effect: RuleEffect, signal: SignalReport, parts: Iterable[Part]) -> Iterator[Compared]:
+    """What can be compared of a change for a signal."""
+    if not effect.has_usual_windows:
+        return
+    spread = SAME_SPREAD * signal.values.std if signal.values else 0.0
+    for part in parts:
+        recorded, measured = _numbers(effect, signal.name, part)
+        if recorded is not None and measured is not None:
+            tolerated = max(SAME_SHARE * max(abs(recorded), abs(measured)), spread)
+            yield Compared(effect.number, part, recorded, measured, tolerated)
+
+
+def differing(all_of_them: Iterable[Compared]) -> list[Compared]:
+    """Those that differ, the greatest difference first."""
+    return sorted((each for each in all_of_them if each.differs), key=lambda each: -each.difference)
+
+
+def _numbers(effect: RuleEffect, name: str, part: Part) -> tuple[float | None, float | None]:
+    """The recorded and the measured one."""
+    if part == "effect":
+        return effect.recorded.get(name), effect.measured.get(name)
+    recorded, measured = effect.recorded_means.get(name, _UNKNOWN), effect.measured_means.get(name, _UNKNOWN)
+    return (recorded.before, measured.before) if part == "before" else (recorded.after, measured.after)

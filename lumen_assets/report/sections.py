@@ -22,12 +22,12 @@ from lumen_assets.report.finding_sections import findings_section
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
-    provenance_section,
     quotes_section,
     risks_section,
     rules_section,
 )
 from lumen_assets.report.model import DayReport, SignalReport
+from lumen_assets.report.provenance_section import provenance_section
 from lumen_assets.report.wording import Wording
 
 
@@ -67,11 +67,15 @@ def _summary(report: DayReport, wording: Wording) -> Iterator[Block]:
     yield Text(_verdict(report, wording), tone="strong")
     yield Facts(tuple(_facts(report, wording)))
     if report.signals:
+        yield Text(_basis(report, wording), tone="quiet")
         yield _summary_table(report, wording)
+
+
+def _basis(report: DayReport, wording: Wording) -> str:
+    """What changes are against."""
     if report.previous_day is None:
-        yield Text(wording("change_no_basis"), tone="quiet")
-    else:
-        yield Text(wording("change_basis", day=report.previous_day.isoformat()), tone="quiet")
+        return wording("change_no_basis")
+    return wording("change_basis", day=report.previous_day.isoformat())
 
 
 def _verdict(report: DayReport, wording: Wording) -> str:
@@ -95,14 +99,19 @@ def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
     yield wording("fact_silence"), gaps if recording.gap_count else none
     rejected = Cell(formats.count(report.rejected_count))
     yield wording("fact_rejected"), rejected if report.rejected_count else none
-    rules = Cell(wording("times", count=len(report.rule_effects)))
-    yield wording("fact_rules"), rules if report.rule_effects else none
+    yield wording("fact_rules"), Cell(_rule_changes(report, wording)) if report.rule_effects else none
     confidence = formats.confidence(quotes.mean_confidence)
     shown_quotes = Cell(wording("quotes_value", count=quotes.count, confidence=confidence))
     yield wording("fact_quotes"), shown_quotes if quotes.count else none
     shown_risks = Cell(wording("risks_value", **{key: severity.get(key, 0) for key in ("crit", "warn", "info")}))
     yield wording("fact_risks"), shown_risks if report.risks.count else none
     yield wording("fact_gateway"), Cell(report.gateway_status or wording("gateway_unknown"))
+
+
+def _rule_changes(report: DayReport, wording: Wording) -> str:
+    """How many there are; findings count those of the ledger alone, so what only has an effect is told apart."""
+    lost = sum(not effect.in_history for effect in report.rule_effects)
+    return wording("times_and_lost" if lost else "times", count=len(report.rule_effects), lost=lost)
 
 
 def _summary_table(report: DayReport, wording: Wording) -> Table:

@@ -60,6 +60,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "gaps_value": ("{count}회, {length}", "{count}, {length} in all"),
     "none_short": ("없음", "none"),
     "times": ("{count}건", "{count}"),
+    "times_and_lost": (
+        "{count}건 (그중 {lost}건은 rules_effects.csv에만 있음)",
+        "{count}, {lost} of them only in rules_effects.csv",
+    ),
     "rows_of": ("{rows} / {expected}", "{rows} of {expected}"),
     "quotes_value": ("{count}건, 평균 신뢰도 {confidence}", "{count}, mean confidence {confidence}"),
     "risks_value": ("심각 {crit} · 경고 {warn} · 정보 {info}", "{crit} crit · {warn} warn · {info} info"),
@@ -164,9 +168,17 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "rules_none": ("이날은 규칙 변경이 없었습니다.", "No rule was changed on this day."),
     "rules_explained": (
         "효과는 변경 1~30초 뒤의 평균에서 30~1초 전의 평균을 뺀 값입니다. 한쪽이라도 값이 50개보다 적으면 "
-        "‘–’로 둡니다. 괄호 안은 rules_effects.csv에 기록되어 있던 효과이며, 다시 계산한 값과 다르면 ‘≠’를 붙입니다.",
+        "‘–’로 둡니다. 괄호 안은 rules_effects.csv에 기록되어 있던 효과이며, 다시 계산한 값과 다르면 ‘≠’를 붙입니다. "
+        "기록된 변경자가 다르면 변경자 칸에, 기록된 전후 평균이 다르면 메모에 ‘≠’와 함께 적습니다.",
         "An effect is the mean 1 to 30 s after the change minus the mean 30 to 1 s before it, or “–” where a side has "
-        "fewer than 50 values. In brackets: the effect that rules_effects.csv recorded, with “≠” where it differs.",
+        "fewer than 50 values. In brackets: the effect that rules_effects.csv recorded, with “≠” where it differs. "
+        "“≠” also marks another actor, beside the actor, and other means before or after, in the notes.",
+    ),
+    "side_before": ("전", "before"),
+    "side_after": ("후", "after"),
+    "rule_mean_differs": (
+        "{label}, 변경 {side}의 평균: 계산 {measured} ≠ 기록 {recorded}",
+        "{label}, mean {side} the change: recomputed {measured} ≠ recorded {recorded}",
     ),
     "rules_more": ("그 밖의 신호에 대한 효과:", "Effects on further signals:"),
     "column_number": ("번호", "No."),
@@ -252,6 +264,28 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "report.",
     ),
     "column_digest": ("조각의 SHA-256", "SHA-256 of the slice"),
+    "own_source": ("기본", "the day's own"),
+    "column_read_as": ("읽은 방법", "Read as"),
+    "read_csv": ("CSV 파일, 시각은 {column} 열: {times}", "CSV file, times in column {column}: {times}"),
+    "times_iso": ("ISO 8601, UTC와의 차이가 적힌 것만", "ISO 8601 with an offset"),
+    "times_iso_offset": (
+        "ISO 8601, UTC와의 차이가 없으면 {offset}으로 봄",
+        "ISO 8601, taken as {offset} where there is no offset",
+    ),
+    "times_unix_s": ("1970년(UTC)부터의 초", "seconds since 1970 UTC"),
+    "times_unix_ms": ("1970년(UTC)부터의 밀리초", "milliseconds since 1970 UTC"),
+    "read_prometheus": ("Prometheus {server}, {step} 간격", "Prometheus at {server}, every {step}"),
+    "read_prometheus_unnamed": (
+        "Prometheus, {step} 간격 (주소는 기록되지 않음)",
+        "Prometheus, every {step} (its address was not recorded)",
+    ),
+    "provenance_asked": (
+        "Prometheus에는 아래 식을 물었습니다: query_range로, KST 0시 정각부터 다음 자정 앞의 마지막 간격까지. "
+        "서버 주소에서 경로와 로그인 정보는 적지 않습니다.",
+        "Prometheus was asked for these expressions, by query_range, from 00:00:00 KST to the last step before "
+        "midnight. Of its address, the path and any login are not written down.",
+    ),
+    "column_expression": ("PromQL 식", "PromQL expression"),
     "column_setting": ("항목", "Setting"),
     "column_value": ("값", "Value"),
     "setting_sample": ("샘플 데이터", "Sample data"),

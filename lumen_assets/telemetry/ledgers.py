@@ -197,6 +197,10 @@ def read_risks(path: Path, day: date) -> LedgerReading[Risk]:
 # ---- rules_effects.csv -----------------------------------------------------------------------------------------
 
 
+_WINDOWS: Final = frozenset({"pre_s", "post_s"})
+"""Columns of seconds, whatever signals there are."""
+
+
 def _cell(text: str, notes: Counter[str]) -> float | None:
     value, state = cell_number(text)
     if state == BAD:
@@ -227,6 +231,12 @@ def _effect_cells(content: bytes, terminated: bool, header: tuple[str, ...]) -> 
 def _effect(cells: dict[str, str], at: datetime, notes: Counter[str]) -> RecordedEffect:
     _needs(cells, "actor", "rule", "old", "new")
     found: Counter[str] = Counter()
+    signals = [name.removeprefix("d_") for name in cells if name.startswith("d_")]
+
+    def of_signals(prefix: str) -> dict[str, float | None]:
+        columns = {name: f"{prefix}{name}" for name in signals if f"{prefix}{name}" in cells.keys() - _WINDOWS}
+        return {name: _cell(cells[column], found) for name, column in columns.items()}
+
     effect = RecordedEffect(
         at=at,
         actor=cells["actor"],
@@ -235,7 +245,9 @@ def _effect(cells: dict[str, str], at: datetime, notes: Counter[str]) -> Recorde
         new=cells["new"],
         pre_seconds=_cell(cells.get("pre_s", ""), found),
         post_seconds=_cell(cells.get("post_s", ""), found),
-        deltas={name[2:]: _cell(text, found) for name, text in cells.items() if name.startswith("d_")},
+        deltas=of_signals("d_"),
+        before=of_signals("pre_"),
+        after=of_signals("post_"),
     )
     notes.update(found)
     return effect

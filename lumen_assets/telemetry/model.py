@@ -121,6 +121,21 @@ class DaySlice:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a Prometheus was asked for a day's rows, as the file of the rows says it.
+
+    Attributes:
+        server: scheme, host and port of its address; empty where an older file does not say it.
+        step: time between two rows, as ``15s``.
+        queries: the columns of the rows, in their order, each with its PromQL expression.
+    """
+
+    server: str
+    step: str
+    queries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class InputReading:
     """What reading one slice found.
 
@@ -133,6 +148,7 @@ class InputReading:
             stepped back), ``nan_cells``, ``empty_cells``.
         sha256: digest of the slice.
         other_days: of telemetry, how many of the lines that were left out are of each other day, by day.
+        asked: of telemetry from a Prometheus, what that was asked.
     """
 
     role: str
@@ -144,6 +160,7 @@ class InputReading:
     notes: Mapping[str, int]
     sha256: str
     other_days: Mapping[date, int] = field(default_factory=dict)
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +183,7 @@ class RecordedEffect:
         at: instant of the rule change, KST.
         pre_seconds, post_seconds: the windows, in seconds; None if empty.
         deltas: ``d_X`` by X (``phase``, ``entropy``, ``creative``, ``risk``); None where not measured.
+        before, after: ``pre_X`` and ``post_X`` of the same ``X``, where there are such columns; the same way.
     """
 
     at: datetime
@@ -176,6 +194,8 @@ class RecordedEffect:
     pre_seconds: float | None
     post_seconds: float | None
     deltas: Mapping[str, float | None]
+    before: Mapping[str, float | None] = field(default_factory=dict)
+    after: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,18 @@ the business of ``rate()`` and ``increase()``, and how long a value counts that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from lumen_assets.days import day_bounds
 from lumen_assets.errors import PermanentError
+from lumen_assets.http import origin
 from lumen_assets.settings import PrometheusLogin, PrometheusTelemetry
+from lumen_assets.telemetry.asked import opening
 from lumen_assets.telemetry.instants import microseconds
+from lumen_assets.telemetry.model import Asked
 from lumen_assets.telemetry.prometheus_api import PrometheusApi, Series, TooMuchError
 
 POINTS: Final = 11_000
@@ -61,7 +64,8 @@ class Prometheus:
         columns = [self._column(name, query, start) for name, query in self._source.queries.items()]
         rows = 0
         with file.open("w", encoding="utf-8", newline="\n") as output:
-            output.writelines(self._opening())
+            output.writelines(opening(self._asked))
+            output.write(f"ts,{','.join(self._source.queries)}\n")
             for step, cells in enumerate(zip(*columns, strict=True)):
                 if any(cells):
                     rows += 1
@@ -94,11 +98,10 @@ class Prometheus:
         """How many there are in a day."""
         return -(-_DAY_MS // self._source.step_ms)
 
-    def _opening(self) -> Iterator[str]:
-        yield f"# From Prometheus, every {self._source.step}. Empty: no value, NaN or an infinity.\n"
-        for name, query in self._source.queries.items():
-            yield f"# {name} = {' '.join(query.split())}\n"
-        yield f"ts,{','.join(self._source.queries)}\n"
+    @property
+    def _asked(self) -> Asked:
+        """What is asked for a day, without what may be secret: of the address, its origin."""
+        return Asked(origin(self._source.url), self._source.step, tuple(self._source.queries.items()))
 
     def _column(self, name: str, query: str, start: int) -> list[str]:
         """The cells of a signal, one a step of the day; empty where it has no finite value."""

@@ -35,6 +35,7 @@ import yaml
 
 from lumen_assets.errors import PermanentError
 from lumen_assets.memory import keep_freed_memory
+from lumen_assets.telemetry.asked import asked_in
 from lumen_assets.telemetry.ledgers import (
     LedgerReading,
     read_effects,
@@ -45,6 +46,7 @@ from lumen_assets.telemetry.ledgers import (
 from lumen_assets.telemetry.metrics_csv import read_metrics
 from lumen_assets.telemetry.model import (
     SAMPLE_MARK,
+    Asked,
     DaySlice,
     DayTelemetry,
     InputReading,
@@ -113,6 +115,7 @@ class _Inputs:
         notes: Mapping[str, int],
         sample: bool,
         other_days: Mapping[date, int] | None = None,
+        asked: Asked | None = None,
     ) -> None:
         self.sample |= sample
         self._readings[item.name] = InputReading(
@@ -125,6 +128,7 @@ class _Inputs:
             notes=dict(sorted([*notes.items(), *([("link", 1)] if item.link else [])])),
             sha256=item.sha256,
             other_days=other_days or {},
+            asked=asked,
         )
 
     def all(self) -> tuple[InputReading, ...]:
@@ -184,7 +188,8 @@ def _read_telemetry(file: TelemetryFile, day: date, inputs: _Inputs) -> pl.DataF
     item, path = found
     metrics = read_metrics(path, day, file.clock)
     sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
-    inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample, metrics.other_days)
+    asked = asked_in(metrics.comments)
+    inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample, metrics.other_days, asked)
     inputs.text_columns |= {f"{file.prefix}{name}" for name in metrics.text_columns}
     if not file.prefix:
         return metrics.rows

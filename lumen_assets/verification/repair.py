@@ -150,8 +150,8 @@ def _good_source(
         cause="no other copy of it is good: " + "; ".join(found),
         error_class="no-good-copy",
         hint=f"where the inputs still have the day, move archive/{day} under LUMEN_HOME away and run "
-        f"`lumen daily --day {day}`: it makes the next revision; else what the damaged one still holds may be salvaged by hand "
-        "(docs/format.md)",
+        f"`lumen daily --day {day}`: it makes the next revision; else what the damaged one still holds may be "
+        "salvaged by hand (docs/format.md)",
     )
 
 

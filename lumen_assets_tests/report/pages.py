@@ -26,6 +26,7 @@ from lumen_assets.report.pdf_attachment import Attachment
 from lumen_assets.report.period_sections import period_document
 from lumen_assets.report.seal_section import seal_section
 from lumen_assets.report.sections import document
+from lumen_assets_tests.report.likeness import as_reference
 from lumen_assets_tests.report.period_scenes import month_report, week_report
 from lumen_assets_tests.report.scenes import (
     broken_day,
@@ -39,13 +40,10 @@ from lumen_assets_tests.report.scenes import (
 
 REFERENCES: Final = Path(__file__).with_name("reference_pages")
 NUMBERS: Final = "{}\n"
-_DPI: Final = 40
+_DPI: Final = 80
 _COLUMNS: Final = 4
 _ENDS: Final = 4
 """Pages shown of either end of a report; what is between them is left out."""
-
-_COLOURS: Final = 96
-"""Of a reference: with fewer, pale areas and the shades of shares look otherwise; a picture takes 100 KB."""
 
 
 def _normal() -> DayReport:
@@ -91,7 +89,7 @@ def picture_of(flowable: Flowable, width: float, *, dpi: int = 150) -> Image.Ima
 
 
 def sheet(pdf: Path) -> Image.Image:
-    """A PDF's first and last pages side by side."""
+    """A PDF's first and last pages side by side, at ``_DPI``."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["pdftoppm", "-r", str(_DPI), "-png", pdf, f"{folder}/page"], check=True)
         pages = [Image.open(path).convert("RGB") for path in sorted(Path(folder).iterdir())]
@@ -112,7 +110,7 @@ def main(kinds: Sequence[str]) -> None:
         for kind in kinds or KINDS:
             path = Path(folder) / f"{kind}.pdf"
             write_pages(KINDS[kind](), path)
-            sheet(path).quantize(_COLOURS).save(REFERENCES / f"{kind}.png", optimize=True)
+            as_reference(sheet(path)).save(REFERENCES / f"{kind}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ TARGETS = {
 GOOD = {"phase_diff": "down", "entropy_rate": "down", "creative_band": "up", "risk_band": "down"}
 COLUMNS = ("phase_diff", "creative_band", "own")
 RECORDED = {"phase": "phase_diff", "creative": "creative_band", "own": "own"}
+NUMBERS = [f"{part}_{name}" for part in ("d", "pre", "post") for name in RECORDED]
 BIG = Fraction(10) ** 300
 
 Lines = dict[int, tuple[str, ...]]
@@ -30,7 +31,7 @@ Lines = dict[int, tuple[str, ...]]
 
 
 class Day:
-    """What the files say of a day; ``changes`` and ``effects`` are (milliseconds, rule, recorded cells)."""
+    """What the files say of a day; ``changes`` and ``effects`` are (milliseconds, rule, recorded cells by column)."""
 
     def __init__(self, lines: Lines, changes: Any = (), effects: Any = (), quotes: Any = (), risks: Any = ()) -> None:
         self.lines, self.changes, self.effects, self.quotes, self.risks = lines, changes, effects, quotes, risks
@@ -184,12 +185,13 @@ def signal(day: Day, name: str, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def effect(day: Day, name: str, time: int) -> Any:
+def means(day: Day, name: str, time: int) -> tuple[Fraction, Fraction, float] | None:
+    """Before and after a change, and the greatest value that they are of."""
     pre, post = values_of(day, name, time - 30_000, time - 1_000), values_of(day, name, time + 1_000, time + 30_000)
     post = {moment: value for moment, value in post.items() if moment < DAY_MS}
     if min(len(pre), len(post)) < 50:
         return None
-    return difference(mean(post.values()), mean(pre.values()), max(map(abs, (*pre.values(), *post.values()))))
+    return mean(pre.values()), mean(post.values()), max(map(abs, (*pre.values(), *post.values())))
 
 
 def effects(day: Day) -> list[dict[str, Any]]:
@@ -199,18 +201,30 @@ def effects(day: Day) -> list[dict[str, Any]]:
     rows = []
     for number, (time, rule, in_history) in enumerate(sorted(every, key=lambda item: (item[0], not item[2])), 1):
         cells = recorded.get((time, rule))
+        found = {name: means(day, name, time) for name in COLUMNS}
+        numbers = {name: float(text) if text else None for name in NUMBERS for text in [(cells or {}).get(name)]}
+        actor = None if cells is None else cells.get("actor", "a")
         rows.append(
             {
                 "number": number,
                 "at": instant(time),
-                "actor": "a",
+                "actor": "a" if in_history else actor,
                 "rule": rule,
                 "old": "0",
                 "new": "1",
                 "note": "",
                 "in_history": in_history,
-                "measured": {name: effect(day, name, time) for name in COLUMNS},
-                "recorded": {RECORDED[x]: float(text) if text else None for x, text in (cells or {}).items()},
+                "measured": {name: difference(m[1], m[0], m[2]) if m else None for name, m in found.items()},
+                "measured_means": {
+                    name: {"before": near(m[0], m[2]), "after": near(m[1], m[2])} for name, m in found.items() if m
+                },
+                "recorded": {name: numbers[f"d_{x}"] for x, name in RECORDED.items() if cells is not None},
+                "recorded_means": {
+                    name: {"before": numbers[f"pre_{x}"], "after": numbers[f"post_{x}"]}
+                    for x, name in RECORDED.items()
+                    if cells is not None
+                },
+                "recorded_actor": actor,
                 "pre_seconds": 30.0 if cells else None,
                 "post_seconds": 30.0 if cells else None,
             }
@@ -284,6 +298,11 @@ def telling(report: dict[str, Any]) -> dict[tuple[str, str | None], dict[str, An
         told["critical_risks" if severities["crit"] else "risks", None] = {
             "count": sum(severities.values()), **severities,
         }  # fmt: skip
+    actors = [(e["number"], e["actor"], e["recorded_actor"]) for e in report["rule_effects"] if e["in_history"]]
+    actors = [each for each in actors if each[2] is not None]
+    others = [number for number, actor, other in actors if actor != other]
+    if others:
+        told["actors_differ", None] = {"checked": len(actors), "count": len(others), "number": others[0]}
     lost = sum(not e["in_history"] for e in report["rule_effects"])
     if lost:
         told["effects_without_change", None] = {"count": lost}
@@ -312,16 +331,25 @@ def _telling_of(s: dict[str, Any], report: dict[str, Any]) -> Iterable[tuple[str
         improved = s["share_improved"] if far else s["mean_improved"]
         numbers = {"mean_change": change} | ({"share_change": of_share} if of_share is not None else {})
         yield {None: "changed", True: "improved", False: "worsened"}[improved], numbers
-    pairs = [(e["recorded"].get(s["name"]), e["measured"][s["name"]], e["number"]) for e in report["rule_effects"]]
+    effects, name = report["rule_effects"], s["name"]
+    pairs = [(e["recorded"].get(name), e["measured"][name], e["number"]) for e in effects]
+    yield from _differing("effects_differ", s, pairs)
+    both = [e for e in effects if name in e["measured_means"] and name in e["recorded_means"]]
+    sides = [(e, side) for e in both for side in ("before", "after")]
+    pairs = [(e["recorded_means"][name][side], e["measured_means"][name][side], e["number"]) for e, side in sides]
+    yield from _differing("means_differ", s, pairs)
+
+
+def _differing(kind: str, s: dict[str, Any], pairs: list[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
     pairs = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
     differing = [
-        (-abs(a - b), n, a, b)
-        for a, b, n in pairs
+        (-abs(a - b), place, n, a, b)
+        for place, (a, b, n) in enumerate(pairs)
         if abs(a - b) > max(0.05 * max(abs(a), abs(b)), 0.02 * s["values"]["std"])
     ]
     if differing:
-        _, number, written, measured = min(differing)
-        yield "effects_differ", {
+        _, _, number, written, measured = min(differing)
+        yield kind, {
             "checked": len(pairs), "count": len(differing), "number": number, "recorded": written, "measured": measured,
         }  # fmt: skip
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import statistics as plain
+from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from lumen_assets.report.before import DayBefore
 from lumen_assets.report.effects import rule_effects
+from lumen_assets.report.rule_effect import Means
 from lumen_assets.telemetry.model import RecordedEffect, RuleChange
 from lumen_assets_tests.report.scenes import DAY, DAY_BEFORE, at, frame, telemetry
 
@@ -87,6 +89,26 @@ def test_recorded_effects_are_matched_by_instant_and_rule():
         "phase_diff": 0.5, "entropy_rate": None, "risk_band": -1, "creative_band": 2, "own": 3,
     }  # fmt: skip
     assert (second.pre_seconds, second.post_seconds, second.in_history) == (30, 30, True)
+
+
+def test_what_an_effect_is_the_difference_of_is_measured_and_recorded():
+    offsets = [*range(-300, -9, 5), *range(10, 301, 5)]
+    moments = [CHANGE.at + timedelta(milliseconds=100 * offset) for offset in offsets]
+    recorded = RecordedEffect(
+        CHANGE.at, "b", "r", "0", "1", 30, 30, {"phase": 0.5}, {"phase": 0.25, "own": None}, {"phase": 0.75, "new": 1}
+    )
+    [found] = rule_effects(day_of(moments, [0.25 if o < 0 else 1.0 for o in offsets], effects=(recorded,)), None)
+    assert found.measured_means == {"phase_diff": Means(0.25, 1.0)}
+    assert found.measured == {"phase_diff": 0.75}
+    assert found.recorded_means == {"phase_diff": Means(0.25, 0.75), "own": Means(None, None), "new": Means(None, 1)}
+    assert (found.actor, found.recorded_actor) == ("a", "b")
+
+
+def test_of_two_effects_of_a_rule_at_once_each_change_takes_that_of_its_actor():
+    changes = tuple(replace(CHANGE, actor=actor) for actor in "ab")
+    effects = tuple(RecordedEffect(CHANGE.at, actor, "r", "0", "1", 30, 30, {}) for actor in "ba")
+    found = rule_effects(telemetry(rule_changes=changes, effects=effects), None)
+    assert [(each.actor, each.recorded_actor) for each in found] == [("a", "a"), ("b", "b")]
 
 
 def test_a_recorded_effect_without_its_change_is_kept():

@@ -1,7 +1,8 @@
 """Every number of a report, from files of random rows and ledgers, against plain Python on the same lines.
 
 The whole JSON is compared, key by key: a number that is not expected fails, so none goes unlooked at. Texts, inputs
-(``telemetry``'s tests) and the last 28 days (``test_from_file_to_findings``) are left to others.
+(``telemetry``'s tests), sources (``test_provenance``) and the last 28 days (``test_from_file_to_findings``) are left
+to others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from lumen_assets.report import build_report
 from lumen_assets.telemetry import TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.roots import FolderRoot
-from lumen_assets_tests.report.plainly import COLUMNS, DAY_MS, RECORDED, Day, Lines, instant, plain_report, telling
+from lumen_assets_tests.report.plainly import COLUMNS, DAY_MS, NUMBERS, Day, Lines, instant, plain_report, telling
 from lumen_assets_tests.report.scenes import DAY, DAY_BEFORE, configuration
 
 CELL = st.one_of(
@@ -44,7 +45,8 @@ def days(draw: st.DrawFn) -> Day:
     lines = {moment: cells[i * (i + 3) // 2 % len(cells)] for i, moment in enumerate(sorted(moments))}
     if lines and draw(st.booleans()):
         lines[max(lines)] = draw(st.tuples(*[CELL] * len(COLUMNS)))  # one that may lie far from all others
-    recorded = st.fixed_dictionaries(dict.fromkeys(RECORDED, st.one_of(st.just(""), st.floats(-1, 1).map(repr))))
+    numbers = dict.fromkeys(NUMBERS, st.one_of(st.just(""), st.floats(-1, 1).map(repr)))
+    recorded = st.fixed_dictionaries({**numbers, "actor": st.sampled_from("ab")})
     effects = [(time, draw(st.sampled_from(["r", "s"])), draw(recorded)) for time in times if draw(st.booleans())]
     number = st.floats(-1e6, 1e6)
     notes = st.dictionaries(st.sampled_from(["phase", "risk"]), number)
@@ -66,8 +68,11 @@ def write(root: Path, day: Day) -> None:
         "logs/metrics.csv",
         [f"ts,{','.join(COLUMNS)}", *(f"{stamp(m)},{','.join(c)}" for m, c in sorted(day.lines.items()))],
     )
-    head = "rule_ts,actor,rule,old,new,pre_s,post_s," + ",".join(f"d_{name}" for name in RECORDED)
-    rows = (f"{stamp(m)},a,{rule},0,1,30,30,{','.join(cells[x] for x in RECORDED)}" for m, rule, cells in day.effects)
+    head = f"rule_ts,actor,rule,old,new,pre_s,post_s,{','.join(NUMBERS)}"
+    rows = (
+        f"{stamp(m)},{cells.get('actor', 'a')},{rule},0,1,30,30,{','.join(cells.get(name, '') for name in NUMBERS)}"
+        for m, rule, cells in day.effects
+    )
     put("logs/rules_effects.csv", [head, *rows])
     for name, records in {
         "rules_history": [{"ts": stamp(m), "actor": "a", "rule": r, "old": 0, "new": 1} for m, r, _ in day.changes],
@@ -131,10 +136,10 @@ def around_noon(*texts: str) -> Lines:
 @example(Day({0: ("0.1", "0.1", "0.1")}))
 @example(Day({600_000 * i: ("0.1",) * 3 for i in range(13)}))
 @example(Day({-1: ("0.1", "nan", ""), 0: ("0.1", "inf", "")}))
-@example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"phase": "0.1", "creative": "0.0", "own": ""})]))
-@example(
-    Day(around_noon("0", "1"), [(NOON, "r", {})], [(NOON, "r", {"phase": "0.02", "creative": "0.005", "own": ""})])
-)
+@example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"d_phase": "0.1", "d_creative": "0.0"})]))
+@example(Day(around_noon("0", "1"), [(NOON, "r", {})], [(NOON, "r", {"d_phase": "0.02", "d_creative": "0.005"})]))
+@example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"pre_own": "0.104", "post_own": "0.106"})]))
+@example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"pre_phase": "0.2", "actor": "b"})]))
 @example(Day(around_noon("nan"), [(NOON, "r", {})]))
 @example(Day(around_noon("1e308"), [(NOON, "r", {})]))
 def test_every_number_is_that_of_plain_python(day: Day) -> None:
@@ -142,5 +147,5 @@ def test_every_number_is_that_of_plain_python(day: Day) -> None:
     findings = {(f["kind"], f["signal"]): f["numbers"] for f in found["findings"]}
     assert len(findings) == len(found["findings"])
     compare(findings, telling(found), "findings")
-    others = ("findings", "inputs", "history", "grafana", "title", "language", "sample", "gateway_status")
+    others = ("findings", "inputs", "sources", "history", "grafana", "title", "language", "sample", "gateway_status")
     compare(times({key: part for key, part in found.items() if key not in others}), plain_report(day, found))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -130,12 +131,16 @@ def test_a_signal_that_nobody_configured_changes_neither_for_better_nor_worse():
     assert [(f.kind, f.text) for f in found.findings] == [("changed", "load이(가) 전날과 다릅니다: 하루 평균 +1.000.")]
 
 
-def recorded(delta: float, pre: float = 30.0, post: float | None = 30.0) -> DayReport:
+def recorded(
+    delta: float, pre: float = 30.0, post: float | None = 30.0, *, language: str = "ko", **parts: Any
+) -> DayReport:
+    """A change that takes the signal from 0.01 to 0.03, with what was recorded of it."""
     moments = [at("11:59:00") + timedelta(milliseconds=200 * i) for i in range(601)]
     values = [0.01 if moment < at("12:00:00") else 0.03 for moment in moments]
     change = RuleChange(at("12:00:00"), "a", "r", "0", "1", "")
-    effect = RecordedEffect(at("12:00:00"), "a", "r", "0", "1", pre, post, {"phase": delta})
-    return report(telemetry(DAY, frame(moments, {"phase_diff": values}), rule_changes=(change,), effects=(effect,)))
+    effect = replace(RecordedEffect(at("12:00:00"), "a", "r", "0", "1", pre, post, {"phase": delta}), **parts)
+    rows = frame(moments, {"phase_diff": values})
+    return report(telemetry(DAY, rows, rule_changes=(change,), effects=(effect,)), language=language)
 
 
 @pytest.mark.parametrize(("delta", "differs"), [(0.02, False), (0.0203, False), (0.0212, True), (-0.02, True)])
@@ -153,6 +158,72 @@ def test_effects_of_other_windows_are_not_held_against_each_other_and_it_is_said
     found = recorded(0.5, 20.0, post)
     assert "effects_differ" not in kinds(found)
     assert "20초" in render_markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "count"),
+    [(0.01, 0.03, 0), (0.0101, 0.0314, 0), (0.01, None, 0), (None, 0.032, 1), (0.011, 0.03, 1), (0.02, 0.04, 2)],
+)
+def test_means_that_are_recorded_otherwise_than_the_rows_say(before: float | None, after: float | None, count: int):
+    found = recorded(0.02, before={"phase": before}, after={"phase": after})
+    assert ("means_differ" in kinds(found)) == (count > 0)
+    assert "effects_differ" not in kinds(found)
+    assert render_markdown(found).count(" ≠ ") == count
+    if count:
+        numbers = only(found, "means_differ").numbers
+        assert (numbers["checked"], numbers["count"]) == (1 if before is None else 2, count)
+
+
+def test_the_mean_that_is_furthest_off_is_named_with_its_side():
+    found = recorded(0.02, before={"phase": 0.011}, after={"phase": 0.04}, language="en")
+    assert only(found, "means_differ").text == (
+        "Recorded means of phase difference around rule changes: 2 of the 2 that could be recomputed are not what the "
+        "rows say, most the one after change 1 (recorded 0.0400, recomputed 0.0300)."
+    )
+    text = render_markdown(found)
+    assert "phase difference, mean before the change: recomputed 0.0100 ≠ recorded 0.0110" in text
+    assert "phase difference, mean after the change: recomputed 0.0300 ≠ recorded 0.0400" in text
+    korean = only(recorded(0.02, before={"phase": 0.02}), "means_differ").text
+    assert "차이가 가장 큰 것은 1번 변경 전의 평균입니다: 기록 0.0200, 계산 0.0100." in korean
+
+
+def test_means_of_other_windows_are_not_held_against_each_other():
+    assert "means_differ" not in kinds(recorded(0.02, 20.0, before={"phase": 0.5}))
+
+
+@pytest.mark.parametrize(("actor", "differs"), [("a", False), (" a ", False), ("b", True), ("", True)])
+def test_another_actor_is_told_and_shown(actor: str, differs: bool):
+    found = recorded(0.02, actor=actor, language="en")
+    assert ("actors_differ" in kinds(found)) == differs
+    assert (f"**a<br>≠ ({actor})**" in render_markdown(found)) == differs
+    if differs:
+        finding = only(found, "actors_differ")
+        assert finding.numbers == {"checked": 1, "count": 1, "number": 1}
+        assert finding.text.endswith("1 of the 1 that both have; the first is change 1.")
+
+
+@pytest.mark.parametrize(
+    ("language", "fact", "text"),
+    [
+        (
+            "ko",
+            "| 규칙 변경 | 4건 (그중 1건은 rules_effects.csv에만 있음) |",
+            "rules_history.jsonl에 있는 규칙 변경 3건 가운데 1건은 rules_effects.csv에 효과 기록이 없습니다.",
+        ),
+        (
+            "en",
+            "| Rule changes | 4, 1 of them only in rules_effects.csv |",
+            "Rule changes in rules_history.jsonl without an effect in rules_effects.csv: 1 of 3.",
+        ),
+    ],
+)
+def test_why_there_are_more_changes_in_one_place_than_in_another_is_said(language: str, fact: str, text: str):
+    times = [at(f"0{hour}:00:00") for hour in (1, 2, 3, 4)]
+    changes = tuple(RuleChange(time, "a", "r", "0", "1", "") for time in times[:3])
+    effects = tuple(RecordedEffect(time, "a", "r", "0", "1", 30, 30, {"phase": 0.1}) for time in times[1:])
+    found = report(telemetry(rule_changes=changes, effects=effects), language=language)
+    assert only(found, "changes_without_effect").text == text
+    assert fact in render_markdown(found)
 
 
 def test_every_kind_has_its_place_and_the_weightiest_come_first():

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import pypdf
 import pytest
 from PIL import ImageChops
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph
 
 from lumen_assets.report import build_report
-from lumen_assets.report.document import Cell, Column, Table
+from lumen_assets.report.document import Cell, Column, Table, Text
 from lumen_assets.report.fonts import typeface
+from lumen_assets.report.pdf import write_document
+from lumen_assets.report.pdf_attachment import Attachment
 from lumen_assets.report.pdf_flow import Styles, _Maker
 from lumen_assets.report.sections import document
 from lumen_assets_tests.report.pages import picture_of
@@ -98,3 +102,30 @@ def test_a_cell_of_one_line_looks_like_a_paragraph(dense, monkeypatch):
     ours = picture_of(maker().table(table), 500)
     monkeypatch.setattr(_Maker, "_cell", lambda self, text, style, _: self.paragraph(text, style))
     assert ImageChops.difference(ours, picture_of(maker().table(table), 500)).getbbox() is None
+
+
+def test_what_introduces_a_table_is_on_the_page_on_which_that_begins(tmp_path):
+    """Wherever on a page it comes to stand: after a table of ever more rows."""
+    column, found = (Column("name"),), set()
+    for rows in range(20, 45):
+        before = Table(column, ((Cell("a row"),),) * rows)
+        blocks = (before, Text("introduced", tone="quiet"), Table(column, ((Cell("first row"),),) * 2))
+        path = tmp_path / "flow.pdf"
+        write_document(replace(document(REPORT), blocks=blocks), path, attachment=Attachment("report.json", "{}"))
+        pages = [page.extract_text() for page in pypdf.PdfReader(path).pages]
+        [of_text] = [number for number, page in enumerate(pages) if "introduced" in page]
+        [of_table] = [number for number, page in enumerate(pages) if "first row" in page]
+        assert of_text == of_table, rows
+        found.add(of_text)
+    assert found == {0, 1}
+
+
+@pytest.mark.parametrize("previous", [True, False])
+def test_what_changes_are_against_introduces_their_table(previous):
+    today, before = normal_day(rate_hz=0.2)
+    blocks = document(build_report(today, before if previous else None, configuration("en", rate_hz=0.2))).blocks
+    said = "Changes are against 2025-10-22." if previous else "There is no record of the day before"
+    [place] = [i for i, block in enumerate(blocks) if isinstance(block, Text) and block.text.startswith(said)]
+    following = blocks[place + 1]
+    assert isinstance(following, Table)
+    assert "Change of mean" in [column.title for column in following.columns]

@@ -10,7 +10,7 @@ import lumen_assets.report as package
 from lumen_assets.report import formats
 from lumen_assets.report.wording import TEXTS, Wording
 
-PREFIXES = ("severity_", "kind_", "note_", "column_", "good_", "finding_")
+PREFIXES = ("severity_", "kind_", "note_", "column_", "good_", "finding_", "side_", "times_")
 
 
 @pytest.mark.parametrize("key", sorted(TEXTS))

@@ -102,6 +102,16 @@ def test_effects(tmp_path):
     assert (effect.at.isoformat(), effect.rule, effect.old, effect.new) == (TS, 'gain, "x"', "0.1", "0.2")
     assert (effect.pre_seconds, effect.post_seconds) == (30.0, 29.5)
     assert effect.deltas == {"phase": -0.01, "risk": None}
+    assert (effect.before, effect.after) == ({"phase": 0.05}, {"phase": 0.04})
+
+
+def test_only_signals_with_an_effect_have_means_and_windows_are_none(tmp_path):
+    header = "rule_ts,actor,rule,old,new,pre_s,post_s,d_s,post_mortem,pre_load,post_load,d_load\n"
+    content = f"{header}{TS},lumen,gain,0,1,30,30,0.5,none,,2,nan\n"
+    reading = read_effects(write(tmp_path, content), DAY)
+    (effect,) = reading.records
+    assert (effect.deltas, effect.before, effect.after) == ({"s": 0.5, "load": None}, {"load": None}, {"load": 2.0})
+    assert reading.notes == {"nan_cells": 1}
 
 
 @pytest.mark.parametrize(
@@ -115,6 +125,7 @@ def test_effects(tmp_path):
         ("bad_timestamp", "soon,lumen,gain,0.1,0.2,30,30,1,1,1,1\n"),
         ("other_day", "2025-11-20T09:00:00+09:00,lumen,gain,0.1,0.2,30,30,1,1,1,1\n"),
         ("bad_value", f"{TS},lumen,gain,0.1,0.2,30,30,1,1,x,1\n"),
+        ("bad_value", f"{TS},lumen,gain,0.1,0.2,30,30,1,x,1,1\n"),
     ],
 )
 def test_bad_effects(tmp_path, kind, bad):

@@ -6,13 +6,16 @@ import csv
 import shutil
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 
 import pytest
+import requests
 from pydantic import SecretStr
 
 from lumen_assets.days import day_bounds, day_of
@@ -151,7 +154,8 @@ def test_the_file_says_what_was_asked_and_is_the_same_each_time(server: Running,
     for name in ("one.csv", "two.csv"):
         asked.write_day(DAY, tmp_path / name)
     text = (tmp_path / "one.csv").read_text(encoding="utf-8").splitlines()
-    assert text[1:4] == ["# b = lumen_odd * 2", "# a = nothing_of_that_name", "ts,b,a"]
+    assert text[0] == f"# From Prometheus at {server.url}, every 15s. Empty: no value, NaN or an infinity."
+    assert text[1:5] == ["# b = lumen_odd *", "#      2", "# a = nothing_of_that_name", "ts,b,a"]
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 
@@ -218,15 +222,35 @@ def report_of(rows: Path, day: date, settings: PrometheusTelemetry) -> DayReport
     return build_report(read_day(cut, files), None, Configuration(sources=Sources(telemetry=settings)))
 
 
+class Gauge:
+    """Telemetry that grows by a row at every scrape: the value says which one it was.
+
+    Attributes:
+        served: when each value was given out, in seconds since 1970 UTC.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.served: dict[float, float] = {}
+        file.write_text("ts,phase_diff\n")
+
+    def move(self) -> None:
+        value = (len(self.served) + 1) / 16  # exact in binary, and as text
+        self.served[value] = time.time()
+        with self._file.open("a") as lines:
+            lines.write(f"{datetime.now(UTC).isoformat()},{value}\n")
+
+
 class Exporter:
     """The demo exporter, started and stopped."""
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, gauge: Gauge, root: Path, port: int) -> None:
         self.scraped = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                gauge.move()
                 outer.scraped += 1
                 self.send_response(200)
                 self.end_headers()
@@ -250,18 +274,74 @@ class Exporter:
         return time.time()
 
 
+def raw_samples(server: Running, selector: str) -> list[tuple[float, float]]:
+    """What a server has of a series, as it was scraped: when, in seconds since 1970 UTC, and the value."""
+    answer = requests.get(f"{server.url}/api/v1/query", params={"query": f"{selector}[1d]"}, timeout=10).json()
+    [series] = answer["data"]["result"]
+    return [(float(moment), float(value)) for moment, value in series["values"]]
+
+
+def second_of(row: dict[str, str]) -> float:
+    """Seconds since 1970 UTC."""
+    return datetime.fromisoformat(row["ts"]).timestamp()
+
+
+def _the_gauge_is_as_scraped(
+    gauge: Gauge, raw: list[tuple[float, float]], found: list[dict[str, str]], reports: list[DayReport]
+) -> None:
+    """Rows and reports against the server's own samples, and these against what the exporter gave out when."""
+    assert all(abs(gauge.served[value] - moment) < 1 for moment, value in raw)
+    assert all(row["gauge"] in (row["exact"], "") for row in found if row["exact"])
+    _each_row_has_the_last_sample_of_its_step(raw, found)
+    _each_minute_is_that_of_its_samples(found, reports)
+
+
+def _each_row_has_the_last_sample_of_its_step(raw: list[tuple[float, float]], found: list[dict[str, str]]) -> None:
+    """``last_over_time(…[200ms])`` by hand; before Prometheus 3 what is just 200 ms old counts, too."""
+    rows = {round(5 * second_of(row)): row["exact"] for row in found}
+    seen = 0
+    for step in range(round(5 * raw[0][0]) - 5, round(5 * raw[-1][0]) + 6):
+        moment = step / 5
+        reaches = ([v for at, v in raw if moment - reach < at <= moment] for reach in (0.1999, 0.2001))
+        expected = {values[-1] if values else None for values in reaches}
+        told = rows.get(step, "")
+        assert (float(told) if told else None) in expected, moment
+        seen += bool(told)
+    assert seen > 15
+
+
+def _each_minute_is_that_of_its_samples(found: list[dict[str, str]], reports: list[DayReport]) -> None:
+    """The curves have the extremes and the mean of each minute of the clock in Seoul."""
+    minutes: defaultdict[datetime, list[float]] = defaultdict(list)
+    for row in found:
+        if row["exact"]:
+            moment = datetime.fromtimestamp(second_of(row), timezone(timedelta(hours=9)))
+            minutes[moment.replace(second=0, microsecond=0)].append(float(row["exact"]))
+    told = {}
+    for report in reports:
+        [curve] = [signal.curve for signal in report.signals if signal.name == "exact"]
+        for number, (lowest, mean, highest) in enumerate(
+            zip(curve.minimum, curve.mean, curve.maximum, strict=True) if curve else ()
+        ):
+            if mean is not None:
+                told[day_bounds(report.day)[0] + timedelta(minutes=number)] = (lowest, mean, highest)
+    assert told.keys() == minutes.keys()
+    for minute, values in minutes.items():
+        assert told[minute] == (min(values), pytest.approx(fmean(values)), max(values))
+
+
 def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_between(tmp_path: Path) -> None:
     """First the exporter stops for a while, then the server. A server scrapes five seconds after its start."""
     began = day_of(datetime.now(UTC))
     ports = free_ports(2)
-    (tmp_path / "metrics.csv").write_text("ts,phase_diff\n2026-03-09T00:00:00+09:00,0.0625\n")
-    exporter = Exporter(tmp_path, ports[1])
+    gauge = Gauge(tmp_path / "metrics.csv")
+    exporter = Exporter(gauge, tmp_path, ports[1])
     try:
         with running_prometheus(tmp_path / "data", port=ports[0], scraped=[ports[1]]) as running:
             exporter.wait(5)
             stopped = exporter.stop()
             time.sleep(1.5)
-            exporter, started = Exporter(tmp_path, ports[1]), time.time()
+            exporter, started = Exporter(gauge, tmp_path, ports[1]), time.time()
             exporter.wait(5)
             running.stop()
             down = time.time()
@@ -282,6 +362,9 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
             )
             asked = Prometheus(settings, PrometheusLogin())
             assert asked.look() == {"gauge": 1, "exact": 1, "counter": 1, "rate": 1}
+            exporter.stop()
+            time.sleep(0.5)  # what was being scraped is there
+            raw = raw_samples(running, "lumen_phase_diff")
             found, reports = [], []
             for day in sorted({began, day_of(datetime.now(UTC))}):
                 found += rows(asked, tmp_path, day)
@@ -290,10 +373,10 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
         exporter.stop()
 
     def moments(signal: str, after: float, before: float) -> list[float]:
-        all_of_them = [datetime.fromisoformat(row["ts"]).timestamp() for row in found if row[signal]]
+        all_of_them = [second_of(row) for row in found if row[signal]]
         return [moment for moment in all_of_them if after < moment < before]
 
-    assert {row["gauge"] for row in found} == {"0.0625", ""}
+    _the_gauge_is_as_scraped(gauge, raw, found, reports)
     assert moments("gauge", stopped - 2, stopped)
     assert not moments("gauge", stopped + 0.6, started), "stale at once"
     assert moments("gauge", down + 0.6, up), "carried on by the look-back"
