@@ -75,7 +75,8 @@ def test_only_days_that_no_place_has_are_made(fresh: Fresh, tmp_path: Path) -> N
     assert (found["good_before"], found["done"]) == ([str(DAYS[0])], [str(DAYS[1]), str(DAYS[2])])
     shutil.rmtree(tmp_path / "b" / str(DAYS[2]))
     (tmp_path / "a").rename(tmp_path / "gone")
-    found = fresh().json("backfill", *span)
+    found = fresh().json("backfill", *span, exit_code=1)
+    assert not found["ok"]
     assert (found["good_before"], found["done"]) == ([str(DAYS[0]), str(DAYS[1])], [])
     assert "a did not answer and may have it" in found["skipped"][str(DAYS[2])]
 

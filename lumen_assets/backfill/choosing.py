@@ -61,13 +61,12 @@ def choose(asked: Sequence[date], good: Collection[date], skipped: Mapping[date,
     Args:
         asked: oldest first.
         good: frozen and attested within the policy.
-        skipped: why a day is left alone, for people.
+        skipped: why a day is left alone, for people; one that is good is not missed, whatever goes on.
     """
-    skipped = {day: skipped[day] for day in asked if day in skipped}
     return Choice(
         missing=tuple(day for day in asked if day not in good and day not in skipped),
-        good=tuple(day for day in asked if day in good and day not in skipped),
-        skipped=skipped,
+        good=tuple(day for day in asked if day in good),
+        skipped={day: skipped[day] for day in asked if day in skipped and day not in good},
     )
 
 

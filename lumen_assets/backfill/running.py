@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ import dagster as dg
 
 from lumen_assets.backfill.choosing import Choice, choose
 from lumen_assets.backfill.processes import Ended, Event, Lost, Stop, make_days
-from lumen_assets.backfill.tags import BACKFILL, HOST, lock_of, tags_of
+from lumen_assets.backfill.tags import BACKFILL
+from lumen_assets.defs.own_runs import at_work, end_dead_runs
 from lumen_assets.defs.under_way import end_run, runs_of_day_under_way, runs_under_way
 from lumen_assets.workspace import Workspace
 
@@ -25,7 +25,8 @@ class Result:
         choice: what was to be made.
         done: made now, and attested within the policy; in the order in which they ended.
         failed: why, by asset, by day.
-        skipped: why, by day: something else was at work on it.
+        skipped: why, by day: something else was at work on it, or a place that did not answer may have it.
+        made_elsewhere: those of them that are attested within the policy in the end.
         runs: the ids of the Dagster runs.
         seconds: how long the whole took.
     """
@@ -34,6 +35,7 @@ class Result:
     done: list[date] = field(default_factory=list)
     failed: dict[date, dict[str, str]] = field(default_factory=dict)
     skipped: dict[date, str] = field(default_factory=dict)
+    made_elsewhere: set[date] = field(default_factory=set)
     runs: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -48,8 +50,8 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and nothing is left."""
-        return not self.failed and not self.left
+        """Whether nothing failed, nothing is left, and what was skipped was made by somebody else."""
+        return not self.failed and not self.left and self.skipped.keys() <= self.made_elsewhere
 
     @property
     def days_per_minute(self) -> float:
@@ -69,8 +71,8 @@ def choose_days(
         absent_only: whether a day that any place has is left alone, whatever is known of its replicas. Then a day that
             was not found while a place did not answer is skipped: that one may have it.
     """
-    _end_dead_runs(workspace, instance)
-    skipped = {day: f"run {runs[0].run_id} is at work on it" for day, runs in runs_under_way(instance).items()}
+    end_dead_runs(workspace, instance)
+    skipped = {day: at_work(runs[0]) for day, runs in runs_under_way(instance).items()}
     good = workspace.good_days(asked[0], asked[-1])
     if absent_only:
         found, silent = workspace.newest_manifests(asked[0], asked[-1])
@@ -81,6 +83,7 @@ def choose_days(
 
 
 def run_backfill(
+    workspace: Workspace,
     instance: dg.DagsterInstance,
     choice: Choice,
     backfill: str,
@@ -92,7 +95,8 @@ def run_backfill(
     """Make the missing days; none that fails keeps another from being made.
 
     Args:
-        instance: the Dagster instance.
+        workspace: the installation.
+        instance: its Dagster instance.
         choice: from ``choose_days``.
         backfill: an id, which the runs are tagged with.
         workers: how many processes at most.
@@ -108,7 +112,7 @@ def run_backfill(
             if isinstance(event, Ended):
                 _note(event, result)
             elif isinstance(event, Lost):
-                for run in runs_of_day_under_way(instance, event.day, tags_of(backfill)):
+                for run in runs_of_day_under_way(instance, event.day, {BACKFILL: backfill}):
                     end_run(instance, run, f"Its process {event.cause}.")
                     result.runs.append(run.run_id)
                 if not event.again:
@@ -119,6 +123,8 @@ def run_backfill(
             for run in runs:
                 end_run(instance, run, "`lumen backfill` was ended.", canceled=True)
         result.seconds = time.monotonic() - started
+    if result.skipped:
+        result.made_elsewhere = result.skipped.keys() & workspace.good_days(min(result.skipped), max(result.skipped))
     return result
 
 
@@ -130,12 +136,3 @@ def _note(event: Ended, result: Result) -> None:
         result.failed[event.day] = dict(event.failures)
     else:
         result.done.append(event.day)
-
-
-def _end_dead_runs(workspace: Workspace, instance: dg.DagsterInstance) -> None:
-    """End the runs of backfills of this machine whose process is gone: it would hold the day's lock."""
-    mine = {HOST: socket.gethostname()}
-    for day in runs_under_way(instance, mine):
-        with workspace.locked_if_free(lock_of(day)) as free:
-            for run in runs_of_day_under_way(instance, day, mine) if free else ():
-                end_run(instance, run, "Its process is gone, without a word.")

@@ -13,9 +13,10 @@ from typing import Any, TextIO
 
 import dagster as dg
 
-from lumen_assets.backfill.tags import lock_of, tags_of
+from lumen_assets.backfill.tags import BACKFILL, lock_of
 from lumen_assets.days import parse_day
 from lumen_assets.defs.day_runs import DayRunner, open_instance
+from lumen_assets.defs.own_runs import at_work, end_dead_runs
 from lumen_assets.defs.under_way import runs_of_day_under_way
 from lumen_assets.outcomes import Outcome
 from lumen_assets.settings import load_settings
@@ -28,7 +29,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[parent])
     workspace = Workspace(load_settings())
     with open_instance(workspace) as instance:
-        runner = DayRunner(workspace, instance, tags=tags_of(sys.argv[1]))
+        runner = DayRunner(workspace, instance, tags={BACKFILL: sys.argv[1]})
         gc.freeze()  # what is there now stays: garbage is looked for among what a day makes
         parent.tell(ready=True)
         for line in sys.stdin:
@@ -42,11 +43,12 @@ def make_day(day: date, workspace: Workspace, instance: dg.DagsterInstance, runn
     with workspace.locked_if_free(lock_of(day)) as ours:
         if not ours:
             return _skipped("another `lumen backfill` is at work on it")
-        under_way = runs_of_day_under_way(instance, day)
-        if under_way:
-            return _skipped(f"run {under_way[0].run_id} is at work on it")
         if day in workspace.good_days(day, day):
             return _skipped("it was made meanwhile")
+        end_dead_runs(workspace, instance)
+        under_way = runs_of_day_under_way(instance, day)
+        if under_way:
+            return _skipped(at_work(under_way[0]))
         workspace.ask_again()
         outcome = runner.run(day)
     return {"skipped": "", "failures": _failures(outcome), "runs": list(outcome.runs.values())}

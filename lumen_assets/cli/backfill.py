@@ -73,9 +73,9 @@ def backfill(
         processes = workers or workers_that_fit(len(choice.missing))
         with _shown(choice, processes, console) as show, _signals_to(stop):
             listen = _recording(workspace, instance, recorded, show)
-            result = run_backfill(instance, choice, _new_id(), workers=processes, stop=stop, listener=listen)
+            result = run_backfill(workspace, instance, choice, _new_id(), workers=processes, stop=stop, listener=listen)
         unrecorded = [run_id for run_id in result.runs if run_id not in recorded]
-        told = tell_people(workspace, instance, unrecorded) if result.runs else {}
+        told = tell_people(workspace, instance, unrecorded) if result.runs or not result.ok else {}
     dry_run = settings.configuration.dry_run
     numbers = workspace.frozen_numbers(asked[0], asked[-1])
     wanted = settings.configuration.sources.telemetry.min_coverage
@@ -83,7 +83,7 @@ def backfill(
     if as_json:
         print_json({**_as_json(result, asked, few, told), "dry_run": dry_run})
     else:
-        _print(result, asked, few, told, Console())
+        _print(result, asked, few, told, Console(), _command(asked, workers, absent_only=absent_only))
         if dry_run:
             click.echo("dry run        days were reported and frozen here; nothing was put, verified or attested")
     if stop.asked and result.left:
@@ -185,6 +185,7 @@ def _as_json(
         "few_rows": {str(day): share for day, share in few.items()},
         "failed": {str(day): causes for day, causes in sorted(result.failed.items())},
         "skipped": {str(day): why for day, why in sorted(result.skipped.items())},
+        "made_elsewhere": [str(day) for day in sorted(result.made_elsewhere)],
         "left": [str(day) for day in result.left],
         "seconds": round(result.seconds, 1),
         "days_per_minute": round(result.days_per_minute, 2),
@@ -192,8 +193,19 @@ def _as_json(
     }
 
 
+def _command(asked: tuple[date, ...], workers: int | None, *, absent_only: bool) -> str:
+    """The command that goes on with the same days in the same way."""
+    number = f" --workers {workers}" if workers else ""
+    return f"lumen backfill --from {asked[0]} --to {asked[-1]}{number}{' --absent-only' if absent_only else ''}"
+
+
 def _print(
-    result: Result, asked: tuple[date, ...], few: Mapping[date, float], told: Mapping[str, str], console: Console
+    result: Result,
+    asked: tuple[date, ...],
+    few: Mapping[date, float],
+    told: Mapping[str, str],
+    console: Console,
+    to_go_on: str,
 ) -> None:
     def line(label: str, value: str) -> None:
         console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
@@ -215,6 +227,6 @@ def _print(
             line("[red]failed[/]        ", f"{day} {asset}: {escape(cause)}")
     if result.left:
         line("left", f"{len(result.left)}, from {result.left[0]} to {result.left[-1]}; to go on:")
-        line("", f"lumen backfill --from {asked[0]} --to {asked[-1]}")
+        line("", to_go_on)
     for channel, what in told.items():
         line(f"alerts {channel}", what)

@@ -14,6 +14,7 @@ from dagster._core.utils import make_new_run_id
 from lumen_assets.definitions import build_defs
 from lumen_assets.defs.attestation import came_to_attestation
 from lumen_assets.defs.instance import prepare_instance
+from lumen_assets.defs.own_runs import end_dead_runs, held, own_tags
 from lumen_assets.defs.periods import JOBS
 from lumen_assets.defs.sensors import ATTESTED_BY_CALLER
 from lumen_assets.defs.storage import open_instance_in
@@ -40,11 +41,13 @@ def open_instance(workspace: Workspace) -> Iterator[dg.DagsterInstance]:
 class DayRunner:
     """Runs days, one after the other, and what is made of several: the definitions are built once.
 
+    Before each run, those whose process was killed are ended: what they held is free again.
+
     Args:
         workspace: the installation.
         instance: its Dagster instance.
         listener: called with every event as it happens, if there is one.
-        tags: of every run.
+        tags: of every run, besides those of a command's own runs.
         verbose: whether Dagster's own log is shown.
 
     Attributes:
@@ -63,7 +66,7 @@ class DayRunner:
         self._workspace = workspace
         self._instance = instance
         self._listener = listener
-        self._tags = {**ATTESTED_BY_CALLER, **(tags or {})}
+        self._tags = {**ATTESTED_BY_CALLER, **own_tags(), **(tags or {})}
         self._run_config = {} if verbose else _QUIET
         self._definitions = build_defs(workspace)
         self.runs: dict[str, str] = {}
@@ -115,18 +118,20 @@ class DayRunner:
         selection: list[dg.AssetKey] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> list[dg.DagsterEvent]:
+        end_dead_runs(self._workspace, self._instance)
         run_id = self.runs[job_name] = make_new_run_id()
         if self._listener is not None:
             self._instance.add_event_listener(run_id, self._listener)
-        result = self._definitions.resolve_job_def(job_name).execute_in_process(
-            instance=self._instance,
-            partition_key=day.isoformat(),
-            run_id=run_id,
-            raise_on_error=False,
-            tags=self._tags,
-            asset_selection=selection,
-            run_config={**self._run_config, **(config or {})},
-        )
+        with held(self._workspace, run_id):
+            result = self._definitions.resolve_job_def(job_name).execute_in_process(
+                instance=self._instance,
+                partition_key=day.isoformat(),
+                run_id=run_id,
+                raise_on_error=False,
+                tags=self._tags,
+                asset_selection=selection,
+                run_config={**self._run_config, **(config or {})},
+            )
         return list(result.all_events)
 
 

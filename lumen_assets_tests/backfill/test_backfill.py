@@ -16,6 +16,7 @@ from typing import Any, Self
 import dagster as dg
 import pytest
 
+from lumen_assets.alerting.events import Kind
 from lumen_assets.backfill.tags import BACKFILL
 from lumen_assets.defs.day_runs import open_instance
 from lumen_assets_tests.installation import LAST_DAY, Installation
@@ -183,12 +184,12 @@ def test_days_that_do_not_exist_are_refused_and_nothing_is_made(installation: In
 
 
 def test_ctrl_c_ends_the_day_under_way_and_the_next_call_does_what_is_left(installation: Installation) -> None:
-    with Backfill(installation) as backfill:
+    with Backfill(installation, "--absent-only") as backfill:
         backfill.signal(signal.SIGINT, "stopping")
         backfill.held.close()
         out, _ = backfill.process.communicate(timeout=60)
     assert backfill.process.returncode == 130
-    assert f"lumen backfill --from {HELD} --to {NEXT}" in out
+    assert f"lumen backfill --from {HELD} --to {NEXT} --workers 1 --absent-only\n" in out
     assert runs(installation) == {str(HELD): [SUCCESS]}
     found = installation.json("backfill", *BOTH)
     assert found["good_before"] == names(HELD)
@@ -219,8 +220,11 @@ def test_a_worker_killed_is_noticed_its_run_failed_and_its_day_made_by_another(i
 def test_a_backfill_killed_leaves_a_worker_that_ends_its_day_and_goes(installation: Installation) -> None:
     with Backfill(installation) as backfill:
         backfill.kill()
-        busy = installation.json("backfill", "--from", str(HELD), "--to", str(HELD))
+        busy = installation.json("backfill", "--from", str(HELD), "--to", str(HELD), exit_code=1)
+        assert not busy["ok"]
         assert "is at work on it" in busy["skipped"][str(HELD)]
+        missing = [one for one in installation.workspace.outbox().open_incidents() if one.kind is Kind.DAY_MISSING]
+        assert str(HELD) in {subject for one in missing for subject in one.subjects}  # though no run was made
         backfill.held.close()
         until(lambda: is_gone(backfill.worker), "the worker to end")
     assert runs(installation) == {str(HELD): [SUCCESS]}

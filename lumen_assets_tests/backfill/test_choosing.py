@@ -35,11 +35,12 @@ def test_a_range_the_wrong_way_round_is_refused() -> None:
         days_asked(NEWEST, START, start_date=START, newest=NEWEST)
 
 
-def test_each_day_is_missing_or_good_or_skipped() -> None:
+def test_each_day_is_missing_or_good_or_skipped_and_a_good_one_is_good_whatever_goes_on() -> None:
     asked = [START + timedelta(days=number) for number in range(4)]
-    chosen = choose(asked, good={asked[0], asked[2]}, skipped={asked[2]: "run x", NEWEST: "run y"})
-    assert chosen.missing == (asked[1], asked[3])
-    assert chosen.good == (asked[0],)
+    skipped = {asked[0]: "run w", asked[2]: "run x", NEWEST: "run y"}
+    chosen = choose(asked, good={asked[0], asked[3]}, skipped=skipped)
+    assert chosen.missing == (asked[1],)
+    assert chosen.good == (asked[0], asked[3])
     assert chosen.skipped == {asked[2]: "run x"}
 
 

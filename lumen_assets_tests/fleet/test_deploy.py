@@ -17,6 +17,7 @@ from dagster._config import process_config, resolve_to_config_type
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
 
+import lumen_assets
 from lumen_assets.defs.celery_workers import RedisRunLauncher
 from lumen_assets.defs.shared_storage import SharedStorage
 from lumen_assets.environment import ENVIRONMENT
@@ -26,6 +27,8 @@ from lumen_assets_tests.postgres import Postgres, postgres
 __all__ = ["postgres"]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+SHIPPED: dict[str, Any] = yaml.safe_load((Path(lumen_assets.__file__).parent / "dagster.yaml").read_text())
+"""What one machine has, and the documents speak of."""
 
 
 def launcher_configuration(data: ConfigurableClassData) -> Mapping[str, Any]:
@@ -68,9 +71,21 @@ def test_what_each_needs_so_that_a_lost_run_comes_back(helm: dict[str, Any]) -> 
         assert 0 < monitoring["max_runtime_seconds"] <= 3600, name
         assert monitoring["free_slots_after_run_end_seconds"] > 0, name
         assert monitoring["max_resume_run_attempts"] == 0, name
-        assert (retries["enabled"], retries["retry_on_asset_or_op_failure"]) == (True, False), name
-        assert retries["max_retries"] > 0, name
+        assert retries == SHIPPED["run_retries"], name
         assert settings["concurrency"]["runs"]["max_concurrent_runs"] > 0, name
+
+
+def test_a_lost_run_is_started_again_as_often_as_the_documents_say() -> None:
+    assert SHIPPED["run_retries"] == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}
+    docs = DEPLOY.parent / "docs"
+    assert "started again by Dagster, at most twice" in (docs / "days.md").read_text()
+    assert "started again at most twice" in (docs / "operations.md").read_text()
+
+
+def test_ticks_are_forgotten_everywhere_as_on_one_machine(helm: dict[str, Any]) -> None:
+    assert {name: settings["retention"] for name, settings in documents(helm).items()} == dict.fromkeys(
+        documents(helm), SHIPPED["retention"]
+    )
 
 
 REDIS = "redis://:password-of-redis@127.0.0.1:6379/0"
@@ -143,6 +158,7 @@ def test_kubernetes(helm: dict[str, Any], instance_of: Any) -> None:
     assert launcher["config"]["k8sRunLauncher"]["runK8sConfig"]["jobSpecConfig"]["backoffLimit"] == 0
     daemon = helm["dagsterDaemon"]  # else the chart would write these a second time
     assert not any(daemon[name]["enabled"] for name in ("runCoordinator", "runMonitoring", "runRetries"))
+    assert not helm["retention"]["enabled"]
     [code] = helm["dagster-user-deployments"]["deployments"]
     assert code["includeConfigInLaunchedRuns"]["enabled"]
     assert code["image"] == daemon["image"] == helm["dagsterWebserver"]["image"]
