@@ -38,9 +38,11 @@ from lumen_assets.telemetry.preamble import (
     csv_line_instant,
     csv_preamble,
     first_line_start,
+    header_hint,
     json_line_instant,
     telemetry_line_instant,
 )
+from lumen_assets.telemetry.rejections import shown
 from lumen_assets.telemetry.roots import WHERE_SET, DataRoot
 from lumen_assets.telemetry.slices import load_slice, remove_tree, save_description, swap_folders
 
@@ -250,15 +252,14 @@ class _Cut:
 
 
 def _undated(place: str, source: Source, clock: Clock) -> PermanentError:
-    has_header = csv_preamble(source, clock).header is not None
-    no_header = f"it has no header line with a column {clock.column}"
-    return PermanentError(
-        action="cut a day out of",
-        subject=place,
-        cause="not one of its lines has a time of the form that is configured" if has_header else no_header,
-        error_class="input",
-        hint="see what `lumen doctor` says of it, and correct it in sources: its path, or its timestamp",
-    )
+    front = csv_preamble(source, clock)
+    if front.header:
+        cause = "not one of its lines has a time of the form that is configured"
+        hint = "correct it in sources: timestamp, timestamp_form, timestamp_offset (docs/sources.md)"
+    else:
+        cause = f"it has no header line with a column {clock.column}"
+        hint = header_hint(shown(source.read(front.end, 1 << 10).partition(b"\n")[0]))
+    return PermanentError(action="cut a day out of", subject=place, cause=cause, error_class="input", hint=hint)
 
 
 def _cut_input(

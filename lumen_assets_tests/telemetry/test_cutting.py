@@ -106,8 +106,9 @@ def test_a_line_of_many_megabytes_is_dirt_that_stays_where_it_is(root):
 @pytest.mark.parametrize(
     ("header", "cause"),
     [
-        (b"ts,a\n", "not one of its lines has a time of the form"),
-        (b"time,a\n", "it has no header line with a column ts"),
+        (b"ts,a\n", r"not one of its lines has a time of the form that is configured\. .*timestamp_offset"),
+        (b"time,a\n", r"it has no header line with a column ts\. put the header back"),
+        (b"# by a logger\nts;a\n", r"it has no header line with a column ts\. its cells are not separated by commas"),
     ],
 )
 def test_telemetry_without_any_timestamp_is_whole_while_it_is_short_and_then_refused(root, header, cause):
