@@ -22,6 +22,9 @@ from lumen_assets.telemetry.model import InputSlice
 RECENT: Final = timedelta(days=14)
 """Days as young as this are looked at every time."""
 
+_NOTHING: Final = "nothing, "
+"""In front of the digest of a part without any line of the day: of nothing, or of comments and header alone."""
+
 _TABLES: Final = sa.MetaData()
 
 _FROZEN_FROM: Final = sa.Table(
@@ -41,7 +44,7 @@ class FrozenFrom:
 
     Attributes:
         revision: of the archive.
-        inputs: SHA-256 of the day's part of each input that is cut by day, by its name; empty where it was absent.
+        inputs: what ``inputs_of`` gave of them.
         looked_at: when the inputs were last compared with it, with a zone.
         changed: names of those that differed then.
     """
@@ -54,17 +57,35 @@ class FrozenFrom:
 
 
 def inputs_of(inputs: Iterable[InputSlice]) -> dict[str, str]:
-    """SHA-256 by name of what is cut by day; files that are frozen as a whole change on every day.
+    """What a day is known by: SHA-256 of its part of each input that is cut by day, by name; files that are frozen as a
+    whole change on every day. Empty for one that is absent, and marked where the part has no line of the day.
 
     Without what a Prometheus was asked for: it is not asked again, as it forgets.
     """
-    compared = (item for item in inputs if item.by_day and not is_rows_path(item.name))
-    return {item.name: item.sha256 if item.present else "" for item in compared}
+    return {item.name: _known_by(item) for item in inputs if item.by_day and not is_rows_path(item.name)}
+
+
+def _known_by(item: InputSlice) -> str:
+    if not item.present:
+        return ""
+    return item.sha256 if item.has_lines else f"{_NOTHING}{item.sha256}"
 
 
 def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the inputs that differ, sorted. One that appears with nothing of the day in it is no difference."""
-    return tuple(sorted(name for name in before.keys() | now.keys() if before.get(name, "") != now.get(name, "")))
+    """Names of the inputs that differ, sorted. One that appears or goes with nothing of the day in it is no difference.
+
+    Args:
+        before, now: from ``inputs_of``.
+    """
+    names = sorted(before.keys() | now.keys())
+    return tuple(name for name in names if not _is_same(before.get(name, ""), now.get(name, "")))
+
+
+def _is_same(before: str, now: str) -> bool:
+    """Whether two parts are, also one that was recorded when those with nothing of the day were not yet marked."""
+    if all(not part or part.startswith(_NOTHING) for part in (before, now)):
+        return True
+    return before.removeprefix(_NOTHING) == now.removeprefix(_NOTHING)
 
 
 def days_to_look_at(known: Iterable[FrozenFrom], today: date, within: timedelta) -> list[date]:

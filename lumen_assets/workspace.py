@@ -400,15 +400,15 @@ class Workspace:
         return archive.heads(archive.IndexEntry.of(manifest) for manifest in self._history_elsewhere.values())
 
     def take_over(self) -> bool:
-        """Let an installation that knows of no day, as on a new machine, know those that the destinations hold.
+        """Let an installation that froze nothing and never looked around, as on a new machine, know what there is.
 
         By their lists alone: a look at every manifest follows with the job `rolling_verification`. Until it was called
         all days count as missing there, and would be made again.
 
         Returns:
-            False if nothing is known still, as no destination answered.
+            False if it knows nothing still, as no destination answered.
         """
-        if archive.read_index(self.settings.archive_folder) or self.existing_days():
+        if archive.read_index(self.settings.archive_folder) or self.ledger.seen():
             return True
         seen: dict[date, int] = {}
         silent = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 
 from lumen_assets.definitions import build_defs
 from lumen_assets.errors import PermanentError
-from lumen_assets.late_data import RECENT, FrozenFrom, FrozenInputs, changed_inputs, days_to_look_at
+from lumen_assets.late_data import RECENT, FrozenFrom, FrozenInputs, changed_inputs, days_to_look_at, inputs_of
 from lumen_assets.report.files import load_report
+from lumen_assets.telemetry.model import InputSlice
 from lumen_assets_tests.installation import LAST_DAY, Installation
 
 NOW = datetime(2026, 3, 10, 3, tzinfo=UTC)
@@ -153,6 +155,53 @@ def test_the_run_of_a_day_repeats_what_is_known(installation: Installation) -> N
     assert not look(installation, run_of_a_day).passed
 
 
+TOMORROW = LAST_DAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "line"),
+    [
+        ("controls/other.jsonl", "", '{{"ts": "{}T12:00:00+09:00"}}\n'),
+        ("logs/other.csv", "ts,a\n", "{}T12:00:00+09:00,1\n"),
+    ],
+)
+def test_a_file_that_comes_and_goes_is_told_of_the_days_that_it_has_lines_of(
+    installation: Installation, name: str, header: str, line: str
+) -> None:
+    """As one that is begun each month."""
+    settings = installation.root / "lumen.yaml"
+    settings.write_text(
+        settings.read_text().replace("sources: {", "sources: {extra: ['controls/*.jsonl', 'logs/*.csv'], ")
+    )
+    path = installation.data_root / name
+    path.write_text(header + line.format(TOMORROW))
+    assert look(installation).passed
+    path.write_text(header + line.format(LAST_DAY) + line.format(TOMORROW))
+    assert look(installation).description == f"{LAST_DAY}: {name}"
+    for offset in range(2):
+        installation.json("daily", "--day", str(LAST_DAY - timedelta(days=offset)))
+    assert look(installation).passed
+    path.unlink()
+    assert look(installation).description == f"{LAST_DAY}: {name}"
+
+
+def test_files_without_timestamps_are_not_compared(installation: Installation) -> None:
+    """They are not by day: what is written to one would be told of every day."""
+    app = installation.data_root / "controls" / "app.jsonl"
+    app.write_text('{"time": "2026-03-09T12:00:00+09:00"}\n')
+    assert look(installation).passed
+    installation.json("daily", "--day", str(LAST_DAY))
+    with app.open("a") as file:
+        file.write('{"time": "2026-03-09T12:00:01+09:00"}\n')
+    assert look(installation).passed
+
+
+def test_a_file_that_loses_its_timestamps_is_told_of_the_days_that_had_lines_of_it(installation: Installation) -> None:
+    """As one that is emptied by mistake."""
+    (installation.data_root / "controls" / "rules_history.jsonl").write_text("")
+    assert "controls/rules_history.jsonl" in str(look(installation).description)
+
+
 def test_an_input_that_is_gone_is_no_longer_what_was_frozen(installation: Installation) -> None:
     names = sorted((installation.data_root / "controls").glob("*.jsonl"))
     assert names
@@ -186,6 +235,17 @@ def test_an_input_that_appears_empty_is_no_change() -> None:
     assert changed_inputs({"a": "1"}, {"a": "1", "b": ""}) == ()
     assert changed_inputs({"a": "1", "b": ""}, {"a": "1", "b": "2"}) == ("b",)
     assert changed_inputs({"a": "1"}, {}) == ("a",)
+
+
+def test_a_header_alone_is_nothing_of_the_day_and_was_recorded_by_its_digest_before() -> None:
+    header = InputSlice("extra", "a.csv", True, 100, (5, 5), 5, "1", preamble=5)
+    lines, gone = replace(header, size=9, sha256="2"), replace(header, present=False)
+    nothing, something, absent = (inputs_of([item]) for item in (header, lines, gone))
+    assert changed_inputs(nothing, absent) == changed_inputs(absent, nothing) == ()
+    assert changed_inputs(nothing, inputs_of([replace(header, size=6, preamble=6, sha256="3")])) == ()
+    assert changed_inputs(nothing, something) == changed_inputs(something, nothing) == ("a.csv",)
+    assert changed_inputs({"a.csv": "1"}, nothing) == ()
+    assert changed_inputs({"a.csv": "2"}, nothing) == ("a.csv",)
 
 
 def test_a_day_that_was_frozen_again_meanwhile_is_not_spoken_of_by_the_look_before(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ reading rejects them there as ``other_day``. Behind its first zone a section is 
 Besides, a slice has the lines of its day that lie in the sections of ``Reach.days`` days behind its own, since they
 came late, and as many before it, since late rows in front of them may have moved a position. They are in the slice of
 the day on which they came, too.
-A file that has no timestamp at all cannot be assigned: its first ``UNDATED_LIMIT`` bytes are in every day's slice,
-so that reading can report them.
+A file that has no timestamp at all cannot be assigned: it is whole in every day's slice, as every other file is that
+is not cut by lines. Telemetry is refused then, once it is longer than ``UNDATED_LIMIT``; shorter, reading reports it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,20 @@ from lumen_assets.telemetry.preamble import (
     csv_line_instant,
     csv_preamble,
     first_line_start,
+    header_hint,
     json_line_instant,
     telemetry_line_instant,
 )
+from lumen_assets.telemetry.rejections import shown
 from lumen_assets.telemetry.roots import WHERE_SET, DataRoot
 from lumen_assets.telemetry.slices import load_slice, remove_tree, save_description, swap_folders
 
 UNDATED_LIMIT: Final = 1 << 20
+"""Bytes of telemetry of which no line has a timestamp: more are no mishap of a writer that just began."""
+
+_FRONT: Final = 1 << 14
+"""Bytes at the start of the lines, in which a file with timestamps nearly always has one."""
+
 _COPIED: Final = 1 << 20
 _BEFORE_EVERYTHING: Final = datetime(2, 1, 1, tzinfo=UTC)
 _BEHIND_EVERYTHING: Final = datetime(9998, 12, 31, tzinfo=UTC)
@@ -56,11 +63,17 @@ MakeBisection = Callable[[Source, int, LineInstant], Bisection]
 
 
 def dating(source: Source, name: str, clock: Clock | None = None) -> Dating | None:
-    """How the lines of a file are dated; None if it is one to take whole.
+    """How the lines of a file are dated; None if it is one to take whole, as none of them has a timestamp.
 
     Args:
-        clock: of telemetry; None for other inputs.
+        clock: of telemetry; None for other inputs, whose timestamps are ISO 8601 with an offset: under the key ``ts``
+            in ``.jsonl``, in the first column in ``.csv`` where that is called one of ``TIMESTAMP_COLUMNS``.
     """
+    how = _dating_by_form(source, name, clock)
+    return how if how and _is_dated(source, how) else None
+
+
+def _dating_by_form(source: Source, name: str, clock: Clock | None) -> Dating | None:
     if clock is None and name.endswith(".jsonl"):
         return Dating(b"", first_line_start(source), json_line_instant)
     if clock or name.endswith(".csv"):
@@ -70,6 +83,14 @@ def dating(source: Source, name: str, clock: Clock | None = None) -> Dating | No
             line_instant = telemetry_line_instant(clock, preamble.column) if clock else csv_line_instant
             return Dating(front, preamble.end, line_instant)
     return None
+
+
+def _is_dated(source: Source, how: Dating) -> bool:
+    """Whether any line has a timestamp. All are asked: a long undated front makes no file one without timestamps."""
+    if any(map(how.line_instant, source.block(how.start, size=_FRONT).split(b"\n"))):
+        return True
+    lines = (line.content for line in source.lines(how.start))
+    return any(content is not None and how.line_instant(content) is not None for content in lines)
 
 
 class Output:
@@ -150,10 +171,6 @@ def cut_lines(
     cut = _Cut(source, how, day, output, bisection)
     output.write(how.preamble)
     first = bisection.position(start)
-    if first == source.size and bisection.position(_BEFORE_EVERYTHING) == source.size:
-        last = _last_line_start(source, how.start, how.start + UNDATED_LIMIT)
-        _copy(source, how.start, last, output)
-        return how.start, last
     last = bisection.position(end)
     if reach.days:
         cut.copy_strays(bisection.position(_moved(start, -reach.days)), first, reach.chunks)
@@ -234,11 +251,15 @@ class _Cut:
         return None if span is None else (span[0][:10], span[1][:10])
 
 
-def _last_line_start(source: Source, start: int, limit: int) -> int:
-    if limit >= source.size:
-        return source.size
-    cut = source.read(start, limit - start).rfind(b"\n")
-    return limit if cut < 0 else start + cut + 1
+def _undated(place: str, source: Source, clock: Clock) -> PermanentError:
+    front = csv_preamble(source, clock)
+    if front.header:
+        cause = "not one of its lines has a time of the form that is configured"
+        hint = "correct it in sources: timestamp, timestamp_form, timestamp_offset (docs/sources.md)"
+    else:
+        cause = f"it has no header line with a column {clock.column}"
+        hint = header_hint(shown(source.read(front.end, 1 << 10).partition(b"\n")[0]))
+    return PermanentError(action="cut a day out of", subject=place, cause=cause, error_class="input", hint=hint)
 
 
 def _cut_input(
@@ -266,6 +287,8 @@ def _cut_input(
             return InputSlice(role, name, False, 0, (0, 0), 0, hashlib.sha256().hexdigest())
         try:
             how = dating(source, name, clock)
+            if how is None and clock and source.size > UNDATED_LIMIT:
+                raise _undated(root.place(name), source, clock)
             with _new_file(folder / name) if folder else nullcontext() as file:
                 output = Output(file)
                 if how is None:
@@ -277,7 +300,16 @@ def _cut_input(
             cause = error.strerror or type(error).__name__
             raise PermanentError(action="cut", subject=root.place(name), cause=cause, error_class="input") from error
     return InputSlice(
-        role, name, True, source.size, section, output.size, output.sha256(), how is not None, source.link
+        role,
+        name,
+        True,
+        source.size,
+        section,
+        output.size,
+        output.sha256(),
+        by_day=how is not None,
+        link=source.link,
+        preamble=len(how.preamble) if how else 0,
     )
 
 
@@ -348,7 +380,8 @@ def cut_day(
         reach: how far from its section lines of the day are looked for.
 
     Raises:
-        PermanentError: ``error_class="input"``, if the telemetry is missing or an input cannot be read.
+        PermanentError: ``error_class="input"``, if the telemetry is missing, or long and without any timestamp, or an
+            input cannot be read.
         TransientError: if the service that has the inputs does not answer.
     """
     folder = folder.absolute()

@@ -92,6 +92,7 @@ class InputSlice:
         sha256: digest of the slice, lower-case hex; of nothing if absent.
         by_day: whether it is cut by timestamps; else every day has the whole file, as it was then.
         link: whether it was read through a symbolic link.
+        preamble: bytes of comment and header lines at the front of the slice; 0 of a whole file.
     """
 
     role: str
@@ -103,6 +104,12 @@ class InputSlice:
     sha256: str
     by_day: bool = True
     link: bool = False
+    preamble: int = 0
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the slice has anything but comments and header."""
+        return self.size > self.preamble
 
 
 @dataclass(frozen=True)

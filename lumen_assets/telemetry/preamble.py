@@ -118,6 +118,20 @@ def csv_preamble(source: Source, clock: Clock | None = None) -> Preamble:
     return Preamble(start, end, tuple(comments), header, timestamp_column(header, clock) if header and clock else 0)
 
 
+def header_hint(first: str) -> str:
+    """What to do about a file whose first line is no header that can be read.
+
+    Args:
+        first: that line, as ``rejections.shown`` shows it.
+    """
+    odd = "\N{REPLACEMENT CHARACTER}" in first  # which stands for a tab, too
+    if "," not in first and (";" in first or odd):
+        return "its cells are not separated by commas, maybe by semicolons or tabs: have it written with commas"
+    if odd:
+        return "it is not in UTF-8, maybe in CP949: have it written in UTF-8"
+    return "put the header back, or correct it in sources: its path, or its timestamp"
+
+
 def timestamp_column(header: Sequence[str], clock: Clock) -> int:
     """Which column holds the timestamps, from 0.
 

@@ -53,6 +53,7 @@ from lumen_assets.telemetry.model import (
     InputSlice,
     TelemetryFile,
 )
+from lumen_assets.telemetry.preamble import header_hint
 from lumen_assets.telemetry.rejections import Rejections
 
 GATEWAY_STATES: Final = ("unknown", "initializing", "binding", "resonating", "locked")
@@ -213,7 +214,7 @@ def require_names(reading: DayTelemetry, telemetry: Sequence[TelemetryFile]) -> 
                 subject=item.name,
                 cause=f"it has no header line with a column {columns[item.name]}",
                 error_class="input",
-                hint=_header_hint(next((each.text for each in item.examples if each.kind == "no_header"), "")),
+                hint=header_hint(next((each.text for each in item.examples if each.kind == "no_header"), "")),
             )
     names = [name for rows in reading.tables for name in rows.columns if name != "ts"]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -225,13 +226,3 @@ def require_names(reading: DayTelemetry, telemetry: Sequence[TelemetryFile]) -> 
             error_class="configuration",
             hint="give the source in sources.beside another name",
         )
-
-
-def _header_hint(first: str) -> str:
-    """What to do about a file whose first line is no header that can be read."""
-    odd = "\N{REPLACEMENT CHARACTER}" in first  # which stands for a tab, too
-    if "," not in first and (";" in first or odd):
-        return "its cells are not separated by commas, maybe by semicolons or tabs: have it written with commas"
-    if odd:
-        return "it is not in UTF-8, maybe in CP949: have it written in UTF-8"
-    return "put the header back, or correct it in sources: its path, or its timestamp"

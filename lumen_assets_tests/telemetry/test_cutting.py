@@ -103,12 +103,51 @@ def test_a_line_of_many_megabytes_is_dirt_that_stays_where_it_is(root):
     assert sliced(root, content, DAY + timedelta(days=1)) == b"ts,a\n"
 
 
-def test_a_file_without_any_timestamp_shows_its_start_in_every_slice(root):
-    content = b"ts,a\n" + b"2025-11-21T12:00:00,1\n" * 100_000
-    found = sliced(root, content)
-    assert content.startswith(found)
-    assert found.endswith(b"\n")
-    assert UNDATED_LIMIT - 100 < len(found) <= UNDATED_LIMIT + len(b"ts,a\n")
+@pytest.mark.parametrize(
+    ("header", "cause"),
+    [
+        (b"ts,a\n", r"not one of its lines has a time of the form that is configured\. .*timestamp_offset"),
+        (b"time,a\n", r"it has no header line with a column ts\. put the header back"),
+        (b"# by a logger\nts;a\n", r"it has no header line with a column ts\. its cells are not separated by commas"),
+    ],
+)
+def test_telemetry_without_any_timestamp_is_whole_while_it_is_short_and_then_refused(root, header, cause):
+    line = b"2025-11-21T12:00:00,1\n"
+    short = header + line * ((UNDATED_LIMIT - len(header)) // len(line))
+    assert sliced(root, short) == short
+    with pytest.raises(PermanentError, match=cause) as caught:
+        sliced(root, short + line)
+    assert caught.value.error_class == "input"
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "line"),
+    [
+        ("controls/app.jsonl", b"", b'{"time": "2025-11-21T12:00:00+09:00", "text": "%060d"}\n'),
+        ("controls/local.jsonl", b"\xef\xbb\xbf", b'{"ts": "2025-11-21T12:00:00", "text": "%060d"}\n'),
+        ("logs/local.csv", b"# a\nts,a\n", b"2025-11-21T12:00:00,%060d\n"),
+        ("logs/names.csv", b"name,a\n", b"x,%080d\n"),
+    ],
+)
+def test_a_further_file_without_timestamps_is_whole_in_every_slice(root, name, header, line):
+    content = header + b"".join(line % number for number in range(40_000))
+    assert len(content) > 3 * UNDATED_LIMIT
+    (root / name).write_bytes(content)
+    for day in (DAY, DAY + timedelta(days=40)):
+        found = cut(root, day, extra=(name,))
+        assert (found.folder / name).read_bytes() == content
+        assert [item.by_day for item in found.inputs if item.name == name] == [False]
+
+
+def test_lines_without_a_time_are_in_the_day_of_the_line_before_them_and_the_first_ones_in_that_of_the_first(root):
+    undated = b'{"time": "2025-11-21T12:00:00+09:00", "text": "%060d"}\n'
+    front = b"".join(undated % number for number in range(40_000))
+    first, last = b'{"ts": "2025-11-21T12:00:00+09:00"}\n', b'{"ts": "2025-11-23T12:00:00+09:00"}\n'
+    (root / "controls/app.jsonl").write_bytes(front + first + undated % 1 + undated % 2 + last + undated % 3)
+    assert len(front) > 3 * UNDATED_LIMIT
+    slices = [cut(root, DAY + timedelta(days=n)).folder / "controls/app.jsonl" for n in range(-1, 4)]
+    expected = [b"", front + first + undated % 1 + undated % 2, b"", last + undated % 3, b""]
+    assert [path.read_bytes() for path in slices] == expected
 
 
 def test_inputs_are_listed_with_roles_present_or_not(root):
