@@ -10,7 +10,7 @@ import pytest
 from lumen_assets.days import yesterday
 from lumen_assets.health.vitals import vitals
 from lumen_assets_tests.alerting.receiver import server
-from lumen_assets_tests.installation import LAST_DAY, Installation
+from lumen_assets_tests.installation import LAST_DAY, RATE_HZ, Installation
 
 ALERTS = "alerts: {group_wait_seconds: 0, deadline: '12:00', daily_summary: false}"
 
@@ -69,3 +69,21 @@ def test_what_is_frozen_never_gives_way_to_fewer_rows(tmp_path: Path, share: flo
     assert (archived["ok"], {item["revision"] for item in archived["verdicts"]}) == (True, {1})
     made = installation.json("daily", "--day", str(day), "--fewer-rows")
     assert (made["archive"]["revision"], made["attestation"]["ok"]) == (2, True)
+
+
+@pytest.mark.parametrize("kept", [0.4, 0.0])
+def test_the_day_s_own_command_says_it_in_every_form(tmp_path: Path, kept: float) -> None:
+    installation = Installation.make(tmp_path, days=2)
+    keep_rows(installation, LAST_DAY, kept)
+    lines = (installation.data_root / "logs" / "metrics.csv").read_text().count(f"\n{LAST_DAY}T")
+    summary = tmp_path / "summary.md"
+    found = installation.json("daily", "--day", str(LAST_DAY), "--summary", summary)
+    share = found["few_rows"][str(LAST_DAY)]
+    assert share == pytest.approx(lines / (86_400 * RATE_HZ), abs=0.001), "a line or two are left out"
+    says = f"{LAST_DAY}: {share:.2%} of those expected" if kept else f"{LAST_DAY}: none"
+    assert f"**Few rows** in {says}." in summary.read_text()
+    assert f"few rows       {says}\n" in installation.lumen("daily", "--day", str(LAST_DAY)).stdout
+    before = str(LAST_DAY - timedelta(days=1))
+    assert installation.json("daily", "--day", before)["few_rows"] == {}
+    assert "few rows" not in installation.lumen("daily", "--day", before, "--summary", summary).stdout
+    assert summary.read_text().count("Few rows") == 1

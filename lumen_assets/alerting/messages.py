@@ -70,12 +70,13 @@ class Message:
 
     def text(self) -> str:
         """All of it as plain text for people, without the title: what it is about, why, what to do, links."""
-        lines = [f"{self.severity}, {self.state}: {self.source}", f"since {_moment(self.since)}"]
+        lines = [f"{self.severity}, {self.state}: {self.source}"]
         if self.subjects:
             more = self.subjects_total - len(self.subjects)
             lines.append("for " + ", ".join(self.subjects) + (f" and {more} more" if more else ""))
-        if self.count > 1:
-            lines.append(f"{self.count} events so far")
+        # Its subjects are those that are open; beginning and count are the whole incident's, with what is over of it.
+        whole = f"since {_moment(self.since)}" + (f", {self.count} events so far" if self.count > 1 else "")
+        lines.append(whole if self.state is State.NOTICE else f"the incident as a whole: {whole}")
         for event in self.events:
             lines += ["", f"{_moment(event.at)}  {event.title}", *_explanation(event)]
         if self.events_total > len(self.events):

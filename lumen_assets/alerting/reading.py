@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,8 +29,8 @@ class OpenIncident:
     Attributes:
         key, kind, source, error_class: what it is.
         severity: the highest of its events.
-        since: when it began, in UTC.
-        count: how many events it has had.
+        since: when what is open of it began, in UTC.
+        count: how many events that has had.
         subjects: those that are open, sorted.
         messages: how many messages were composed about it.
     """
@@ -44,6 +44,14 @@ class OpenIncident:
     count: int
     subjects: tuple[str, ...]
     messages: int
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Of the open subjects of an incident: when the earliest of their events was, in UTC, and how many there are."""
+
+    since: datetime
+    events: int
 
 
 @dataclass(frozen=True)
@@ -116,22 +124,36 @@ def read_open_incidents(connection: Connection) -> tuple[OpenIncident, ...]:
         .order_by(s.subject)
     ):
         subjects.setdefault(row.incident, []).append(row.subject)
-    rows = connection.execute(select(schema.incident).where(~i.settled, i.ended_at.is_(None)).order_by(i.since, i.id))
-    return tuple(
+    going_on = select(schema.incident).where(~i.settled, i.ended_at.is_(None), i.state == State.FIRING)
+    rows = connection.execute(going_on).all()
+    extents = read_open_extents(connection, [row.id for row in rows])
+    found = [
         OpenIncident(
             key=row.key,
             kind=Kind(row.kind),
             source=row.source,
             error_class=row.error_class,
             severity=list(Severity)[row.severity],
-            since=row.since,
-            count=row.events,
-            subjects=tuple(sorted(subjects.get(row.id, []))),
+            since=extents[row.id].since,
+            count=extents[row.id].events,
+            subjects=tuple(sorted(subjects[row.id])),
             messages=row.messages,
         )
-        for row in rows
-        if row.state == State.FIRING
+        for row in sorted(rows, key=lambda row: (extents[row.id].since, row.id))
+    ]
+    return tuple(found)
+
+
+def read_open_extents(connection: Connection, incidents: Collection[int]) -> dict[int, Extent]:
+    """What is open of incidents that go on: not what of them is over, as days that are made by now."""
+    e, s = schema.event.c, schema.subject.c
+    rows = connection.execute(
+        select(e.incident, func.min(e.at).label("since"), func.count().label("events"))
+        .join_from(schema.event, schema.subject, (s.incident == e.incident) & (s.subject == e.subject))
+        .where(e.incident.in_(incidents), s.is_open)
+        .group_by(e.incident)
     )
+    return {row.incident: Extent(row.since, row.events) for row in rows}
 
 
 def read_recent(connection: Connection, channels: Iterable[str], limit: int) -> tuple[Recent, ...]:

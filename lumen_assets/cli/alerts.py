@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 import click
@@ -15,9 +17,11 @@ from lumen_assets.alerting.outbox import Outbox
 from lumen_assets.alerting.reading import OpenIncident
 from lumen_assets.cli.outbox import outbox_of
 from lumen_assets.cli.running import PROBLEM, json_option, print_json
-from lumen_assets.days import kst
+from lumen_assets.days import kst, parse_day
+from lumen_assets.errors import LumenError
 from lumen_assets.settings import load_settings
 from lumen_assets.texts import counted
+from lumen_assets.verification import restore_command
 from lumen_assets.workspace import Workspace
 
 SECONDS: Final = 60.0
@@ -45,12 +49,14 @@ def alerts(send: bool, close: str | None, as_json: bool) -> None:
     if send:
         deliver(outbox, workspace.channels, lambda: datetime.now(UTC), seconds=SECONDS)
     incidents = outbox.open_incidents()
+    ways_back = _ways_back(workspace, incidents)
     channels = _channels(outbox)
     ok = not incidents and all(channel["error"] is None for channel in channels.values())
     if as_json:
-        print_json({"ok": ok, "incidents": [_as_json(incident) for incident in incidents], "channels": channels})
+        shown = [_as_json(incident, ways_back) for incident in incidents]
+        print_json({"ok": ok, "incidents": shown, "channels": channels})
     else:
-        _print(incidents, channels, Console())
+        _print(incidents, ways_back, channels, Console())
     if not ok:
         raise SystemExit(PROBLEM)
 
@@ -74,6 +80,22 @@ def _close(outbox: Outbox, what: str) -> None:
     outbox.record([event], now)
 
 
+def _ways_back(workspace: Workspace, incidents: Iterable[OpenIncident]) -> dict[str, str]:
+    """The command that restores, by day with a replica that is not good; empty where no revision is good.
+
+    By the verdicts that stand now: the copy that was good when the incident was told may be bad by now.
+    """
+    days = {day for one in incidents if one.kind is Kind.REPLICA_NOT_GOOD for day in one.subjects}
+    if not days:
+        return {}
+    try:
+        standing = workspace.ledger.standing(parse_day(min(days)), parse_day(max(days)))
+    except LumenError as error:  # what is open is shown all the same
+        Console(stderr=True).print(f"[yellow]how to restore[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
+        return {}
+    return {day: restore_command(parse_day(day), standing) for day in sorted(days)}
+
+
 def _channels(outbox: Outbox) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, depth in outbox.depth(datetime.now(UTC)).items():
@@ -87,7 +109,13 @@ def _channels(outbox: Outbox) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _as_json(incident: OpenIncident) -> dict[str, Any]:
+def _of(incident: OpenIncident, ways_back: Mapping[str, str]) -> dict[str, str]:
+    if incident.kind is not Kind.REPLICA_NOT_GOOD:
+        return {}
+    return {day: ways_back[day] for day in incident.subjects if day in ways_back}
+
+
+def _as_json(incident: OpenIncident, ways_back: Mapping[str, str]) -> dict[str, Any]:
     return {
         "kind": incident.kind.value,
         "source": incident.source,
@@ -97,10 +125,16 @@ def _as_json(incident: OpenIncident) -> dict[str, Any]:
         "events": incident.count,
         "subjects": list(incident.subjects),
         "messages": incident.messages,
+        "restore": {day: command or None for day, command in _of(incident, ways_back).items()},
     }
 
 
-def _print(incidents: tuple[OpenIncident, ...], channels: dict[str, dict[str, Any]], console: Console) -> None:
+def _print(
+    incidents: Sequence[OpenIncident],
+    ways_back: Mapping[str, str],
+    channels: Mapping[str, dict[str, Any]],
+    console: Console,
+) -> None:
     def line(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)
 
@@ -115,6 +149,8 @@ def _print(incidents: tuple[OpenIncident, ...], channels: dict[str, dict[str, An
         line(f"[{colour}]{incident.severity}[/] {escape(what)}{escape(subjects)}")
         told = f"told {counted(incident.messages, 'time')}" if channels else "told to nobody"
         line(f"    since {kst(incident.since)}, {counted(incident.count, 'event')}, {told}")
+        for day, command in islice(_of(incident, ways_back).items(), SUBJECTS_SHOWN):
+            line(f"    to restore {day}: {command or 'no good revision of it is known'}")
     if not channels:
         line("[yellow]no channel is configured: nobody is told[/]; see docs/alerts.md")
     for name, channel in channels.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -20,6 +20,7 @@ from lumen_assets.cli.summary import append_summary, cell, summary_option, table
 from lumen_assets.days import yesterday
 from lumen_assets.errors import PermanentError
 from lumen_assets.outcomes import STEPS, Outcome
+from lumen_assets.report.numbers import with_few_rows
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.verification import restore_command
 from lumen_assets.workspace import Workspace
@@ -63,13 +64,21 @@ def daily(
     console = Console(stderr=True, quiet=as_json)
     outcome = run_day(workspace, day, until=until, verbose=verbose, console=console)
     way_back = _way_back(workspace, outcome)
+    few = _few_rows(workspace, outcome)
     changed = workspace.frozen_inputs.changed()
     if summary:
-        append_summary(summary, [*_as_markdown(outcome), *([f"To restore it: `{way_back}`"] if way_back else [])])
+        append_summary(summary, [*_as_markdown(outcome, few), *([f"To restore it: `{way_back}`"] if way_back else [])])
     if as_json:
-        print_json({**_as_json(outcome, settings), "restore": way_back, "inputs_changed": changed_json(changed)})
+        print_json(
+            {
+                **_as_json(outcome, settings),
+                "few_rows": few,
+                "restore": way_back,
+                "inputs_changed": changed_json(changed),
+            }
+        )
     else:
-        _print(outcome, settings, Console())
+        _print(outcome, settings, few, Console())
         if way_back:
             click.echo(f"to restore {day}: {way_back}")
         for text in changed_lines(changed):
@@ -115,6 +124,19 @@ def _way_back(workspace: Workspace, outcome: Outcome) -> str | None:
     if not bad and not any(asset.startswith("replica/") for asset in outcome.failures):
         return None
     return restore_command(outcome.day, workspace.ledger.standing(outcome.day, outcome.day)) or None
+
+
+def _few_rows(workspace: Workspace, outcome: Outcome) -> dict[str, float]:
+    """The share of its rows that the day was frozen with, by the day, where it is too small; else nothing."""
+    if "archive" not in outcome.materialized:
+        return {}
+    wanted = workspace.settings.configuration.sources.telemetry.min_coverage
+    few = with_few_rows(workspace.frozen_numbers(outcome.day, outcome.day), wanted)
+    return {str(day): found.coverage for day, found in few.items()}
+
+
+def _rows_said(day: str, share: float) -> str:
+    return f"{day}: {share:.2%} of those expected" if share else f"{day}: none"
 
 
 def show_event(entry: dg.EventLogEntry, console: Console) -> None:
@@ -182,7 +204,7 @@ def _as_json(outcome: Outcome, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
+def _print(outcome: Outcome, settings: Settings, few: Mapping[str, float], console: Console) -> None:
     """A line a fact, unwrapped, so that paths can be copied and lines be searched for."""
 
     def line(label: str, value: str) -> None:
@@ -194,10 +216,8 @@ def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
     line("report", _value(made, "report", "path"))
     line("PDF", _value(made, "report_pdf", "path"))
     line("archive", _value(made, "archive", "path"))
-    if "archive" in made:
-        archive = made["archive"]
-        new = "new" if archive["created"] else "unchanged: the revision that exists is kept, no new one was made"
-        line("", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}")
+    for label, value in _frozen(made, few):
+        line(label, value)
     for asset, what in outcome.withheld.items():
         line(asset, f"[yellow]withheld[/], this is a dry run: {what}")
     for name, replica in _replicas(outcome, settings).items():
@@ -219,13 +239,22 @@ def _print(outcome: Outcome, settings: Settings, console: Console) -> None:
         console.print(f"[red]✗ {asset}[/]: {cause}", soft_wrap=True, highlight=False)
 
 
-def _as_markdown(outcome: Outcome) -> list[str]:
+def _frozen(made: Mapping[str, dict[str, Any]], few: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    if archive := made.get("archive"):
+        new = "new" if archive["created"] else "unchanged: the revision that exists is kept, no new one was made"
+        yield "", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}"
+    for day, share in few.items():
+        yield "[yellow]few rows[/]      ", _rows_said(day, share)
+
+
+def _as_markdown(outcome: Outcome, few: Mapping[str, float]) -> list[str]:
     made = outcome.materialized
     sample = " (sample data)" if made.get("telemetry", {}).get("sample_data") else ""
     blocks = [f"### {outcome.day} KST{sample}"]
     if archive := made.get("archive"):
         new = "new" if archive["created"] else "unchanged"
         blocks += [f"Archive: revision {archive['revision']}, {archive['size']:,} bytes, {new}."]
+    blocks += [f"⚠️ **Few rows** in {_rows_said(day, share)}." for day, share in few.items()]
     blocks += table_of(
         ("destination", "verdict", "level", "detail"), [verdict_row(found) for found in outcome.verdicts.values()]
     )

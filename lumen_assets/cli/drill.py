@@ -12,7 +12,7 @@ from lumen_assets.cli.outbox import tell_verdicts
 from lumen_assets.cli.running import DAY, PROBLEM, json_option, print_json
 from lumen_assets.errors import PermanentError
 from lumen_assets.settings import load_settings
-from lumen_assets.verification import Drill
+from lumen_assets.verification import Drill, restore_command
 from lumen_assets.workspace import Workspace
 
 
@@ -41,13 +41,16 @@ def drill(day: date | None, destination: str | None, coverage: bool, as_json: bo
         return
     found = workspace.drill(day, destination)
     told = tell_verdicts(workspace)
+    way_back = None if found.good else _way_back(workspace, found)
     if as_json:
-        print_json({"ok": bool(found.good), **_as_json(found), "alerts": told})
+        print_json({"ok": bool(found.good), **_as_json(found), "restore": way_back, "alerts": told})
     else:
         colour, what = _SAID[found.good]
         where = f"{found.day} r{found.revision} from {found.destination}"
         Console().print(f"[{colour}]{what}[/] {where}: {found.detail}", soft_wrap=True, highlight=False)
         Console().print(f"{found.seconds:.1f} s, {found.mb_per_second:.1f} MB/s", highlight=False)
+        if not found.good:
+            click.echo(f"to restore {found.day}: {way_back or 'no good revision of it is known'}")
         for channel, what in told.items():
             click.echo(f"alerts {channel}: {what}")
     if not found.good:
@@ -55,6 +58,17 @@ def drill(day: date | None, destination: str | None, coverage: bool, as_json: bo
 
 
 _SAID: Final = {True: ("green", "restored"), False: ("red", "not restored"), None: ("red", "could not be tried:")}
+
+
+def _way_back(workspace: Workspace, found: Drill) -> str | None:
+    """The command that restores the day; None where no good revision is known, at a destination that answers."""
+    standing = workspace.ledger.standing(found.day, found.day)
+    if found.good is None:
+        standing = {
+            revision: {name: verdict for name, verdict in replicas.items() if name != found.destination}
+            for revision, replicas in standing.items()
+        }
+    return restore_command(found.day, standing) or None
 
 
 def _as_json(found: Drill) -> dict[str, object]:

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
+from typing import Final
 
 from lumen_assets.settings import Hold, Retention
+from lumen_assets.texts import counted
 from lumen_assets.verification import Verdict
 
 Revision = tuple[date, int]
+
+DAYS_AFTER_PAUSE: Final = 7
+"""Days with rows that have to follow a pause before it is believed: a clock that is wrong is noticed within a week, and
+until then nothing is lost by what it made old."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,8 @@ def plan(
         today: the KST day of the clock.
         start_date: the first day there is.
         holds: days of which nothing is removed.
-        newest_within_days: see ``Retention``.
+        newest_within_days: see ``Retention``. A longer pause between days with rows, too, says that the clock may be
+            wrong, until ``DAYS_AFTER_PAUSE`` days with rows have followed it.
         without_rows: days that no telemetry came for: such ones are made of every day by which the clock is ahead, and
             say nothing of it.
     """
@@ -188,19 +196,41 @@ def _month(day: date) -> Hashable:
 
 
 def _clock_problem(days: Collection[date], without_rows: Collection[date], today: date, within: int) -> str:
+    """Why the clock, or that of what writes the telemetry, may be wrong; empty if nothing says so."""
     if not days:
         return ""
-    told = max((day for day in days if day not in without_rows), default=None)
-    if told is None:
+    told = sorted(set(days).difference(without_rows))
+    if not told:
         return f"the clock says {today} in KST, but no day with telemetry says so"
-    if told >= today:
-        return f"the clock says {today} in KST, but there is telemetry in the archive of {told}: it may be wrong"
-    if told < today - timedelta(days=within):
+    newest = told[-1]
+    if newest >= today:
+        return f"the clock says {today} in KST, but there is telemetry in the archive of {newest}: it may be wrong"
+    if newest < today - timedelta(days=within):
         return (
-            f"the clock says {today} in KST, but the newest day with telemetry is {told}, more than {within} days "
+            f"the clock says {today} in KST, but the newest day with telemetry is {newest}, more than {within} days "
             "before: either it is wrong, or nothing was recorded for long"
         )
-    return ""
+    return _pause_problem(told, today, within)
+
+
+def _pause_problem(told: Sequence[date], today: date, within: int) -> str:
+    """Why the newest of the days with telemetry, sorted, prove nothing: a pause lies among them.
+
+    What writes the telemetry may go by the same wrong clock as this: then its days fit the clock, and it is only those
+    of before that do not fit them.
+    """
+    newest = told[-DAYS_AFTER_PAUSE:]
+    before, after = max(pairwise(newest), key=lambda pair: pair[1] - pair[0], default=(today, today))
+    length = (after - before).days
+    if length <= within:
+        return ""
+    so_far = sum(day >= after for day in newest)
+    return (
+        f"the clock says {today} in KST, but no day between {before} and {after} has telemetry, and only "
+        f"{counted(so_far, 'day')} since: either it is wrong, with what dates the telemetry, or nothing was recorded "
+        f"for long; if so, wait for {DAYS_AFTER_PAUSE} days with telemetry after that, or set "
+        f"retention.newest_within_days to {length} for once"
+    )
 
 
 def _good_days(replicas: Mapping[Revision, Mapping[str, Replica]], name: str) -> list[date]:

@@ -58,7 +58,10 @@ class Retention(Section):
         (), description="days, or days from..to, of which nothing is ever removed"
     )
     newest_within_days: int = Field(
-        7, ge=1, description="nothing is removed where the newest day with rows is older: the clock may be wrong"
+        7,
+        ge=1,
+        description="nothing is removed where the newest day with rows is older, or a longer pause lies shortly before "
+        "it: the clock may be wrong",
     )
 
     def at(self, own: KeepAt | None) -> Retention:

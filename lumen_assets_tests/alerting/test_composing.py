@@ -46,6 +46,18 @@ def test_what_lasts_is_said_again(address: str) -> None:
     assert (again.count, again.subjects) == (1, ("a",))
 
 
+def test_a_message_says_of_which_days_it_is_and_that_the_rest_is_the_whole_incident(address: str) -> None:
+    outbox = outbox_at(address)
+    outbox.record([event(n, at=after(days=n - 2)) for n in range(3)], START)
+    outbox.record([over(0), over(1)], after(minutes=1))
+    outbox.compose(after(minutes=2))
+    [message] = take_all(outbox, after(minutes=2))
+    assert message.text().splitlines()[1:3] == [
+        "for 2",
+        "the incident as a whole: since 2026-11-21 10:00:00 KST, 3 events so far",
+    ]
+
+
 def test_the_end_is_said(address: str) -> None:
     outbox = outbox_at(address)
     outbox.record([event("a"), event("b")], START)

@@ -97,6 +97,18 @@ def test_it_began_with_the_earliest_event_not_with_the_first_recorded(address: s
     assert outbox.open_incidents()[0].since == after(hours=-3)
 
 
+def test_what_is_over_of_an_incident_counts_no_more(address: str) -> None:
+    """Five days that were missing and are made by now, and the one that still is."""
+    outbox = outbox_at(address)
+    outbox.record([event(n, at=after(days=n)) for n in range(6)], START)
+    outbox.record([event("again", subject="5", at=after(days=6))], START)
+    outbox.record([event("pdf", source="pdf", at=after(days=3))], START)
+    outbox.record([over(n, at=after(days=n, hours=1)) for n in range(5)], after(days=7))
+    pdf, cloud = outbox.open_incidents()
+    assert (cloud.subjects, cloud.since, cloud.count) == (("5",), after(days=5), 2)
+    assert (pdf.source, pdf.since, pdf.count) == ("pdf", after(days=3), 1)
+
+
 def test_texts_are_cleaned_before_they_are_stored(address: str) -> None:
     outbox = outbox_at(address, secrets=("hunter22",))
     outbox.record([event("a", cause="no: hunter22\nat https://u:p@h/x?k=v", title="\x1b[1mbad\x00 day")], START)
@@ -117,7 +129,7 @@ def test_reconciling_opens_and_closes_what_changed_and_nothing_else(address: str
     assert outbox.reconcile(Kind.DAY_MISSING, [state("a"), state("b")], after(minutes=1)) == 0
     assert outbox.reconcile(Kind.DAY_MISSING, [state("b"), state("c")], after(minutes=2)) == 2
     assert open_subjects(outbox)["day_missing|days|"] == ("b", "c")
-    assert [i.count for i in outbox.open_incidents()] == [1, 3]
+    assert [i.count for i in outbox.open_incidents()] == [1, 2]
     assert outbox.reconcile(Kind.DAY_MISSING, [], after(minutes=3)) == 2
     assert list(open_subjects(outbox)) == ["materialization_failed|replica/cloud|quota"]
 

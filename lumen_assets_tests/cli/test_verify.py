@@ -48,3 +48,27 @@ def test_a_receiver_that_is_away_changes_nothing_of_what_was_found(tmp_path: Pat
     found = installation.json("verify", str(DAY), exit_code=1, LUMEN_ALERT_URL="http://127.0.0.1:9")
     assert [item["verdict"] for item in found["verdicts"]] == ["MATCH", "MISSING"]
     assert "tries failed" in found["alerts"]["webhook"]
+
+
+def test_what_is_open_names_the_command_that_restores_as_long_as_there_is_one(tmp_path: Path) -> None:
+    installation = Installation.make(tmp_path / "cron", days=1, last_day=DAY)
+    path = installation.root / "lumen.yaml"
+    path.write_text(path.read_text().replace("2026-02-01", str(DAY)))
+    installation.json("daily", "--day", str(DAY))
+    assert installation.lumen("alerts").exit_code == 0
+    installation.archive_at("there", DAY).write_bytes(b"damaged")
+    installation.json("verify", str(DAY), exit_code=1)
+    command = f"lumen restore {DAY} --revision 1 --from here --to restored-{DAY}-r1"
+    assert restoring(installation) == {"replica_not_good: there": {str(DAY): command}}
+    assert f"    to restore {DAY}: {command}\n" in installation.lumen("alerts").stdout
+    installation.archive_at("here", DAY).write_bytes(b"damaged")
+    installation.json("verify", str(DAY), "--destination", "here", exit_code=1)
+    none = {str(DAY): None}
+    assert restoring(installation) == {"replica_not_good: there": none, "replica_not_good: here": none}
+    assert f"    to restore {DAY}: no good revision of it is known\n" in installation.lumen("alerts").stdout
+
+
+def restoring(installation: Installation) -> dict[str, dict[str, str | None]]:
+    """What `lumen alerts` says of how to restore, by incident."""
+    shown = installation.json("alerts", exit_code=1)["incidents"]
+    return {f"{one['kind']}: {one['source']}": one["restore"] for one in shown if one["restore"]}

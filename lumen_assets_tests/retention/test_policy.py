@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -50,11 +51,11 @@ verdicts = st.sampled_from([*[Verdict.MATCH] * 6, None, *Verdict])
 replicas = st.builds(Replica, verdicts, st.one_of(st.just(100), st.just(100), st.just(100), st.none()))
 days = st.integers(1, 700).map(lambda back: TODAY - timedelta(days=back))
 revisions = st.tuples(days, st.sampled_from([1, 1, 1, 2]))
-newest = st.tuples(st.integers(1, 7).map(lambda back: TODAY - timedelta(days=back)), st.just(1))
 held = st.fixed_dictionaries(dict.fromkeys(NAMES, replicas))
-histories = st.tuples(st.dictionaries(revisions, held, max_size=40), newest, held).map(
-    lambda parts: {**parts[0], parts[1]: parts[2]}
+newest = st.tuples(st.integers(1, 7), st.lists(held, min_size=7, max_size=7)).map(
+    lambda parts: {(TODAY - timedelta(days=parts[0] + back), 1): of_day for back, of_day in enumerate(parts[1])}
 )
+histories = st.tuples(st.dictionaries(revisions, held, max_size=40), newest).map(lambda parts: parts[0] | parts[1])
 rules = st.builds(keeping, st.integers(1, 90), st.integers(0, 12), st.integers(0, 14))
 places = st.fixed_dictionaries(
     {
@@ -178,6 +179,44 @@ def test_a_clock_ahead_removes_nothing_though_days_without_rows_were_made_by_it(
         found = planned(full, at, today=today, without_rows=without_rows)
         assert "the clock says" in found.stopped
         assert found.removals == []
+
+
+@given(histories, places, st.integers(15, 4000), st.integers(1, 6), st.booleans())
+def test_a_clock_ahead_removes_nothing_though_rows_are_dated_by_it(
+    history: History, at: dict[str, Place], ahead: int, written: int, empty_too: bool
+) -> None:
+    """What writes the telemetry runs on the same machine; the days between are made, too, or are not."""
+    newest = max(day for day, _ in history)
+    made = [newest + timedelta(days=number) for number in range(1, ahead)]
+    dated = made[-written:]
+    there = made if empty_too else dated
+    full = history | {(day, 1): dict.fromkeys(NAMES, GOOD) for day in there}
+    without_rows = set(there) - set(dated)
+    found = planned(full, at, today=newest + timedelta(days=ahead), without_rows=without_rows)
+    assert "the clock says" in found.stopped
+    assert f"no day between {newest} and {dated[0]} has telemetry" in found.stopped
+    assert found.removals == []
+
+
+@pytest.mark.parametrize("pause", [8, 40, 365])
+def test_after_a_pause_that_was_real_a_week_of_days_or_the_setting_lets_it_go_on(pause: int) -> None:
+    def since_the_pause(count: int) -> History:
+        return daily(count) | daily(300, until=TODAY - timedelta(days=count + pause))
+
+    for count in range(1, 7):
+        found = planned(since_the_pause(count))
+        assert found.removals == []
+        (asked,) = re.findall(r"set retention.newest_within_days to (\d+) for once", found.stopped)
+        assert planned(since_the_pause(count), newest_within_days=int(asked) - 1).removals == []
+        assert len(planned(since_the_pause(count), newest_within_days=int(asked)).removals) > 0
+    assert planned(since_the_pause(7)).stopped == ""
+    assert len(planned(since_the_pause(7)).removals) > 0
+
+
+def test_a_pause_as_long_as_newest_within_days_is_an_ordinary_one() -> None:
+    weekly = {(TODAY - timedelta(days=1 + 7 * number), 1): dict.fromkeys(NAMES, GOOD) for number in range(60)}
+    assert planned(weekly).stopped == ""
+    assert "the clock says" in planned(weekly, newest_within_days=6).stopped
 
 
 def test_days_of_the_future_without_rows_hinder_nothing_and_stay() -> None:

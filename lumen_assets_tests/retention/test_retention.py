@@ -166,6 +166,28 @@ def test_days_that_a_wrong_clock_made_do_not_prove_it_right(
     assert f"the newest day with telemetry is {LAST_DAY}" in installation.lumen("retention").output
 
 
+def test_rows_that_a_wrong_clock_dated_do_not_prove_it_right(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What writes the telemetry is on the same machine as its clock, and one day of rows is made by it."""
+    written = LAST_DAY + timedelta(days=20)
+    add_a_row(installation, written)
+    assert installation.json("daily", "--day", str(written))["ok"]
+    set_clock(monkeypatch, written + timedelta(days=1))
+    before = archives(installation)
+    assert removed(installation, exit_code=1) == []
+    assert archives(installation) == before
+    assert f"no day between {LAST_DAY} and {written} has telemetry" in installation.lumen("retention").output
+    configure(installation, "keep_monthly: 0", "keep_monthly: 0, newest_within_days: 20")
+    assert len(installation.json("retention")["remove"]) > 0, "where the pause was real, the setting says so"
+
+
+def add_a_row(installation: Installation, day: date) -> None:
+    metrics = installation.data_root / "logs" / "metrics.csv"
+    text = metrics.read_text()
+    metrics.write_text(f"{text}{day}{text.splitlines()[-1][10:]}\n")
+
+
 def test_what_a_clock_that_was_ahead_made_hinders_nothing_or_is_moved_away_as_documented(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -173,9 +195,7 @@ def test_what_a_clock_that_was_ahead_made_hinders_nothing_or_is_moved_away_as_do
     empty, written = LAST_DAY + timedelta(days=20), LAST_DAY + timedelta(days=21)
     assert installation.json("daily", "--day", str(empty))["ok"]
     assert installation.json("retention")["stopped"] is None
-    metrics = installation.data_root / "logs" / "metrics.csv"
-    row = metrics.read_text().splitlines()[-1]
-    metrics.write_text(f"{metrics.read_text()}{written}{row[10:]}\n")
+    add_a_row(installation, written)
     assert installation.json("daily", "--day", str(written))["ok"]
     assert str(written) in installation.json("retention", exit_code=1)["stopped"]
     (commands,) = re.findall(r"```sh\n(DAY=.*?)```", RETENTION_DOCUMENT.read_text(), re.DOTALL)

@@ -46,7 +46,7 @@ def test_files_of_before_do_not_say_whom_they_asked() -> None:
         (),
         ("# SAMPLE DATA", "# From Prometheus, every 15s. Empty"),
         ("# a = b",),
-        ("# From Prometheus at http://user:password@host, every 15s. Empty",),
+        ("# From Prometheus at http://somebody@host, every 15s. Empty",),
         ("# From Prometheus at http://host/path?token=x, every 15s. Empty",),
     ],
 )

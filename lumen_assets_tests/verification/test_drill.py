@@ -67,10 +67,12 @@ def test_a_replica_is_restored_with_nothing_local_and_every_file_compared(instal
     shutil.rmtree(installation.home / "archive")
     found = installation.json("drill", "--day", str(LAST_DAY), "--destination", "there")
     assert (found["ok"], found["destination"], found["revision"]) == (True, "there", 1)
+    assert found["restore"] is None
     assert found["files"] > 5
     assert found["bytes"] > 1_000_000
     assert found["mb_per_second"] > 0
     text = installation.lumen("drill").stdout
+    assert "to restore" not in text
     assert f"restored {LAST_DAY} r1 from here" in text, "the one that was not drilled yet"
     shown = installation.json("drill", "--coverage")
     assert shown["destinations"] == {name: {"replicas": 1, "drilled": 1} for name in ("here", "there")}
@@ -95,10 +97,14 @@ def test_one_byte_that_changed_fails_it_is_told_and_repaired(installation: Insta
     path.write_bytes(content)
     found = installation.json("drill", "--destination", "there", exit_code=1)
     assert (found["ok"], found["good"]) == (False, False)
+    command = f"lumen restore {LAST_DAY} --revision 1 --from here --to restored-{LAST_DAY}-r1"
+    assert found["restore"] == command
     assert {"drill", "replica_not_good"} <= open_kinds(installation)
     assert "lumen_drill_age_seconds" not in exposition(vitals(installation.workspace)).decode(), "no good one yet"
     installation.json("repair", str(LAST_DAY))
     assert not {"drill", "replica_not_good"} & open_kinds(installation)
+    path.write_bytes(content)
+    assert f"to restore {LAST_DAY}: {command}\n" in installation.lumen("drill", "--destination", "there").stdout
 
 
 def test_a_drill_that_could_not_be_made_is_told_as_that_and_counts_as_none(installation: Installation) -> None:
@@ -108,6 +114,7 @@ def test_a_drill_that_could_not_be_made_is_told_as_that_and_counts_as_none(insta
     folder.write_text("not a folder")
     found = installation.json("drill", exit_code=1)
     assert (found["destination"], found["good"]) == ("there", None)
+    assert "--from here" in found["restore"], "there does not answer, though what was proven of it stands"
     assert "drill" in open_kinds(installation)
     (told,) = [one for one in installation.workspace.outbox().open_incidents() if one.kind == "drill"]
     assert (told.source, told.error_class, told.severity) == ("there", "unreachable", "warning")
