@@ -137,7 +137,9 @@ def test_a_new_machine_makes_no_day_that_the_destinations_hold(daemon: Daemon, t
     others = [str(START + timedelta(days=number)) for number in (1, 3)]
     assert requested() == (others, "")
     look_at_days(daemon.workspace, daemon.workspace.outbox(), datetime.now(UTC))
-    assert not {str(day) for day in held} & {found.subject for found in daemon.workspace.outbox().open_incidents()}
+    told = {subject for found in daemon.workspace.outbox().open_incidents() for subject in found.subjects}
+    assert told, "of those that are missing"
+    assert not told & {str(day) for day in held}
     (tmp_path / "a").rename(tmp_path / "gone")
     assert requested() == (others, ""), "one that answers is enough"
     (tmp_path / "b").rename(tmp_path / "gone, too")
