@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lumen_assets import telemetry
 from lumen_assets.days import yesterday
 from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
-from lumen_assets.errors import PermanentError
+from lumen_assets.errors import IntegrityError, PermanentError
 from lumen_assets.report import load_report
 from lumen_assets.report.numbers import frozen_coverage, frozen_rows
 from lumen_assets.settings import CsvTelemetry, Settings, Sources
@@ -199,7 +199,10 @@ class DayInputs:
 
         Nothing of the slice stays: whoever goes on with the day comes here again.
         """
-        report = None if self.fewer_rows else self._frozen_report(cut.day)
+        report = None
+        if not self.fewer_rows:
+            with suppress(IntegrityError):  # damaged here: what the destinations have of it is verified
+                report = self._frozen_report(cut.day)
         files = {file.name for file in self._files_there}
         frozen = {name: rows for name, rows in frozen_rows(report).items() if name in files} if report else {}
         for item in self.read(cut).inputs if any(frozen.values()) else ():

@@ -470,12 +470,10 @@ class Workspace:
         return another and held.content.digest == manifest.content.digest
 
     def _newest_report(self, day: date) -> str | None:
-        """The report, its JSON, in the newest revision of a day, here or brought here."""
+        """The report, its JSON, in the newest revision of a day that is known of here, see ``take_over``."""
         if self.settings.archive_key is None and not self.key_file.exists():
             return None
-        if not self.has_newest(day):
-            self.bring_newest(day)
-        frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
+        frozen = self.newest_known(day)
         return None if frozen is None else frozen_report(frozen, self.keyring)
 
     @cached_property

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from lumen_assets.archive.create import create_archive
-from lumen_assets.archive.digests import digest_file
 from lumen_assets.archive.index import IndexEntry, heads, locked, read_manifest, refresh_index
 from lumen_assets.archive.keys import Keyring
 from lumen_assets.archive.layout import (
@@ -150,7 +149,6 @@ def freeze_day(
         entries = refresh_index(archive_folder, keyring)
         before = newest(archive_folder, day, keyring)
         if before and before.manifest.content.digest == content_digest_of(payload):
-            _require_undamaged(before)
             return before
         revision = 1 + max(known_revision, *_revisions_known(entries, day))
         with _staged(archive_folder, day, revision) as staging:
@@ -270,12 +268,6 @@ def _require_whole(archive_folder: Path, day: date) -> None:
     for folder in (top, *top.glob("r*/")):
         if any(folder.glob("*.tink")) and not (folder / MANIFEST_NAME).is_file():
             raise _damaged(folder, f"it has no {MANIFEST_NAME}")
-
-
-def _require_undamaged(frozen: FrozenDay) -> None:
-    """Refuse to take a day for frozen whose archive is not what its manifest says."""
-    if digest_file(frozen.archive_path).sha256 != frozen.manifest.archive.sha256:
-        raise _damaged(frozen.folder, "it is not the one that its manifest names")
 
 
 def _clean(archive_folder: Path, day: date) -> None:

@@ -36,7 +36,6 @@ def archive_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefiniti
         settings = lumen.settings
         with translated(), lumen.working_on(day):
             lumen.ensure_key()
-            lumen.take_over()  # with its first day a machine would seem to know which there are
             day_slice = lumen.inputs.sliced(day)
             known_revision = 0 if lumen.has_newest(day) else lumen.bring_newest(day)
             report = finished_report(lumen, day)

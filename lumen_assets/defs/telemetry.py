@@ -29,6 +29,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         day = partition_day(context)
         lumen.ping(day, "start")
         with translated(), lumen.working_on(day):
+            lumen.take_over()  # on a new machine: the day may be frozen elsewhere, and others too
             day_slice = lumen.inputs.cut(day)
             reading = lumen.inputs.read(day_slice)
             domain.require_names(reading, lumen.inputs.telemetry_files)
