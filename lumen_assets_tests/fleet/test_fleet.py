@@ -14,6 +14,7 @@ import dagster as dg
 import pytest
 
 from lumen_assets.days import yesterday
+from lumen_assets.defs.under_way import runs_under_way
 from lumen_assets.verification import Verdict
 from lumen_assets_tests.fleet.running import Fleet, process_of, running_fleet
 from lumen_assets_tests.waiting import until
@@ -120,6 +121,7 @@ def test_sixty_days_with_a_process_and_a_worker_killed(tmp_path: Path, monkeypat
         until(lambda: len(attested()) == len(days), "every day to be attested", 1800)
         for what, at, run_id in killed:
             print(f"a {what} killed: {told_about(instance, run_id, at)}")
+        until(lambda: not runs_under_way(instance), "the runs to end, which attest before they do")
         require_none_doubled(instance, days)
         require_one_good_revision(fleet, days)
         require_secrets_unsaid(fleet)
