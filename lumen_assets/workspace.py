@@ -470,10 +470,14 @@ class Workspace:
         return another and held.content.digest == manifest.content.digest
 
     def _newest_report(self, day: date) -> str | None:
-        """The report, its JSON, in the newest revision of a day that is known of here, see ``take_over``."""
+        """The report, its JSON, in the newest revision of a day, here or brought here, whoever made it."""
         if self.settings.archive_key is None and not self.key_file.exists():
             return None
-        frozen = self.newest_known(day)
+        if not self._has_recorded(_VERDICTS) and not archive.read_index(self.settings.archive_folder):
+            return None  # no day is known, and ``take_over`` looked for some
+        if not self.has_newest(day):
+            self.bring_newest(day)
+        frozen = archive.newest(self.settings.archive_folder, day, self.keyring)
         return None if frozen is None else frozen_report(frozen, self.keyring)
 
     @cached_property

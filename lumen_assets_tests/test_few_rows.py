@@ -87,3 +87,21 @@ def test_the_day_s_own_command_says_it_in_every_form(tmp_path: Path, kept: float
     assert installation.json("daily", "--day", before)["few_rows"] == {}
     assert "few rows" not in installation.lumen("daily", "--day", before, "--summary", summary).stdout
     assert summary.read_text().count("Few rows") == 1
+
+
+def test_nor_does_what_another_machine_froze_since_this_one_looked_around(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    places = ", ".join(f"{name}: {{type: local, path: {tmp_path}/{name}}}" for name in "ab")
+    north, south = (
+        Installation.make(tmp_path / name, days=2, configuration=f"destinations: {{{places}}}")
+        for name in ("north", "south")
+    )
+    day = LAST_DAY - timedelta(days=1)
+    south.json("daily", "--day", str(LAST_DAY))
+    north.json("daily", "--day", str(day))
+    keep_rows(south, day, 0)
+    failed = south.lumen("daily", "--day", str(day))
+    assert failed.exit_code == 1
+    assert "it has 0 rows of the day now, and 8,640 are frozen" in " ".join(failed.output.split())
+    assert sorted(path.name for path in (tmp_path / "a" / str(day)).iterdir() if path.is_dir()) == []

@@ -17,11 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lumen_assets.backfill.choosing import Choice, days_asked, workers_that_fit
 from lumen_assets.backfill.processes import Ended, Event, Lost, Said, Stop
-from lumen_assets.cli.daily import tell_people
+from lumen_assets.cli.daily import few_rows, rows_said, tell_people
 from lumen_assets.cli.running import DAY, PROBLEM, first_of_last, json_option, print_json, refuse_both
 from lumen_assets.day_inputs import SAMPLE_DAYS
 from lumen_assets.days import yesterday
-from lumen_assets.report.numbers import with_few_rows
 from lumen_assets.settings import Settings, load_settings
 from lumen_assets.workspace import Workspace
 
@@ -77,9 +76,7 @@ def backfill(
         unrecorded = [run_id for run_id in result.runs if run_id not in recorded]
         told = tell_people(workspace, instance, unrecorded) if result.runs or not result.ok else {}
     dry_run = settings.configuration.dry_run
-    numbers = workspace.frozen_numbers(asked[0], asked[-1])
-    wanted = settings.configuration.sources.telemetry.min_coverage
-    few = {day: found.coverage for day, found in with_few_rows(numbers, wanted).items() if day in result.done}
+    few = few_rows(workspace, asked[0], asked[-1], result.done)
     if as_json:
         print_json({**_as_json(result, asked, few, told), "dry_run": dry_run})
     else:
@@ -175,14 +172,14 @@ def _say(event: Event, console: Console) -> None:
 
 
 def _as_json(
-    result: Result, asked: tuple[date, ...], few: Mapping[date, float], told: Mapping[str, str]
+    result: Result, asked: tuple[date, ...], few: Mapping[str, float], told: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
         "ok": result.ok,
         "asked": [str(day) for day in asked],
         "good_before": [str(day) for day in result.choice.good],
         "done": [str(day) for day in sorted(result.done)],
-        "few_rows": {str(day): share for day, share in few.items()},
+        "few_rows": few,
         "failed": {str(day): causes for day, causes in sorted(result.failed.items())},
         "skipped": {str(day): why for day, why in sorted(result.skipped.items())},
         "made_elsewhere": [str(day) for day in sorted(result.made_elsewhere)],
@@ -202,7 +199,7 @@ def _command(asked: tuple[date, ...], workers: int | None, *, absent_only: bool)
 def _print(
     result: Result,
     asked: tuple[date, ...],
-    few: Mapping[date, float],
+    few: Mapping[str, float],
     told: Mapping[str, str],
     console: Console,
     to_go_on: str,
@@ -218,8 +215,8 @@ def _print(
     else:
         rate = f"{result.days_per_minute:.1f} days/min" if result.days_per_minute else "none ended"
         line("made", f"[green]{len(result.done)}[/] in {result.seconds:.0f} s, {rate}")
-    for day, share in few.items():
-        line("[yellow]few rows[/]      ", f"{day}: {share:.2%} of those expected" if share else f"{day}: none")
+    for name, share in few.items():
+        line("[yellow]few rows[/]      ", rows_said(name, share))
     for day, why in sorted(result.skipped.items()):
         line("skipped", f"{day}: {escape(why)}")
     for day, causes in sorted(result.failed.items()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -64,7 +64,7 @@ def daily(
     console = Console(stderr=True, quiet=as_json)
     outcome = run_day(workspace, day, until=until, verbose=verbose, console=console)
     way_back = _way_back(workspace, outcome)
-    few = _few_rows(workspace, outcome)
+    few = few_rows(workspace, day, day, {day} if "archive" in outcome.materialized else ())
     changed = workspace.frozen_inputs.changed()
     if summary:
         append_summary(summary, [*_as_markdown(outcome, few), *([f"To restore it: `{way_back}`"] if way_back else [])])
@@ -126,16 +126,15 @@ def _way_back(workspace: Workspace, outcome: Outcome) -> str | None:
     return restore_command(outcome.day, workspace.ledger.standing(outcome.day, outcome.day)) or None
 
 
-def _few_rows(workspace: Workspace, outcome: Outcome) -> dict[str, float]:
-    """The share of its rows that the day was frozen with, by the day, where it is too small; else nothing."""
-    if "archive" not in outcome.materialized:
-        return {}
+def few_rows(workspace: Workspace, first: date, last: date, made: Collection[date]) -> dict[str, float]:
+    """The share of its rows that a day was frozen with, by day, of those that were made now and have too few."""
     wanted = workspace.settings.configuration.sources.telemetry.min_coverage
-    few = with_few_rows(workspace.frozen_numbers(outcome.day, outcome.day), wanted)
-    return {str(day): found.coverage for day, found in few.items()}
+    few = with_few_rows(workspace.frozen_numbers(first, last), wanted)
+    return {str(day): found.coverage for day, found in few.items() if day in made}
 
 
-def _rows_said(day: str, share: float) -> str:
+def rows_said(day: str, share: float) -> str:
+    """For people: how few rows a day has."""
     return f"{day}: {share:.2%} of those expected" if share else f"{day}: none"
 
 
@@ -244,7 +243,7 @@ def _frozen(made: Mapping[str, dict[str, Any]], few: Mapping[str, float]) -> Ite
         new = "new" if archive["created"] else "unchanged: the revision that exists is kept, no new one was made"
         yield "", f"revision {archive['revision']}, {archive['size']:,} bytes, {new}"
     for day, share in few.items():
-        yield "[yellow]few rows[/]      ", _rows_said(day, share)
+        yield "[yellow]few rows[/]      ", rows_said(day, share)
 
 
 def _as_markdown(outcome: Outcome, few: Mapping[str, float]) -> list[str]:
@@ -254,7 +253,7 @@ def _as_markdown(outcome: Outcome, few: Mapping[str, float]) -> list[str]:
     if archive := made.get("archive"):
         new = "new" if archive["created"] else "unchanged"
         blocks += [f"Archive: revision {archive['revision']}, {archive['size']:,} bytes, {new}."]
-    blocks += [f"⚠️ **Few rows** in {_rows_said(day, share)}." for day, share in few.items()]
+    blocks += [f"⚠️ **Few rows** in {rows_said(day, share)}." for day, share in few.items()]
     blocks += table_of(
         ("destination", "verdict", "level", "detail"), [verdict_row(found) for found in outcome.verdicts.values()]
     )

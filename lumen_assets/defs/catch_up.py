@@ -12,6 +12,7 @@ from lumen_assets.catch_up import REMEMBERED, Plan, plan
 from lumen_assets.days import days_between, parse_day, yesterday
 from lumen_assets.defs.alerts.runs import STARTED_AGAIN_WITHIN
 from lumen_assets.defs.alerts.telling import open_outbox
+from lumen_assets.defs.own_runs import end_dead_runs
 from lumen_assets.defs.periods import is_of_a_period
 from lumen_assets.defs.schedules import start_of_run
 from lumen_assets.defs.under_way import runs_under_way
@@ -54,6 +55,7 @@ def catch_up_sensor(settings: CatchUp, daily: "dg.UnresolvedAssetJobDefinition")
             return dg.SensorResult(skip_reason="sample data: there is nothing to catch up on")
         if not lumen.take_over():
             return dg.SensorResult(skip_reason="no day is known here, and no destination answers: there may be many")
+        end_dead_runs(lumen, context.instance)  # of commands, which no daemon looks after
         now = datetime.now(UTC)
         chosen = _plan(context.instance, "daily", _missing(lumen, now), settings, now, attempts=settings.attempts)
         given_up = _given_up(chosen.given_up, settings.attempts, now)

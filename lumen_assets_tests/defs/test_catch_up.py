@@ -185,6 +185,21 @@ def test_a_day_that_is_under_way_is_left_alone_whoever_started_it(daemon: Daemon
     assert all(request.tags[TAG] == "daily" for request in requests)
 
 
+def test_a_day_of_a_command_that_was_killed_is_not_waited_for(daemon: Daemon) -> None:
+    job = daemon.definitions.resolve_job_def("daily")
+    dead = daemon.instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": str(START)}
+    )
+    marks = daemon.installation.home / "locks" / "runs"
+    marks.mkdir(parents=True)
+    (marks / dead.run_id).touch()  # what its process held
+    requests, _ = daemon.requests()
+    assert requests[0].partition_key == str(START)
+    ended = daemon.instance.get_run_by_id(dead.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.FAILURE
+
+
 def test_a_day_below_policy_is_repaired(daemon: Daemon) -> None:
     for day in (START, LAST_DAY):
         daemon.installation.json("daily", "--day", str(day))

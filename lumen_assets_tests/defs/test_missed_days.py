@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lumen_assets.days import days_between
+from lumen_assets.days import KST, days_between
 from lumen_assets.defs.catch_up import TAG, newest_expected
 from lumen_assets.settings import Configuration
 from lumen_assets_tests.installation import Installation
@@ -97,10 +97,12 @@ def require_cap(runs: Sequence[dg.DagsterRun]) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
 def test_twenty_missed_days(tmp_path: Path) -> None:
-    last = newest_expected(Configuration(), datetime.now(UTC))  # in the morning, KST, it is not yesterday
+    at = f"{datetime.now(KST) + timedelta(hours=12):%H}:30"  # half a day away: no other day becomes due meanwhile
+    last = newest_expected(Configuration.model_validate({"schedule": {"at": at}}), datetime.now(UTC))
     start = last - timedelta(days=MISSED - 1)
     broken = start + timedelta(days=7)
-    installation = Installation.make(tmp_path / "installation", days=MISSED, configuration=CONFIGURATION, last_day=last)
+    configuration = f"{CONFIGURATION}schedule: {{at: '{at}'}}\n"
+    installation = Installation.make(tmp_path / "installation", days=MISSED, configuration=configuration, last_day=last)
     path = installation.root / "lumen.yaml"
     path.write_text(path.read_text().replace("2026-02-01", str(start)))
     installation.misconfigure(broken)
