@@ -11,7 +11,7 @@ FROM ?= $(DAY)
 TO ?= $(DAY)
 RANGE_OPTIONS = $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(WORKERS),--workers $(WORKERS))
 
-.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench bench-archive lint types \
+.PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench bench-archive bench-report lint types \
 	secrets fmt docs audit sbom licences lock clean
 
 help: ## the targets
@@ -82,6 +82,9 @@ bench: setup-dev ## days a minute of `lumen backfill` against plain scripts (som
 bench-archive: setup-dev ## `lumen archive` against tar, zstd, age, borg and restic (some minutes)
 	@tools/debian-packages age borgbackup restic
 	@$(BIN)/python -m benchmarks.archive
+
+bench-report: setup-dev ## a day's report against Polars and reportlab (a minute)
+	@$(BIN)/python -m benchmarks.report
 
 lint: setup-dev ## ruff: rules and format
 	@$(BIN)/ruff check .
