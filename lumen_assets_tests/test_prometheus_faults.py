@@ -120,6 +120,35 @@ def test_a_fault_in_the_middle_is_of_the_right_kind_and_nothing_is_lost(
     assert inputs.cut(LAST_DAY) == before
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (422, {"errorType": "execution", "error": "query processing would load too many samples into memory"}),
+        (503, {"errorType": "timeout", "error": "query timed out in expression evaluation"}),
+    ],
+)
+def test_what_is_too_much_at_a_time_is_asked_in_halves(
+    inputs: DayInputs, receiver: Server, status: int, said: dict[str, str]
+) -> None:
+    receiver.say = Prometheus()
+    whole = inputs.cut(LAST_DAY)
+    answer, parts, limit = Prometheus(), list[int](), 400
+
+    def up_to_the_limit(request: Received) -> Say:
+        form = {name: float(values[0]) for name, values in parse_qs(request.body.decode()).items() if name != "query"}
+        parts.append(round((form["end"] - form["start"]) / form["step"]) + 1)
+        return answer(request) if parts[-1] <= limit else refusal(status, **said)
+
+    receiver.say = up_to_the_limit
+    assert inputs.cut(LAST_DAY) == whole
+    assert parts == [1440, 720, 360, 360, 720, 360, 360] * 2
+    parts.clear()
+    limit = 0
+    with pytest.raises(TransientError if status == 503 else PermanentError, match=r"queries\.a"):
+        inputs.cut(LAST_DAY)
+    assert parts == [1440, 720, 360, 180, 90, 45, 22, 11, 5, 2, 1], "down to one point, and no further"
+
+
 def test_a_certificate_of_an_unknown_authority_is_permanent_and_nothing_is_asked(tmp_path: Path) -> None:
     known, unknown = (tmp_path / name for name in ("known", "unknown"))
     known.mkdir()

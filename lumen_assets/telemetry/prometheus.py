@@ -21,7 +21,7 @@ from lumen_assets.settings import PrometheusLogin, PrometheusTelemetry
 from lumen_assets.telemetry.asked import opening
 from lumen_assets.telemetry.instants import microseconds
 from lumen_assets.telemetry.model import Asked
-from lumen_assets.telemetry.prometheus_api import PrometheusApi, Series, TooMuchError
+from lumen_assets.telemetry.prometheus_api import PrometheusApi, Series, TimedOutError, TooMuchError
 
 POINTS: Final = 11_000
 """Points a series that Prometheus gives to one query at the most."""
@@ -123,7 +123,7 @@ class Prometheus:
         begin, end = start + first * step, start + (first + count - 1) * step
         try:
             return self._api.query_range(name, query, begin, end, step)
-        except TooMuchError:
+        except (TooMuchError, TimedOutError):
             if count == 1:
                 raise
         half = count // 2
