@@ -260,9 +260,12 @@ class DayInputs:
         return tuple(self._files(self._sources.by_name.keys() - self._sources.servers.keys()))
 
     def _files(self, names: Collection[str]) -> Iterator[TelemetryFile]:
+        signals = self._settings.configuration.signals
         for name, file in self._sources.as_files().items():
             if name in names:
-                yield TelemetryFile(file.path, clock_of(file), f"{name}." if name else "")
+                prefix = f"{name}." if name else ""
+                configured = frozenset(each.removeprefix(prefix) for each in signals if each.startswith(prefix))
+                yield TelemetryFile(file.path, clock_of(file), prefix, configured)
 
     def _mark(self) -> Hashable:
         return inputs_mark(self._root, input_names(self._root, self._files_there, self._sources.extra))
