@@ -162,6 +162,26 @@ def test_a_certificate_of_an_unknown_authority_is_permanent_and_nothing_is_asked
         assert (caught.value.error_class, strange.received) == ("configuration", [])
 
 
+@pytest.mark.parametrize(
+    "login", [{"PROMETHEUS_TOKEN": TOKEN}, {"PROMETHEUS_USER": "lumen", "PROMETHEUS_PASSWORD": PASSWORD}, {}]
+)
+@pytest.mark.parametrize(
+    ("host", "is_elsewhere"),
+    [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)],  # noqa: S104 - this machine, without saying so
+)
+def test_a_login_that_goes_over_a_network_without_tls_is_told(
+    tmp_path: Path, receiver: Server, host: str, is_elsewhere: bool, login: dict[str, str]
+) -> None:
+    receiver.say = Prometheus()
+    installation = configured(tmp_path / "installation", receiver.url.replace("127.0.0.1", host))
+    (found,) = [one for one in installation.json("doctor", **login)["findings"] if one["name"] == "inputs"]
+    told = is_elsewhere and bool(login)
+    assert (found["ok"], found["warning"]) == (True, told)
+    assert found["fix"] == ("use https in sources.telemetry.url" if told else "")
+    for text in (found["detail"], " ".join(installation.lumen("healthcheck", **login).output.split())):
+        assert ("the login goes there over http" in text) == told
+
+
 def test_no_login_gets_out(
     tmp_path: Path, receiver: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
