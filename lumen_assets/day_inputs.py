@@ -16,7 +16,7 @@ from lumen_assets.days import yesterday
 from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
 from lumen_assets.errors import IntegrityError, PermanentError
 from lumen_assets.report import load_report
-from lumen_assets.report.numbers import frozen_coverage, frozen_rows
+from lumen_assets.report.numbers import frozen_coverage, frozen_rows, frozen_values
 from lumen_assets.settings import CsvTelemetry, Settings, Sources
 from lumen_assets.settings.sources import rows_path, setting_of
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
@@ -26,6 +26,7 @@ from lumen_assets.telemetry.roots import DataRoot, WithFile
 if TYPE_CHECKING:
     from lumen_assets.report.before import DayBefore
     from lumen_assets.telemetry import Prometheus
+    from lumen_assets.telemetry.prometheus import Answered
 
 SAMPLE_DAYS: Final = 3
 
@@ -35,14 +36,14 @@ still stands in front of the two."""
 
 
 _LOST: Final = 0.01
-"""The share of a day, or of its rows in a file, that there may be less of than what was frozen."""
+"""The share of a day, of its rows in a file or of a signal's values that there may be less of than what was frozen."""
 
 
 class DayInputs:
     """What the inputs hold of each day.
 
     Attributes:
-        fewer_rows: whether a day may have fewer rows than what was frozen of it.
+        fewer_rows: whether a day may have fewer rows or values than what was frozen of it.
 
     Args:
         settings: where they are.
@@ -167,31 +168,45 @@ class DayInputs:
         with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._settings.slices_folder) as folder:
             for number, (name, server) in enumerate(self._servers.items()):
                 file = Path(folder) / f"{number}.csv"
-                coverage = server.write_day(day, file)
-                if required:
-                    self._require_kept(name, server, day, coverage)
+                answered = server.write_day(day, file)
+                if required and not self.fewer_rows:
+                    self._require_kept(name, server, day, answered)
                 root = WithFile(root, rows_path(name), file)
             yield root
 
-    def _require_kept(self, name: str, server: Prometheus, day: date, coverage: float) -> None:
-        """Refuse a day that the server has forgotten: good rows are never replaced by fewer ones.
+    def _require_kept(self, name: str, server: Prometheus, day: date, answered: Answered) -> None:
+        """Refuse a day that the server has forgotten: good rows and values are never replaced by fewer ones.
 
         What is beside other telemetry may be younger than that: a day without it is told of in its report.
         """
         report = self._frozen_report(day)
-        frozen = frozen_coverage(report).get(name) if report else None
-        if frozen is not None and coverage < frozen - (_LOST if coverage else 0):
+        coverage, frozen = answered.coverage, frozen_coverage(report).get(name) if report else None
+        values = frozen_values(report).get(name, {}) if report else {}
+        gone = [signal for signal in values if signal not in answered.values]
+        fewer = [
+            f"{signal} has values for {answered.values[signal]:.1%} of the day now, and {share:.1%} of it are frozen"
+            for signal, share in values.items()
+            if answered.values.get(signal, share) < (1 - _LOST) * share
+        ]
+        error_class, hint = "missing", "see how long it keeps data (--storage.tsdb.retention.time)"
+        if gone:
+            cause = f"{', '.join(gone)}: frozen of the day, and asked for no more; what is frozen stays as it is"
+            error_class, hint = "configuration", f"bring back what is gone from {setting_of(name)}.queries"
+        elif frozen is not None and coverage < frozen - (_LOST if coverage else 0):
             cause = f"it has {coverage:.1%} of the day now, and {frozen:.1%} of it is frozen, which stays as it is"
-        elif not name and coverage == 0 and not server.was_there(day):
+        elif not answered.measured and (frozen or not name) and not server.was_there(day):
             cause = "it has nothing of the day, not even of other targets (`up`): it forgot it, or did not run"
+        elif fewer:
+            cause = f"{'; '.join(fewer)}, which stay as they are"
         else:
             return
         raise PermanentError(
             action="read telemetry from",
             subject=f"{server.shown} for {day}",
             cause=cause,
-            error_class="missing",
-            hint="see how long it keeps data (--storage.tsdb.retention.time), and docs/sources.md for what is possible",
+            error_class=error_class,
+            hint=f"{hint}, and docs/sources.md for what is possible; `lumen daily --day {day} --fewer-rows` "
+            "freezes the day as it is there now",
         )
 
     def _require_rows(self, cut: DaySlice) -> None:
@@ -245,9 +260,12 @@ class DayInputs:
         return tuple(self._files(self._sources.by_name.keys() - self._sources.servers.keys()))
 
     def _files(self, names: Collection[str]) -> Iterator[TelemetryFile]:
+        signals = self._settings.configuration.signals
         for name, file in self._sources.as_files().items():
             if name in names:
-                yield TelemetryFile(file.path, clock_of(file), f"{name}." if name else "")
+                prefix = f"{name}." if name else ""
+                configured = frozenset(each.removeprefix(prefix) for each in signals if each.startswith(prefix))
+                yield TelemetryFile(file.path, clock_of(file), prefix, configured)
 
     def _mark(self) -> Hashable:
         return inputs_mark(self._root, input_names(self._root, self._files_there, self._sources.extra))

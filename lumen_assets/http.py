@@ -6,6 +6,7 @@ Proxies and certificate authorities are those of the environment (``HTTPS_PROXY`
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -189,6 +190,20 @@ def origin(url: str) -> str:
     if not parts.scheme or not host:
         return "an address without a host"
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a name or number is that of the loopback interface."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
+def is_readable_on_the_way(url: str) -> bool:
+    """Whether what is sent to an address goes over a network without TLS."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_this_machine(parts.hostname or "")
 
 
 def named(receiver: Receiver, url: str) -> str:

@@ -80,6 +80,18 @@ def test_each_kind_of_bad_row_is_counted_shown_and_left_out(bare: Installation, 
     assert "62" in text
 
 
+def test_no_row_is_lost_for_a_column_that_is_no_signal(bare: Installation) -> None:
+    cells = [("OK" if second != 70 else "503", "err" if second == 30 else "7") for second in range(100)]
+    lines = [f"{row(second)},{','.join(cell)}" for second, cell in enumerate(cells)]
+    write(bare, "\n".join([f"{HEADER},http_status,own", *lines, ""]))
+    report, text = report_only(bare)
+    item = telemetry_input(report)
+    assert (item["rows"], item["rejected"], item["notes"]) == (100, {}, {"text_cells": 1, "text_columns": 1})
+    counts = {signal["name"]: signal["values"]["count"] for signal in report["signals"]}
+    assert counts == {**dict.fromkeys(HEADER.split(",")[1:], 100), "own": 99}
+    assert "숫자가 아닌 칸(글자)" in text
+
+
 def test_a_bad_row_s_line_number_is_that_of_the_frozen_file(bare: Installation) -> None:
     write(bare, "\n".join([HEADER, row(0, days=-1), row(0), "bad line", row(1), ""]))
     report, _ = report_of(run(bare))

@@ -59,8 +59,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory, port: int) -> Install
     return made
 
 
-def configure(installation: Installation, port: int, suffix: str = "") -> None:
-    queries = {
+def configure(installation: Installation, port: int, suffix: str = "", **queries: str) -> None:
+    queries = queries or {
         "phase_diff": f"last_over_time(lumen_phase_diff[30s]) {suffix}",
         "events": f"rate(lumen_events_total[5m]) {suffix}",
     }
@@ -108,6 +108,40 @@ def test_a_day_from_a_server_until_long_after_it_forgot_it(
             installation.workspace.inputs.cut(LAST_DAY - timedelta(days=1))
     assert installation.json("verify", str(LAST_DAY))["ok"]
     _is_made_again_from_its_archive(installation, Path(made["report"]), tmp_path)
+
+
+def test_a_signal_that_is_zero_where_there_is_nothing_hides_no_loss(tmp_path: Path, port: int) -> None:
+    """``… or vector(0)`` has a value at every step of a day of which the server knows nothing, too."""
+    installation, day = Installation(tmp_path / "installation"), str(LAST_DAY)
+    installation.data_root.mkdir(parents=True)
+    zero = "sum(increase(lumen_events_total[5m])) or vector(0)"
+    phase_diff = "last_over_time(lumen_phase_diff[30s])"
+
+    def says(**queries: str) -> str:
+        configure(installation, port, **queries)
+        failed = installation.lumen("daily", "--day", day)
+        assert failed.exit_code == 1, failed.output
+        assert f"`lumen daily --day {day} --fewer-rows`" in " ".join(failed.output.split())
+        return " ".join(failed.output.split())
+
+    fill(tmp_path / "prometheus" / "data", samples())
+    with running_prometheus(tmp_path / "prometheus" / "data", port=port):
+        configure(installation, port, phase_diff=phase_diff, zero=zero)
+        made = installation.json("daily", "--day", day)
+        assert model_of(made)["recording"]["coverage"] == 1
+        share = len(MINUTES) / 1440
+        lost = f"phase_diff has values for {share - 0.75:.1%} of the day now, and {share:.1%} of it are frozen"
+        assert lost in says(phase_diff=f"{phase_diff} {MORNING}", zero=zero)
+        assert "phase_diff has values for 0.0% of the day now" in says(phase_diff="nothing", zero=zero)
+        assert "phase_diff: frozen of the day, and asked for no more" in says(phase=phase_diff, zero=zero)
+        made = installation.json("daily", "--day", day, "--fewer-rows")
+        assert (made["archive"]["revision"], made["attestation"]["ok"]) == (2, True)
+    with running_prometheus(tmp_path / "prometheus" / "data", port=port, keeps="15d"):
+        assert "it has nothing of the day" in says(phase=phase_diff, zero=zero)
+        assert "it has nothing of the day" in says(zero=zero, phase="vector(1)")
+        with pytest.raises(PermanentError, match="it has nothing of the day"):
+            installation.workspace.inputs.cut(LAST_DAY - timedelta(days=1))
+    assert installation.json("verify", day)["ok"]
 
 
 def _is_the_day_that_the_server_has(model: dict[str, Any]) -> None:

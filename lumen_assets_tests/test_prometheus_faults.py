@@ -120,6 +120,36 @@ def test_a_fault_in_the_middle_is_of_the_right_kind_and_nothing_is_lost(
     assert inputs.cut(LAST_DAY) == before
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (422, {"errorType": "execution", "error": "query processing would load too many samples into memory"}),
+        (503, {"errorType": "timeout", "error": "query timed out in expression evaluation"}),
+    ],
+)
+def test_what_is_too_much_at_a_time_is_asked_in_halves(
+    inputs: DayInputs, receiver: Server, status: int, said: dict[str, str]
+) -> None:
+    receiver.say = Prometheus()
+    whole = inputs.cut(LAST_DAY)
+    answer, parts, limit = Prometheus(), list[int](), 400
+
+    def up_to_the_limit(request: Received) -> Say:
+        form = {name: float(values[0]) for name, values in parse_qs(request.body.decode()).items() if name != "query"}
+        parts.append(round((form["end"] - form["start"]) / form["step"]) + 1)
+        return answer(request) if parts[-1] <= limit else refusal(status, **said)
+
+    receiver.say = up_to_the_limit
+    assert inputs.cut(LAST_DAY) == whole
+    of_day = [1440, 720, 360, 360, 720, 360, 360]
+    assert parts == [*of_day, *of_day, 288], "and whether it scraped that day, as all values are one"
+    parts.clear()
+    limit = 0
+    with pytest.raises(TransientError if status == 503 else PermanentError, match=r"queries\.a"):
+        inputs.cut(LAST_DAY)
+    assert parts == [1440, 720, 360, 180, 90, 45, 22, 11, 5, 2, 1], "down to one point, and no further"
+
+
 def test_a_certificate_of_an_unknown_authority_is_permanent_and_nothing_is_asked(tmp_path: Path) -> None:
     known, unknown = (tmp_path / name for name in ("known", "unknown"))
     known.mkdir()
@@ -130,6 +160,26 @@ def test_a_certificate_of_an_unknown_authority_is_permanent_and_nothing_is_asked
         with pytest.raises(PermanentError, match=r"cannot be verified.*sources\.telemetry\.ca_file") as caught:
             installation.workspace.inputs.cut(LAST_DAY)
         assert (caught.value.error_class, strange.received) == ("configuration", [])
+
+
+@pytest.mark.parametrize(
+    "login", [{"PROMETHEUS_TOKEN": TOKEN}, {"PROMETHEUS_USER": "lumen", "PROMETHEUS_PASSWORD": PASSWORD}, {}]
+)
+@pytest.mark.parametrize(
+    ("host", "is_elsewhere"),
+    [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)],  # noqa: S104 - this machine, without saying so
+)
+def test_a_login_that_goes_over_a_network_without_tls_is_told(
+    tmp_path: Path, receiver: Server, host: str, is_elsewhere: bool, login: dict[str, str]
+) -> None:
+    receiver.say = Prometheus()
+    installation = configured(tmp_path / "installation", receiver.url.replace("127.0.0.1", host))
+    (found,) = [one for one in installation.json("doctor", **login)["findings"] if one["name"] == "inputs"]
+    told = is_elsewhere and bool(login)
+    assert (found["ok"], found["warning"]) == (True, told)
+    assert found["fix"] == ("use https in sources.telemetry.url" if told else "")
+    for text in (found["detail"], " ".join(installation.lumen("healthcheck", **login).output.split())):
+        assert ("the login goes there over http" in text) == told
 
 
 def test_no_login_gets_out(

@@ -8,7 +8,6 @@ the answer, it may have been.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import smtplib
 import socket
 import ssl
@@ -20,7 +19,7 @@ from typing import Any, Final
 from lumen_assets.alerting.headers import bare
 from lumen_assets.deadline import Deadline
 from lumen_assets.errors import LumenError, PermanentError, TransientError
-from lumen_assets.http import excerpt
+from lumen_assets.http import excerpt, is_this_machine
 from lumen_assets.settings import MailServer
 
 IMPLICIT_TLS: Final = 465
@@ -204,14 +203,6 @@ class SmtpSession:
         except _FAILURES as error:
             failure = self._client.unanswered() if smtp.unanswered else self._client.failed(error, self._deadline)
         raise failure  # out of the handler: nothing of the library's stays attached
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a name or number is that of the loopback interface."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"
 
 
 class _Smtp(smtplib.SMTP):

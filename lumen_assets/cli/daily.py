@@ -40,7 +40,7 @@ _LOOKED_LATELY: Final = timedelta(hours=12)
     "--dry-run", is_flag=True, help="Make the report and freeze it; upload, send and remove nothing. As dry_run does."
 )
 @click.option(
-    "--fewer-rows", is_flag=True, help="Freeze the day even if its telemetry has lost rows that are frozen of it."
+    "--fewer-rows", is_flag=True, help="Freeze the day even if its telemetry has lost rows or values frozen of it."
 )
 @click.option("--verbose", is_flag=True, help="Show Dagster's own log.")
 @summary_option

@@ -10,7 +10,7 @@ from lumen_assets.alerting.smtp import SmtpClient
 from lumen_assets.distribution.mail import SETTING
 from lumen_assets.grafana.rendering import receiver_of
 from lumen_assets.health.findings import Finding
-from lumen_assets.http import send
+from lumen_assets.http import is_readable_on_the_way, send
 from lumen_assets.settings import GrafanaServer, MailServer
 from lumen_assets.texts import counted
 
@@ -28,7 +28,11 @@ def grafana(server: GrafanaServer, now: datetime) -> Finding:
     headers = {"Authorization": f"Bearer {server.token.get_secret_value()}"}
     send("GET", f"{server.base}/api/dashboards/uid/{server.uid}", receiver=receiver, now=now, headers=headers)
     what = counted(len(server.panels), "panel") if server.panels else "all of it"
-    return Finding("Grafana", ok=True, detail=f"the token may view the dashboard {server.uid}; asked for: {what}")
+    detail = f"the token may view the dashboard {server.uid}; asked for: {what}"
+    if not is_readable_on_the_way(server.base):
+        return Finding("Grafana", ok=True, detail=detail)
+    detail += "; it goes there over http, which who is on the way can read"
+    return Finding("Grafana", ok=True, detail=detail, fix="use https in GRAFANA_BASE", warning=True)
 
 
 def mail(server: MailServer, to: tuple[str, ...]) -> Finding:

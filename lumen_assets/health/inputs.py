@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lumen_assets.health.findings import Finding
+from lumen_assets.http import is_readable_on_the_way
 from lumen_assets.settings import CsvTelemetry, PrometheusTelemetry, S3Folder, Settings
 from lumen_assets.settings.sources import setting_of
 from lumen_assets.telemetry.model import clock_of
@@ -52,13 +53,12 @@ def _server(settings: Settings, source: PrometheusTelemetry, setting: str) -> Fi
     found = server.look()
     silent = [name for name, values in found.items() if not values]
     now = f"no value now of {', '.join(silent)}" if silent else "each with a value now"
-    return Finding(
-        "inputs",
-        ok=True,
-        detail=f"{server.shown}: {counted(len(found), 'signal')}, {now}",
-        fix=f"see that their targets are scraped, and {setting}.queries",
-        warning=bool(silent),
-    )
+    details = [f"{server.shown}: {counted(len(found), 'signal')}, {now}"]
+    fixes = [f"see that their targets are scraped, and {setting}.queries"] if silent else []
+    if settings.prometheus.is_given and is_readable_on_the_way(source.url):
+        details.append("the login goes there over http, which who is on the way can read")
+        fixes.append(f"use https in {setting}.url")
+    return Finding("inputs", ok=True, detail="; ".join(details), fix="; ".join(fixes), warning=bool(fixes))
 
 
 def _object(root: S3Folder, source: CsvTelemetry, fix: str, setting: str) -> Finding:

@@ -154,6 +154,21 @@ def frozen_coverage(frozen_report: str) -> dict[str, float]:
     return {name: float(recording["coverage"]) for name, recording in recordings.items()}
 
 
+def frozen_values(frozen_report: str) -> dict[str, dict[str, float]]:
+    """The share of the expected values that a frozen report, its JSON, says that each signal has, by source and column.
+
+    Sources are named as in ``frozen_coverage``; a signal without values is not in it.
+    """
+    content = json.loads(frozen_report)
+    found: dict[str, dict[str, float]] = {"": {}, **{name: {} for name in content.get("beside", {})}}
+    for signal in content["signals"]:
+        if signal["values"]:
+            source = next((name for name in found if name and signal["name"].startswith(f"{name}.")), "")
+            column = signal["name"].removeprefix(f"{source}." if source else "")
+            found[source][column] = float(signal["coverage"])
+    return found
+
+
 def frozen_rows(frozen_report: str) -> dict[str, int]:
     """The rows that a frozen report, its JSON, says that its day has, by the file of telemetry that they are from."""
     inputs = json.loads(frozen_report)["inputs"]

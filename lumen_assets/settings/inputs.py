@@ -55,6 +55,11 @@ class PrometheusLogin(BaseModel):
     password: SecretStr | None = None
 
     @property
+    def is_given(self) -> bool:
+        """Whether a login is sent."""
+        return self.token is not None or (self.user is not None and self.password is not None)
+
+    @property
     def header(self) -> dict[str, str]:
         """The header of a request.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -302,8 +302,19 @@ def column_names(header: tuple[str, ...], timestamps: int = 0) -> tuple[list[str
     return names, changed
 
 
-def read_metrics(path: Path, day: date, clock: Clock = _USUAL, *, block: int = BLOCK) -> MetricsReading:
-    """Read a slice of a telemetry CSV, which tells the time by ``clock``."""
+def read_metrics(
+    path: Path,
+    day: date,
+    clock: Clock = _USUAL,
+    configured: Collection[str] | None = None,
+    *,
+    block: int = BLOCK,
+) -> MetricsReading:
+    """Read a slice of a telemetry CSV, which tells the time by ``clock``.
+
+    Args:
+        configured: the columns that the settings name; None: all that there are.
+    """
     rejections = Rejections()
     with path.open("rb") as file:
         source = Source(file.fileno())
@@ -323,7 +334,8 @@ def read_metrics(path: Path, day: date, clock: Clock = _USUAL, *, block: int = B
             parts += [_of_day(rows, day, rejections, other_days) for rows in _block_rows(lines, form, rejections)]
             _complete(lines, rejections)
             line += len(lines)
-        rows, notes = _together(parts, names, rejections)
+        strict = {n for n, name in enumerate(names) if configured is None or name in configured}
+        rows, notes = _together(parts, names, strict, rejections)
         text_columns = tuple(name for name in names if name not in rows.columns)
         if changed:
             notes["renamed_columns"] = changed
@@ -349,8 +361,20 @@ def _no_rows(names: list[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={"ts": pl.Datetime("us", "UTC"), **dict.fromkeys(names, pl.Float64)})
 
 
-def _together(parts: list[_Part], names: list[str], rejections: Rejections) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The rows of parts in any order as one frame; what can only be judged over the whole day is judged here."""
+def _is_text(column: NumberColumn, cells: int, *, strict: bool) -> bool:
+    """Whether a column is left out: if none of its cells is a number, or, where not strict, fewer than half."""
+    filled = cells - len(column.empty)
+    return len(column.bad) == filled > 0 if strict else 2 * len(column.bad) > filled
+
+
+def _together(
+    parts: list[_Part], names: list[str], strict: Collection[int], rejections: Rejections
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The rows of parts in any order as one frame; what can only be judged over the whole day is judged here.
+
+    Args:
+        strict: the columns of which a cell that is no number costs its row; in others it is empty.
+    """
     if not sum(len(part.lines) for part in parts):
         return _no_rows(names), {}
     lines = np.concatenate([part.lines for part in parts])
@@ -359,10 +383,10 @@ def _together(parts: list[_Part], names: list[str], rejections: Rejections) -> t
     columns = [_joined([part.columns[n] for part in parts], offsets) for n in range(len(names))]
 
     notes = {}
-    text_columns = {n for n, c in enumerate(columns) if len(c.bad) and len(c.bad) + len(c.empty) == len(lines)}
+    text_columns = {n for n, c in enumerate(columns) if _is_text(c, len(lines), strict=n in strict)}
     kept = np.ones(len(lines), dtype=np.bool_)
     for number, column in enumerate(columns):
-        if number not in text_columns:
+        if number in strict and number not in text_columns:
             kept[column.bad] = False
     rejections.add_many("bad_number", np.sort(lines[~kept]), int((~kept).sum()))
     in_file = np.argsort(lines, kind="stable")
@@ -374,7 +398,7 @@ def _together(parts: list[_Part], names: list[str], rejections: Rejections) -> t
         kept[order[again]] = False
         rejections.add_many("duplicate_timestamp", np.sort(lines[order[again]]), len(again))
         order = np.delete(order, again)
-    for kind, rows in (("empty_cells", "empty"), ("nan_cells", "not_finite")):
+    for kind, rows in (("empty_cells", "empty"), ("nan_cells", "not_finite"), ("text_cells", "bad")):
         notes[kind] = sum(int(kept[getattr(c, rows)].sum()) for n, c in enumerate(columns) if n not in text_columns)
     notes["text_columns"] = len(text_columns)
 

@@ -50,11 +50,13 @@ class TelemetryFile:
         path: under the data root.
         clock: how it tells the time.
         prefix: what the names of its signals begin with.
+        configured: the columns that the settings name; None: all that there are.
     """
 
     path: str
     clock: Clock = Clock()
     prefix: str = ""
+    configured: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -152,7 +154,7 @@ class InputReading:
         rejected: how many lines were left out, by kind; empty if none.
         examples: the first few of them, in file order.
         notes: things that are not errors but worth saying, by kind: ``clock_backwards`` (times the clock
-            stepped back), ``nan_cells``, ``empty_cells``.
+            stepped back), ``nan_cells``, ``empty_cells``, ``text_cells``.
         sha256: digest of the slice.
         other_days: of telemetry, how many of the lines that were left out are of each other day, by day.
         asked: of telemetry from a Prometheus, what that was asked.
@@ -238,7 +240,7 @@ class DayTelemetry:
             order of the header; null where a cell was empty or not a finite number. May have no rows, and
             may have no signal columns.
         beside: the same of the telemetry that is read beside it, in the order of the configuration.
-        text_columns: names of columns that were left out of all of these, since no cell in them is a number.
+        text_columns: names of columns that were left out of all of these, as text: see ``telemetry/reading.py``.
         rule_changes, effects, quotes, risks: in order of time.
         gateway_status: ``gateway.status`` of ``gateway_activation.yaml``; None if absent or unreadable.
         inputs: one entry for every configured input, sorted by name.

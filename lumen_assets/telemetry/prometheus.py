@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from lumen_assets.settings import PrometheusLogin, PrometheusTelemetry
 from lumen_assets.telemetry.asked import opening
 from lumen_assets.telemetry.instants import microseconds
 from lumen_assets.telemetry.model import Asked
-from lumen_assets.telemetry.prometheus_api import PrometheusApi, Series, TooMuchError
+from lumen_assets.telemetry.prometheus_api import PrometheusApi, Series, TimedOutError, TooMuchError
 
 POINTS: Final = 11_000
 """Points a series that Prometheus gives to one query at the most."""
@@ -30,6 +31,22 @@ _DAY_MS: Final = 86_400_000
 _SCRAPED: Final = "count(up)"
 _LOOK_BACK_MS: Final = 300_000
 """How long a value counts, unless the server is told otherwise: asked that often, nothing of a day is overlooked."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a server had of a day.
+
+    Attributes:
+        coverage: the share of the day's steps that have a row.
+        values: the share of them that have a value, by signal.
+        measured: whether any signal has values that are not one and the same at every step: what an expression such as
+            ``… or vector(0)`` gives of a day of which the server knows nothing, too.
+    """
+
+    coverage: float
+    values: Mapping[str, float]
+    measured: bool
 
 
 class Prometheus:
@@ -51,26 +68,28 @@ class Prometheus:
         """The server in words, without what may be secret."""
         return self._api.shown
 
-    def write_day(self, day: date, file: Path) -> float:
+    def write_day(self, day: date, file: Path) -> Answered:
         """Ask for a KST day and write its CSV; the same answers give the same bytes.
-
-        Returns the share of the day's steps that have a row.
 
         Raises:
             TransientError: if the server does not answer, is busy, or says that its answer is not whole.
             PermanentError: if it does not know us, takes no such expression, or one gives several series.
         """
         start = microseconds(day_bounds(day)[0]) // 1000
-        columns = [self._column(name, query, start) for name, query in self._source.queries.items()]
+        columns = {name: self._column(name, query, start) for name, query in self._source.queries.items()}
         rows = 0
         with file.open("w", encoding="utf-8", newline="\n") as output:
             output.writelines(opening(self._asked))
             output.write(f"ts,{','.join(self._source.queries)}\n")
-            for step, cells in enumerate(zip(*columns, strict=True)):
+            for step, cells in enumerate(zip(*columns.values(), strict=True)):
                 if any(cells):
                     rows += 1
                     output.write(f"{_stamp(day, step * self._source.step_ms)},{','.join(cells)}\n")
-        return rows / self._steps
+        return Answered(
+            coverage=rows / self._steps,
+            values={name: 1 - cells.count("") / self._steps for name, cells in columns.items()},
+            measured=any(len(set(cells)) > 1 for cells in columns.values()),
+        )
 
     def was_there(self, day: date) -> bool:
         """Whether the server has what it scraped on a KST day, from whatever target.
@@ -123,7 +142,7 @@ class Prometheus:
         begin, end = start + first * step, start + (first + count - 1) * step
         try:
             return self._api.query_range(name, query, begin, end, step)
-        except TooMuchError:
+        except (TooMuchError, TimedOutError):
             if count == 1:
                 raise
         half = count // 2

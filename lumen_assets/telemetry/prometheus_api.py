@@ -47,6 +47,10 @@ class TooMuchError(PermanentError):
     """The server, or we, take no answer of that size: less may be asked for at a time."""
 
 
+class TimedOutError(TransientError):
+    """The server gave a query up, since it is busy or it is too much for its time: less may be asked at a time."""
+
+
 class PrometheusApi:
     """A server.
 
@@ -83,6 +87,7 @@ class PrometheusApi:
 
         Raises:
             TooMuchError: if that is too much at a time.
+            TimedOutError: if it may be.
             TransientError: if the server does not answer, is busy, or says that its answer is not whole.
             PermanentError: if it does not know us, or takes no such expression.
         """
@@ -134,6 +139,14 @@ class PrometheusApi:
         said = self._clean(answer.get("error", ""))
         if answer.get("errorType") == "execution" and "too many samples" in said:
             raise TooMuchError(**self._about(name, f"{name}: {said}"))
+        if answer.get("errorType") == "timeout":
+            raise TimedOutError(
+                action=self._receiver.action,
+                subject=self.shown,
+                cause=f"{name}: {said} (HTTP {reply.status})",
+                error_class="provider",
+                hint=f"see its --query.timeout, and {self._setting}.queries.{name}",
+            )
         if reply.status in (400, 422) and said:
             raise PermanentError(**self._about(name, f"{name}: {said} (HTTP {reply.status})"))
         if 200 <= reply.status < 300:

@@ -7,7 +7,7 @@ Kinds of rejected lines:
 ``repeated_header``  the header again, after a restart of the writer
 ``torn``             not as many cells as the header, quotes that do not match, or no newline at the file's end
 ``bad_timestamp``    not ISO 8601 with an offset, or not of the form that is configured
-``bad_number``       a cell that is no number (empty, NaN and infinite cells only empty that cell)
+``bad_number``       a cell that is no number in a configured column (empty, NaN and infinite ones only empty it)
 ``other_day``        dated in another day
 ``duplicate_timestamp`` the same instant as an earlier row, which stays
 ``not_utf8``         not UTF-8
@@ -18,9 +18,10 @@ Kinds of rejected lines:
 ``bad_value``        a field of the ledger holds what it must not
 ==================== ==========================================================================================
 
-Notes: ``clock_backwards``, ``empty_cells``, ``nan_cells``; ``text_columns`` (left out: not one number in them),
-``renamed_columns`` (no name, or one that was there before), ``no_header``, ``empty_file``, ``unknown_status``,
-``bad_yaml``, ``link`` (read through a symbolic link).
+Notes: ``clock_backwards``, ``empty_cells``, ``nan_cells``; ``text_columns`` (left out: of a configured column no
+filled cell is a number, of another one fewer than half of them are), ``text_cells`` (those that are no numbers in a
+column that is not configured and stays: they only empty that cell), ``renamed_columns`` (no name, or one that was
+there before), ``no_header``, ``empty_file``, ``unknown_status``, ``bad_yaml``, ``link`` (read through a symbolic link).
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ def _read_telemetry(file: TelemetryFile, day: date, inputs: _Inputs) -> pl.DataF
     if found is None:
         return pl.DataFrame(schema={"ts": pl.Datetime("us", "UTC")})
     item, path = found
-    metrics = read_metrics(path, day, file.clock)
+    metrics = read_metrics(path, day, file.clock, file.configured)
     sample = any(SAMPLE_MARK in comment for comment in metrics.comments)
     asked = asked_in(metrics.comments)
     inputs.add(item, metrics.rows.height, metrics.rejections, metrics.notes, sample, metrics.other_days, asked)

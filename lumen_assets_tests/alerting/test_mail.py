@@ -19,8 +19,8 @@ from lumen_assets.alerting import smtp
 from lumen_assets.alerting.delivery import deliver
 from lumen_assets.alerting.events import State
 from lumen_assets.alerting.mail import MailChannel, mail_of
-from lumen_assets.alerting.smtp import is_this_machine
 from lumen_assets.errors import LumenError, PermanentError, TransientError
+from lumen_assets.http import is_this_machine
 from lumen_assets.settings import MailServer as Where
 from lumen_assets_tests.alerting import mail_server
 from lumen_assets_tests.alerting.authority import Authority

@@ -48,6 +48,17 @@ def test_what_is_right(installation: Installation, grafana: Server, mails: MailS
     assert (mails.mails, mails.logins) == ([], [("me@example.org", "right")])
 
 
+def test_a_token_that_goes_over_a_network_without_tls_is_told(
+    installation: Installation, grafana: Server, mails: MailServer
+) -> None:
+    elsewhere = grafana.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - this machine, but by no name of loopback
+    given = {**environment(grafana), "GRAFANA_BASE": elsewhere, "SMTP_HOST": "localhost"}
+    given |= {"SMTP_PORT": str(mails.port), "SMTP_USER": "me@example.org", "SMTP_PASS": "right"}
+    (found,) = [one for one in installation.json("doctor", **given)["findings"] if one["name"] == "Grafana"]
+    assert (found["ok"], found["warning"], found["fix"]) == (True, True, "use https in GRAFANA_BASE")
+    assert "it goes there over http" in found["detail"]
+
+
 def test_what_is_wrong_with_the_fix(installation: Installation, grafana: Server, mails: MailServer) -> None:
     grafana.say = Say(404, body=b'{"message": "Dashboard not found"}')
     mails.password = "other"  # noqa: S105 - nobody's

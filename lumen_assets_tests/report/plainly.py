@@ -24,6 +24,7 @@ GOOD = {"phase_diff": "down", "entropy_rate": "down", "creative_band": "up", "ri
 COLUMNS = ("phase_diff", "creative_band", "own")
 RECORDED = {"phase": "phase_diff", "creative": "creative_band", "own": "own"}
 NUMBERS = [f"{part}_{name}" for part in ("d", "pre", "post") for name in RECORDED]
+WORDS = ("OK", "0x2", "1,5")
 BIG = Fraction(10) ** 300
 
 Lines = dict[int, tuple[str, ...]]
@@ -50,10 +51,23 @@ def near(value: Fraction | float, peak: Fraction | float) -> Any:
 
 def values_of(day: Day, name: str, first: int, last: int) -> dict[int, float]:
     """Finite values by instant from ``first`` to ``last``, both included."""
-    words = {"": "nan", "true": "1"}
+    words = {"": "nan", "true": "1", **dict.fromkeys(WORDS, "nan")}
     column = COLUMNS.index(name)
+    is_text = {today: is_left_out(day, name, today=today) for today in (True, False)}
     read = {m: float(words.get(c[column], c[column])) for m, c in sorted(day.lines.items()) if first <= m <= last}
-    return {moment: value for moment, value in read.items() if math.isfinite(value)}
+    return {moment: value for moment, value in read.items() if math.isfinite(value) and not is_text[moment >= 0]}
+
+
+def is_left_out(day: Day, name: str, *, today: bool = True) -> bool:
+    """Whether nobody configured the column, and words outnumber the numbers in it on the day, or on the one before."""
+    counts = Counter(cells[COLUMNS.index(name)] in WORDS for m, cells in day.lines.items() if (m >= 0) == today)
+    empty = sum(cells[COLUMNS.index(name)] == "" for m, cells in day.lines.items() if (m >= 0) == today)
+    return name not in TARGETS and counts[True] > counts[False] - empty
+
+
+def columns_of(day: Day) -> list[str]:
+    """Those that the report has."""
+    return [name for name in COLUMNS if not is_left_out(day, name)]
 
 
 def mean(values: Iterable[float]) -> Fraction:
@@ -157,7 +171,7 @@ def better(change: Any, good: str | None) -> bool | None:
 
 
 def signal(day: Day, name: str, found: dict[str, Any]) -> dict[str, Any]:
-    present = name in COLUMNS
+    present = name in columns_of(day)
     today = values_of(day, name, 0, DAY_MS - 1) if present else {}
     before = values_of(day, name, -DAY_MS, -1) if present else {}
     both = bool(today and before) and 10 * min(len(today), len(before)) >= max(len(today), len(before))
@@ -201,7 +215,7 @@ def effects(day: Day) -> list[dict[str, Any]]:
     rows = []
     for number, (time, rule, in_history) in enumerate(sorted(every, key=lambda item: (item[0], not item[2])), 1):
         cells = recorded.get((time, rule))
-        found = {name: means(day, name, time) for name in COLUMNS}
+        found = {name: means(day, name, time) for name in columns_of(day)}
         numbers = {name: float(text) if text else None for name in NUMBERS for text in [(cells or {}).get(name)]}
         actor = None if cells is None else cells.get("actor", "a")
         rows.append(
@@ -356,7 +370,7 @@ def _differing(kind: str, s: dict[str, Any], pairs: list[Any]) -> Iterable[tuple
 
 def plain_report(day: Day, found: dict[str, Any]) -> dict[str, Any]:
     """What the report is to be but for texts; ``found`` gives the order of signals and which changes are too large."""
-    names = [*TARGETS, *(name for name in COLUMNS if name not in TARGETS)]
+    names = [*TARGETS, *(name for name in columns_of(day) if name not in TARGETS)]
     return {
         "recording": recording(day),
         "beside": {},

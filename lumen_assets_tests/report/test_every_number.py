@@ -20,7 +20,18 @@ from hypothesis import strategies as st
 from lumen_assets.report import build_report
 from lumen_assets.telemetry import TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.roots import FolderRoot
-from lumen_assets_tests.report.plainly import COLUMNS, DAY_MS, NUMBERS, Day, Lines, instant, plain_report, telling
+from lumen_assets_tests.report.plainly import (
+    COLUMNS,
+    DAY_MS,
+    NUMBERS,
+    TARGETS,
+    WORDS,
+    Day,
+    Lines,
+    instant,
+    plain_report,
+    telling,
+)
 from lumen_assets_tests.report.scenes import DAY, DAY_BEFORE, configuration
 
 CELL = st.one_of(
@@ -43,6 +54,10 @@ def days(draw: st.DrawFn) -> Day:
         if draw(st.booleans()):
             moments |= {m for m in range(time - 32_000, time + 32_000, every) if m < DAY_MS}
     lines = {moment: cells[i * (i + 3) // 2 % len(cells)] for i, moment in enumerate(sorted(moments))}
+    words = draw(st.lists(st.sampled_from(["", "", *WORDS]), min_size=1, max_size=5))
+    for number, moment in enumerate(lines):
+        if word := words[number % len(words)]:
+            lines[moment] = (*lines[moment][:-1], word)
     if lines and draw(st.booleans()):
         lines[max(lines)] = draw(st.tuples(*[CELL] * len(COLUMNS)))  # one that may lie far from all others
     numbers = dict.fromkeys(NUMBERS, st.one_of(st.just(""), st.floats(-1, 1).map(repr)))
@@ -53,6 +68,10 @@ def days(draw: st.DrawFn) -> Day:
     quotes = draw(st.lists(st.tuples(MOMENT, st.sampled_from([0.0, 0.5, 0.9]) | st.floats(0, 1), notes), max_size=5))
     risks = draw(st.lists(st.tuples(MOMENT, st.sampled_from(["crit", "warn", "info"]), notes), max_size=5))
     return Day(lines, [(time, "r", {}) for time in times], effects, quotes, risks)
+
+
+def quoted(cell: str) -> str:
+    return f'"{cell}"' if "," in cell else cell
 
 
 def stamp(moment: int) -> str:
@@ -66,7 +85,7 @@ def write(root: Path, day: Day) -> None:
 
     put(
         "logs/metrics.csv",
-        [f"ts,{','.join(COLUMNS)}", *(f"{stamp(m)},{','.join(c)}" for m, c in sorted(day.lines.items()))],
+        [f"ts,{','.join(COLUMNS)}", *(f"{stamp(m)},{','.join(map(quoted, c))}" for m, c in sorted(day.lines.items()))],
     )
     head = f"rule_ts,actor,rule,old,new,pre_s,post_s,{','.join(NUMBERS)}"
     rows = (
@@ -94,7 +113,7 @@ def report_of(day: Day) -> dict[str, Any]:
         root = Path(folder)
         write(root, day)
         extra = ("controls/*.jsonl", "logs/rules_effects.csv")
-        files = [TelemetryFile("logs/metrics.csv")]
+        files = [TelemetryFile("logs/metrics.csv", configured=frozenset(TARGETS))]
         today, before = (
             read_day(cut_day(FolderRoot(root), d, root / "slices" / str(d), telemetry=files, extra=extra), files)
             for d in (DAY, DAY_BEFORE)
@@ -141,6 +160,9 @@ def around_noon(*texts: str) -> Lines:
 @example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"pre_own": "0.104", "post_own": "0.106"})]))
 @example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"pre_phase": "0.2", "actor": "b"})]))
 @example(Day(around_noon("nan"), [(NOON, "r", {})]))
+@example(Day({n: ("0.1", "0.1", "503" if n == 7 else "OK") for n in range(20)}))
+@example(Day({-n - 1: ("0.1", "0.1", "OK") for n in range(20)} | dict.fromkeys(range(20), ("0.1", "0.1", "0.1"))))
+@example(Day({n: ("0.1", "0.1", "OK" if n % 2 else "0.1") for n in range(20)}))
 @example(Day(around_noon("1e308"), [(NOON, "r", {})]))
 def test_every_number_is_that_of_plain_python(day: Day) -> None:
     found = report_of(day)

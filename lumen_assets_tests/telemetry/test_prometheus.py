@@ -26,6 +26,7 @@ from lumen_assets.settings.configuration import Sources
 from lumen_assets.telemetry import Prometheus, TelemetryFile, cut_day, read_day
 from lumen_assets.telemetry.exporter import exporter_page
 from lumen_assets.telemetry.metrics_csv import read_metrics
+from lumen_assets.telemetry.prometheus import Answered
 from lumen_assets.telemetry.roots import FolderRoot, WithFile
 from lumen_assets_tests.alerting.authority import Authority
 from lumen_assets_tests.ports import free_ports
@@ -114,6 +115,16 @@ def test_every_value_of_the_day_is_there_once_and_none_of_others(server: Running
         (15 * n, phase(n)) for n in range(STEPS) if n not in SILENT
     ]
     assert found[0]["ts"] == "2026-03-09T00:00:00.000+09:00"
+
+
+def test_how_much_of_a_day_a_server_had_of_each_signal(server: Running, tmp_path: Path) -> None:
+    asked = source(server, phase="last_over_time(lumen_phase_diff[10s])", zero="sum(lumen_odd) or vector(0)")
+    found = asked.write_day(DAY, tmp_path / "day.csv")
+    assert found.values == {"phase": pytest.approx(1 - len(SILENT) / STEPS), "zero": pytest.approx(1, abs=0.001)}
+    assert (found.coverage, found.measured) == (1, True)
+    unknown = asked.write_day(DAY - timedelta(days=9), tmp_path / "day.csv")
+    assert unknown == Answered(coverage=1, values={"phase": 0, "zero": 1}, measured=False)
+    assert not source(server, phase="nothing").write_day(DAY, tmp_path / "day.csv").measured
 
 
 def test_a_plain_selector_lasts_for_the_servers_look_back(server: Running, tmp_path: Path) -> None:

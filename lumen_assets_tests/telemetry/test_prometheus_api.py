@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from lumen_assets.errors import LumenError, PermanentError, TransientError
 from lumen_assets.settings import PrometheusLogin
-from lumen_assets.telemetry.prometheus_api import MAX_BODY, PrometheusApi, Series, TooMuchError
+from lumen_assets.telemetry.prometheus_api import MAX_BODY, PrometheusApi, Series, TimedOutError, TooMuchError
 from lumen_assets_tests.alerting.receiver import Say, Server, server
 
 TOKEN = "canary-5ecre7-token"  # noqa: S105
@@ -64,6 +64,7 @@ def test_without_a_login_none_is_sent(prometheus: Server) -> None:
     [
         (said({}, 503), TransientError, "provider", "HTTP 503"),
         (said({"status": "error", "error": "query timed out"}, 503), TransientError, "provider", "query timed out"),
+        (said({"errorType": "timeout", "error": "query timed out"}, 503), TimedOutError, "provider", "queries.phase"),
         (said({}, 429), TransientError, "throttle", "HTTP 429"),
         (said({}, 401), PermanentError, "credentials", "PROMETHEUS_TOKEN"),
         (Say(403, {"Content-Type": "text/html"}, b"<p>no"), PermanentError, "credentials", "HTTP 403"),

@@ -118,6 +118,34 @@ def test_a_column_of_text_is_left_out_and_true_and_false_are_numbers(read):
     assert reading.notes == {"text_columns": 1, "empty_cells": 1}
 
 
+@pytest.mark.parametrize("block", [64, 1 << 21])
+@pytest.mark.parametrize("odd", ["503", "nan", "", "true"])
+@pytest.mark.parametrize("at", [0, 5, 19])
+def test_a_cell_of_a_column_that_nobody_configured_costs_no_row(read, block, odd, at):
+    cells = [odd if n == at else "OK" for n in range(20)]
+    lines = "".join(row(n, n, cell) for n, cell in enumerate(cells))
+    reading = read("ts,a,http_status\n" + lines, configured={"a"}, block=block)
+    assert reading.rows.columns == ["ts", "a"]
+    assert reading.rows["a"].to_list() == list(range(20))
+    assert (reading.text_columns, reading.notes, dict(reading.rejections.counts)) == (
+        ("http_status",),
+        {"text_columns": 1},
+        {},
+    )
+
+
+@pytest.mark.parametrize("block", [64, 1 << 21])
+@pytest.mark.parametrize(
+    ("texts", "values"), [(9, None), (8, [None] * 8 + [1.0] * 8 + [None] * 4), (0, [1.0] * 16 + [None] * 4)]
+)
+def test_of_a_column_that_nobody_configured_more_than_half_the_filled_cells_make_it_text(read, block, texts, values):
+    cells = ["x"] * texts + ["1"] * (16 - texts) + [""] * 4
+    reading = read("ts,a,b\n" + "".join(row(n, 1, cell) for n, cell in enumerate(cells)), configured=(), block=block)
+    assert (reading.rows.height, dict(reading.rejections.counts)) == (20, {})
+    assert (reading.rows["b"].to_list() if "b" in reading.rows.columns else None) == values
+    assert reading.notes.get("text_cells", 0) == (texts if values else 0)
+
+
 def test_an_empty_column_stays(read):
     reading = read(HEADER + row(0, "", 1) + row(1, "", 2))
     assert reading.rows["a"].to_list() == [None, None]
@@ -204,17 +232,34 @@ def judged(line: str) -> str | tuple[datetime, list[str]] | None:
     return (moment, cells[1:]) if ours else "other_day"
 
 
-def numbers_in(cells: list[str]) -> list[float | None] | None:
-    truth = {"true": "1", "False": "0", "false": "0", "": "nan"}
+TRUTH = {"true": "1", "False": "0", "false": "0", "": "nan"}
+
+
+def is_number(cell: str) -> bool:
     try:
-        values = [float(truth.get(cell, cell)) for cell in cells]
+        float(TRUTH.get(cell, cell))
     except ValueError:
-        return None
-    return [value if math.isfinite(value) else None for value in values]
+        return False
+    return True
 
 
-def independent(content: str) -> tuple[dict[datetime, list[float | None]], list[tuple[int, str, str]], Counter[str]]:
+def number_in(cell: str) -> float | None:
+    value = float(TRUTH.get(cell, cell)) if is_number(cell) else math.nan
+    return value if math.isfinite(value) else None
+
+
+def is_text_where_nobody_configured_it(content: str, column: int) -> bool:
+    judgements = [judged(line.removesuffix("\r")) for line in content.split("\n")[1:-1]]
+    cells = [found[1][column] for found in judgements if isinstance(found, tuple) and found[1][column].strip()]
+    numeric = [cell for cell in cells if is_number(cell)]
+    return len(cells) - len(numeric) > len(numeric)
+
+
+def independent(
+    content: str, configured: str = "ab"
+) -> tuple[dict[datetime, list[float | None]], list[tuple[int, str, str]], Counter[str]]:
     """What the data contract says, line by line with csv and float: rows, what is left out, notes."""
+    text = ["ab"[n] not in configured and is_text_where_nobody_configured_it(content, n) for n in (0, 1)]
     rows: dict[datetime, list[float | None]] = {}
     left_out: list[tuple[int, str, str]] = []
     notes: Counter[str] = Counter()
@@ -223,8 +268,7 @@ def independent(content: str) -> tuple[dict[datetime, list[float | None]], list[
         kind = judged(line.removesuffix("\r"))
         if isinstance(kind, tuple):
             (moment, cells), kind = kind, None
-            values = numbers_in(cells)
-            if values is None:
+            if any(name in configured and not is_number(cell) for name, cell in zip("ab", cells, strict=True)):
                 kind = "bad_number"
             else:
                 notes["clock_backwards"] += moment < before
@@ -232,18 +276,22 @@ def independent(content: str) -> tuple[dict[datetime, list[float | None]], list[
                 if moment in rows:
                     kind = "duplicate_timestamp"
                 else:
-                    rows[moment] = values
+                    cells = [cell for cell, is_text in zip(cells, text, strict=True) if not is_text]
+                    rows[moment] = [number_in(cell) for cell in cells]
+                    bad = sum(not is_number(cell) for cell in cells)
                     notes["empty_cells"] += cells.count("")
-                    notes["nan_cells"] += values.count(None) - cells.count("")
+                    notes["text_cells"] += bad
+                    notes["nan_cells"] += rows[moment].count(None) - cells.count("") - bad
         if kind is not None:
             left_out.append((number, kind, line.removesuffix("\r")))
+    notes["text_columns"] = sum(text)
     return rows, left_out, +notes
 
 
-def is_read_as_independently(path: Path, content: str, block: int) -> None:
+def is_read_as_independently(path: Path, content: str, block: int, configured: str = "ab") -> None:
     path.write_bytes(content.encode())
-    reading = read_metrics(path, DAY, block=block)
-    rows, left_out, notes = independent(content)
+    reading = read_metrics(path, DAY, configured=configured, block=block)
+    rows, left_out, notes = independent(content, configured)
     assert [(ts, list(values)) for ts, *values in reading.rows.rows()] == sorted(rows.items())
     assert dict(reading.rejections.counts) == Counter(kind for _, kind, _ in left_out)
     of_kind = [[line for line in left_out if line[1] == kind] for kind in reading.rejections.counts]
@@ -258,6 +306,23 @@ def test_all_that_is_read_is_what_an_independent_reader_says(tmp_path_factory, l
     # one row of numbers, so that no column is text
     content = HEADER + row(-1, 0.5, "true") + "".join(lines)
     is_read_as_independently(tmp_path_factory.getbasetemp() / "independent.csv", content, block)
+
+
+texts = st.sampled_from(["OK", "err", "1e", "5,", "", "7", "NaN", "true"]).map(lambda cell: cell.replace("5,", '"5,"'))
+with_texts = st.tuples(st.integers(-8, 300), numbers, texts).map(lambda t: row(t[0] * 300, t[1], t[2]))
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(st.one_of(usual, with_texts, with_texts, odd), max_size=60),
+    st.integers(20, 400) | st.integers(400, 4000),
+    st.sampled_from(["", "a"]),
+)
+def test_columns_that_nobody_configured_are_read_as_an_independent_reader_says(
+    tmp_path_factory, lines, block, configured
+):
+    content = HEADER + row(-1, 0.5, "true") + "".join(lines)
+    is_read_as_independently(tmp_path_factory.getbasetemp() / "not_configured.csv", content, block, configured)
 
 
 @pytest.mark.parametrize("block", [150, 1 << 21])
