@@ -47,6 +47,10 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "공백은 없으나 쓸 수 있는 행은 기대한 수의 {coverage}입니다.",
         "There is no gap, but the rows that can be used are {coverage} of those expected.",
     ),
+    "finding_few_values": (
+        "{label:은/는} 이날 기대한 값의 {coverage}만 있습니다({expected}개 가운데 {count}개).",
+        "{label} has only {coverage} of the values expected on this day ({count} of {expected}).",
+    ),
     "finding_beside": (
         "함께 읽은 {name}의 수집률은 {coverage}입니다. 공백: {count}회, 모두 {length}.",
         "Coverage of {name}, which is read beside the record: {coverage}. Silences: {count}, {length} in all.",

@@ -25,6 +25,7 @@ KINDS: Final = (
     "all_null",
     "gaps",
     "coverage",
+    "few_values",
     "beside",
     "unusual_mean",
     "unusual_share",
@@ -78,6 +79,7 @@ def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int
     weighted = [
         *finders.of_the_record(min_coverage[""]),
         *finders.of_other_days(late_days),
+        *finders.of_few_values(min_coverage),
         *finders.of_what_is_beside(min_coverage),
         *finders.of_risks(),
         *finders.of_rules(),
@@ -86,6 +88,24 @@ def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int
         weighted += [*finders.of_target(signal), *finders.of_history(signal), *finders.of_the_day_before(signal)]
     weighted.sort(key=lambda item: (KINDS.index(item[1].kind), -item[0]))
     return tuple(finding for _, finding in weighted) or (finders.nothing(),)
+
+
+def with_few_values(report: DayReport, min_coverage: Mapping[str, float]) -> tuple[SignalReport, ...]:
+    """The configured signals that have fewer values than they should, or none; in the report's order.
+
+    Where the whole source has too few rows, that is told of the source: of its signals then only those that have too
+    few values even for these rows.
+
+    Args:
+        report: the day.
+        min_coverage: as of ``find``.
+    """
+
+    def wanted(source: str) -> float:
+        share, coverage = min_coverage[source], report.recordings[source].coverage
+        return share if coverage >= share else share * coverage
+
+    return tuple(s for s in report.signals if s.configured and s.coverage < wanted(s.source))
 
 
 def weighty_risks(by_severity: Mapping[str, int]) -> dict[str, int] | None:
@@ -187,6 +207,23 @@ class _Finders:
                         coverage=formats.share(recording.coverage),
                         count=formats.count(recording.gap_count),
                         length=formats.length(recording.silent_seconds, self.wording),
+                    ),
+                )
+
+    def of_few_values(self, min_coverage: Mapping[str, float]) -> Iterator[_Weighted]:
+        """Of signals that have any; ``of_target`` tells of those that have none."""
+        for signal in with_few_values(self.report, min_coverage):
+            if signal.values is not None:
+                count, expected = signal.values.count, signal.values.count / signal.coverage
+                yield (
+                    1 - signal.coverage,
+                    self.finding(
+                        "few_values",
+                        {"coverage": signal.coverage, "count": count},
+                        signal,
+                        coverage=formats.share(signal.coverage),
+                        count=formats.count(count),
+                        expected=formats.count(expected),
                     ),
                 )
 

@@ -182,6 +182,8 @@ def signal(day: Day, name: str, found: dict[str, Any]) -> dict[str, Any]:
         "mean_improved": better(found["mean_change"], GOOD.get(name)),
         "share_improved": better(share_change, "up"),
         "curve": curve(today),
+        "source": "",
+        "rate_hz": 5,
     }
 
 
@@ -319,6 +321,9 @@ def _telling_of(s: dict[str, Any], report: dict[str, Any]) -> Iterable[tuple[str
         if s["configured"] and report["recording"]["rows"]:
             yield "all_null" if s["present"] else "no_column", {}
         return
+    coverage, of_rows = s["coverage"], report["recording"]["coverage"]
+    if s["configured"] and coverage < 0.9 * (of_rows if of_rows < 0.9 else 1):
+        yield "few_values", {"coverage": coverage, "count": s["values"]["count"]}
     average, on_target = s["values"]["mean"], s["share_on_target"]
     if s["target"]:
         low, high = s["target"]["min"], s["target"]["max"]

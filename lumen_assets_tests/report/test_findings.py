@@ -13,6 +13,7 @@ from lumen_assets.report import DayReport, build_report, findings_text, render_m
 from lumen_assets.report.findings import KINDS
 from lumen_assets.report.model import Finding, PastDay, PastLevel, TargetRange
 from lumen_assets.report.robust import ENOUGH_DAYS
+from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import RecordedEffect, Risk, RuleChange
 from lumen_assets_tests.report.scenes import (
     DAY,
@@ -258,6 +259,53 @@ def test_coverage_is_told_where_there_is_no_gap():
     moments = [at("00:00:00") + timedelta(seconds=20 * i) for i in range(4320)]
     rows = frame(moments, {name: [value] * 4320 for name, value in GOOD.items()})
     assert kinds(report(telemetry(DAY, rows))) == ["coverage"]
+
+
+def hours_of(name: str, hours: int, every: int = 1):
+    """A whole day but for one signal: it has a value in each ``every``-th row of its first hours, and in no other."""
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    columns = {signal: [value] * 8640 for signal, value in GOOD.items()}
+    columns[name] = [GOOD[name] if i < 360 * hours and i % every == 0 else None for i in range(8640)]
+    return telemetry(DAY, frame(moments, columns))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ko", "위상차는 이날 기대한 값의 4.2%만 있습니다(8,640개 가운데 360개)."),
+        ("en", "phase difference has only 4.2% of the values expected on this day (360 of 8,640)."),
+    ],
+)
+def test_a_signal_that_is_silent_for_most_of_the_day_is_told_though_the_record_is_whole(language: str, text: str):
+    found = report(hours_of("phase_diff", 1), language=language)
+    numbers = {"coverage": pytest.approx(1 / 24), "count": 360}
+    assert found.findings == (Finding("few_values", "phase_diff", numbers, text),)
+    assert kinds(report(hours_of("phase_diff", 22))) == ["nothing"]
+
+
+def test_where_the_whole_record_has_few_rows_no_signal_is_told_for_having_no_more():
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(4320)]
+    columns = {
+        name: [value if name == "risk_band" or i % 5 else None for i in range(4320)] for name, value in GOOD.items()
+    }
+    found = report(telemetry(DAY, frame(moments, columns)))
+    assert kinds(found) == ["gaps", "few_values", "few_values", "few_values"]
+    assert {f.signal for f in found.findings} == {None, "phase_diff", "entropy_rate", "creative_band"}
+
+
+@pytest.mark.parametrize(("rate_hz", "expected"), [(None, ["few_values"]), (0.01, ["nothing"]), (0.02, ["few_values"])])
+def test_a_signal_may_have_a_rate_of_its_own(rate_hz: float | None, expected: list[str]):
+    wanted = configuration(rate_hz=0.1).model_dump()
+    wanted["signals"]["phase_diff"]["rate_hz"] = rate_hz
+    found = build_report(hours_of("phase_diff", 24, every=10), None, Configuration.model_validate(wanted))
+    assert kinds(found) == expected
+    assert found.signals[0].rate_hz == (rate_hz or 0.1)
+
+
+def test_a_signal_that_nobody_configured_may_have_as_few_values_as_it_likes():
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    columns = {name: [value] * 8640 for name, value in GOOD.items()} | {"load": [1.0] + [None] * 8639}
+    assert kinds(report(telemetry(DAY, frame(moments, columns)))) == ["nothing"]
 
 
 def test_the_body_of_a_mail():
