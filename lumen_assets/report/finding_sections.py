@@ -50,7 +50,7 @@ _TONES: Final[dict[str, Tone]] = {
         ),
         "bad",
     ),
-    **dict.fromkeys(("no_days", "missing", "few_rows"), "bad"),  # of weeks and months
+    **dict.fromkeys(("no_days", "missing", "few_days", "few_rows"), "bad"),  # of weeks and months
     **dict.fromkeys(("improved", "nothing"), "good"),
 }
 

@@ -124,15 +124,15 @@ def _summary_table(report: DayReport, wording: Wording) -> Table:
         Column(wording("column_share"), 1.2, "right"),
         Column(wording("column_share_change"), 1.6, "right"),
     )
-    return Table(columns, tuple(_summary_row(signal, wording) for signal in report.signals), dense=True)
+    return Table(columns, tuple(_summary_row(signal, report, wording) for signal in report.signals), dense=True)
 
 
-def _summary_row(signal: SignalReport, wording: Wording) -> tuple[Cell, ...]:
+def _summary_row(signal: SignalReport, report: DayReport, wording: Wording) -> tuple[Cell, ...]:
     mean = formats.number(signal.values.mean if signal.values else None)
     return (
         signal_cell(signal),
         Cell(formats.target(signal.target, signal.unit, wording), "quiet"),
-        Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, wording),
+        Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, report, wording),
         _judgement(signal, wording),
         change_cell(formats.number(signal.mean_change, signed=True), signal.mean_improved, wording),
         Cell(formats.share(signal.share_on_target)),
@@ -145,8 +145,9 @@ def signal_cell(signal: formats.Named) -> Cell:
     return Cell(signal.label if signal.label == signal.name else f"{signal.label}\n{signal.name}")
 
 
-def _absence(signal: SignalReport, wording: Wording) -> Cell:
-    return Cell(wording("no_values" if signal.present else "no_column"), "quiet")
+def _absence(signal: SignalReport, report: DayReport, wording: Wording) -> Cell:
+    """Why a signal has no values; where there are no rows, it is not for want of a column."""
+    return Cell(wording("no_values" if signal.present or not report.has_rows else "no_column"), "quiet")
 
 
 def _judgement(signal: SignalReport, wording: Wording) -> Cell:

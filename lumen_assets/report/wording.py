@@ -57,7 +57,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "fact_risks": ("위험 기록", "Risks"),
     "fact_gateway": ("게이트웨이", "Gateway"),
     "fact_rejected": ("제외한 줄", "Lines left out"),
-    "gaps_value": ("{count}회, {length}", "{count}, {length} in all"),
+    "gaps_value": ("{count}회, {length}", "{count} ({length} in all)"),
     "none_short": ("없음", "none"),
     "times": ("{count}건", "{count}"),
     "times_and_lost": (
@@ -152,7 +152,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "gaps_count": (
         "{threshold}보다 긴 공백이 {count}회, 모두 합쳐 {length}입니다.",
-        "Silences longer than {threshold}: {count}, {length} in all.",
+        "Silences longer than {threshold}: {count} ({length} in all).",
     ),
     "gaps_longest": ("가장 긴 {shown}개를 긴 순서로 적었습니다.", "The {shown} longest are listed, longest first."),
     "gaps_beside": (

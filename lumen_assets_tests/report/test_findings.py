@@ -13,6 +13,7 @@ from lumen_assets.report import DayReport, build_report, findings_text, render_m
 from lumen_assets.report.findings import KINDS
 from lumen_assets.report.model import Finding, PastDay, PastLevel, TargetRange
 from lumen_assets.report.robust import ENOUGH_DAYS
+from lumen_assets.report.wording import Wording
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import RecordedEffect, Risk, RuleChange
 from lumen_assets_tests.report.scenes import (
@@ -241,6 +242,21 @@ def test_every_kind_has_its_place_and_the_weightiest_come_first():
 
 def test_an_empty_day_is_one_finding():
     assert kinds(report(empty_day())) == ["empty"]
+
+
+@pytest.mark.parametrize(
+    ("language", "basis", "cell"),
+    [
+        ("ko", "이날은 값이 없어 지난 28일과 비교하지 않았습니다.", "열 없음"),
+        ("en", "Not compared with the last 28 days: this day has no values.", "no such column"),
+    ],
+)
+def test_an_empty_day_is_compared_with_nothing_and_lacks_no_column(language: str, basis: str, cell: str):
+    found = report(empty_day(), history=past([0.03] * 20), language=language)
+    assert found.history
+    assert findings_text(found).endswith(f"\n\n{basis}\n")
+    assert Wording(language)("no_column") == cell
+    assert cell not in render_markdown(found)
 
 
 @pytest.mark.parametrize(
