@@ -325,9 +325,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "A gap is a stretch longer than {threshold} between two rows, or between a row and an end of the day.",
     ),
     "method_midnight": (
-        "자정 직후 변경의 ‘이전’ 구간에는 전날 행도 쓰며, 자정 직전 변경의 ‘이후’ 구간은 자정에서 끝납니다.",
+        "자정 직후 변경의 ‘이전’ 구간에는 전날 행도 쓰며, 자정 직전 변경의 ‘이후’ 구간은 자정에서 끝납니다. "
+        "자정에서 잘린 구간은 기록된 효과와 비교하지 않습니다.",
         "Just after midnight the window before a change reaches into the day before; just before midnight the window "
-        "after it ends at midnight.",
+        "after it ends at midnight. A window that is cut there is not held against what was recorded.",
     ),
     # the way to the archive
     "seal_explained": (

@@ -229,6 +229,8 @@ def effects(day: Day) -> list[dict[str, Any]]:
                 "recorded_actor": actor,
                 "pre_seconds": 30.0 if cells else None,
                 "post_seconds": 30.0 if cells else None,
+                "cut_before": time < 30_000 and not any(m < 0 for m in day.lines),
+                "cut_after": time >= DAY_MS - 30_000,
             }
         )
     return rows
@@ -337,10 +339,11 @@ def _telling_of(s: dict[str, Any], report: dict[str, Any]) -> Iterable[tuple[str
         numbers = {"mean_change": change} | ({"share_change": of_share} if of_share is not None else {})
         yield {None: "changed", True: "improved", False: "worsened"}[improved], numbers
     effects, name = report["rule_effects"], s["name"]
-    pairs = [(e["recorded"].get(name), e["measured"][name], e["number"]) for e in effects]
+    whole = [e for e in effects if not e["cut_before"] and not e["cut_after"]]
+    pairs = [(e["recorded"].get(name), e["measured"][name], e["number"]) for e in whole]
     yield from _differing("effects_differ", s, pairs)
     both = [e for e in effects if name in e["measured_means"] and name in e["recorded_means"]]
-    sides = [(e, side) for e in both for side in ("before", "after")]
+    sides = [(e, side) for e in both for side in ("before", "after") if not e[f"cut_{side}"]]
     pairs = [(e["recorded_means"][name][side], e["measured_means"][name][side], e["number"]) for e, side in sides]
     yield from _differing("means_differ", s, pairs)
 

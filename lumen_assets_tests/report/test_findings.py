@@ -193,6 +193,35 @@ def test_means_of_other_windows_are_not_held_against_each_other():
     assert "means_differ" not in kinds(recorded(0.02, 20.0, before={"phase": 0.5}))
 
 
+@pytest.mark.parametrize(
+    ("time", "before", "told"),
+    [
+        ("23:59:29", None, ["effects_differ", "means_differ"]),
+        ("23:59:30", None, ["means_differ"]),
+        ("23:59:45", None, ["means_differ"]),
+        ("00:00:15", None, ["means_differ"]),
+        ("00:00:15", 0.01, ["effects_differ", "means_differ"]),
+        ("00:00:30", None, ["effects_differ", "means_differ"]),
+    ],
+)
+def test_a_window_that_midnight_cuts_is_not_held_against_what_was_recorded_of_the_whole_one(
+    time: str, before: float | None, told: list[str]
+):
+    every, change = [at("00:00:00") + timedelta(seconds=i / 5) for i in range(432_000)], at(time)
+    moments = [moment for moment in every if abs(moment - change) < timedelta(minutes=1)]
+    values = [0.01 if moment < change else 0.03 for moment in moments]
+    effect = RecordedEffect(change, "a", "r", "0", "1", 30.0, 30.0, {"phase": 0.5}, {"phase": 0.5}, {"phase": 0.5})
+    rows = frame(moments, {"phase_diff": values})
+    of_day_before = [at("23:59:00", DAY_BEFORE) + timedelta(seconds=i / 5) for i in range(300)]
+    previous = telemetry(DAY_BEFORE, frame(of_day_before, {"phase_diff": [before] * 300})) if before else None
+    change_made = RuleChange(change, "a", "r", "0", "1", "")
+    found = report(telemetry(DAY, rows, rule_changes=(change_made,), effects=(effect,)), previous)
+    assert found.rule_effects[0].measured["phase_diff"] is not None
+    assert [kind for kind in kinds(found) if kind.endswith("_differ")] == told
+    whole = 2 if "effects_differ" in told else 1
+    assert only(found, "means_differ").numbers["checked"] == whole
+
+
 @pytest.mark.parametrize(("actor", "differs"), [("a", False), (" a ", False), ("b", True), ("", True)])
 def test_another_actor_is_told_and_shown(actor: str, differs: bool):
     found = recorded(0.02, actor=actor, language="en")
