@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report.files import OTHER_FIGURES, figure_file
-from lumen_assets.report.findings import SHARE_CHANGE
+from lumen_assets.report.findings import SHARE_CHANGE, reaches
 from lumen_assets.report.numbers import DayNumbers, SignalNumbers
 from lumen_assets.report.period_findings import find
 from lumen_assets.report.periods import Period, PeriodBefore, PeriodChange, PeriodReport, PeriodSignal, RatedDay
@@ -185,5 +185,5 @@ def _change(now: PeriodSignal, then: PeriodSignal | None, period: Period) -> Per
         median_improved=(change > 0) == (now.good == "up") if differs and now.good else None,
         share_on_target=share,
         share_change=moved,
-        share_improved=moved > 0 if moved is not None and abs(moved) >= SHARE_CHANGE else None,
+        share_improved=moved > 0 if moved is not None and reaches(abs(moved), SHARE_CHANGE) else None,
     )

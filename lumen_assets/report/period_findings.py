@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, weighty_risks
+from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, reaches, weighty_risks
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import Finding
 from lumen_assets.report.numbers import DayNumbers, with_few_rows
@@ -165,7 +165,7 @@ class _Finders:
             days = self._named([(day, self._value(level.mean, signal)) for day, level in off])
             shown = {"off": len(off), "total": len(judged), "days": days, "share": formats.share(share)}
             yield len(off) / len(judged), self.finding("off_target", numbers, signal, target=target, **shown)
-        elif 1 - share >= PARTLY:
+        elif reaches(1 - share, PARTLY):
             off_share = formats.share(1 - share)
             yield 1 - share, self.finding("partly_off_target", numbers, signal, target=target, off=off_share)
 

@@ -19,6 +19,7 @@ from lumen_assets.report.document import (
 )
 from lumen_assets.report.figure_sections import calendar_section, distribution_figures, figures_section
 from lumen_assets.report.finding_sections import findings_section
+from lumen_assets.report.findings import mean_moved, share_moved
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
@@ -134,10 +135,19 @@ def _summary_row(signal: SignalReport, report: DayReport, wording: Wording) -> t
         Cell(formats.target(signal.target, signal.unit, wording), "quiet"),
         Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, report, wording),
         _judgement(signal, wording),
-        change_cell(formats.number(signal.mean_change, signed=True), signal.mean_improved, wording),
+        change_cell(
+            formats.number(signal.mean_change, signed=True), _if(mean_moved(signal), signal.mean_improved), wording
+        ),
         Cell(formats.share(signal.share_on_target)),
-        change_cell(formats.points(signal.share_change, wording), signal.share_improved, wording),
+        change_cell(
+            formats.points(signal.share_change, wording), _if(share_moved(signal), signal.share_improved), wording
+        ),
     )
+
+
+def _if(told: bool, improved: bool | None) -> bool | None:
+    """What the findings do not tell of is not called better or worse."""
+    return improved if told else None
 
 
 def signal_cell(signal: formats.Named) -> Cell:

@@ -114,6 +114,50 @@ def test_steady_days_make_no_trifle_unusual():
     assert kinds(report(day({**GOOD, "phase_diff": 0.03009}), history=past([0.03] * 28))) == ["nothing"]
 
 
+def percents(percent: int, on=DAY):
+    """A whole day, a row in nine seconds, with so many percent of a signal's values on target."""
+    moments = [at("00:00:00", on) + timedelta(seconds=9 * i) for i in range(9600)]
+    values = [0.03 if i % 100 < percent else 0.0501 for i in range(9600)]
+    return telemetry(
+        on, frame(moments, {**{name: [value] * 9600 for name, value in GOOD.items()}, "phase_diff": values})
+    )
+
+
+def test_exactly_a_tenth_off_target_is_told():
+    percent = [93, 92, 91, 90, 89]
+    assert [kinds(report(percents(n))) for n in percent] == [["nothing"]] * 3 + [["partly_off_target"]] * 2
+
+
+@pytest.mark.parametrize("share", range(100, 90, -1))
+def test_exactly_five_points_are_told(share: int):
+    for less in (4, 5):
+        found = report(percents(share - less), percents(share, DAY_BEFORE))
+        assert ("worsened" in kinds(found)) == (less == 5), (share, less)
+        back = report(percents(share), percents(share - less, DAY_BEFORE))
+        assert ("improved" in kinds(back)) == (less == 5), (share, less)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.99, 0.96, 0.95, 0.91])
+def test_exactly_one_point_off_the_median_is_never_told(share: float):
+    found = report(percents(round(100 * share) - 1), history=past([0.0301] * 28, share))
+    assert "unusual_share" not in kinds(found)
+    assert "unusual_share" in kinds(report(percents(round(100 * share) - 2), history=past([0.0301] * 28, share)))
+
+
+@pytest.mark.parametrize(("before", "now"), [(0.01, 0.011), (0.03, 0.033), (0.03, 0.027), (0.02, 0.022), (0.04, 0.044)])
+def test_exactly_a_tenth_of_the_mean_is_told(before: float, now: float):
+    found = report(day({**GOOD, "phase_diff": now}), day({**GOOD, "phase_diff": before}, DAY_BEFORE))
+    assert kinds(found) == ["worsened" if now > before else "improved"]
+
+
+def test_a_change_that_no_finding_tells_is_not_called_better_or_worse():
+    page = render_markdown(report(day({**GOOD, "phase_diff": 0.0299}), day(GOOD, DAY_BEFORE), language="en"))
+    assert "| -1.0e-4 |" in page
+    assert "better" not in page.split("## The day in figures")[0].split("## At a glance")[1]
+    page = render_markdown(report(day({**GOOD, "phase_diff": 0.02}), day(GOOD, DAY_BEFORE), language="en"))
+    assert "| -0.0100 better |" in page
+
+
 @pytest.mark.parametrize(("before", "kind"), [(0.01, "worsened"), (0.045, "improved"), (0.0301, None)])
 def test_what_changed_against_the_day_before(before: float, kind: str | None):
     found = report(day(GOOD), day({**GOOD, "phase_diff": before}, DAY_BEFORE))

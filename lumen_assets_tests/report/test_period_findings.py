@@ -351,6 +351,15 @@ def test_a_share_is_told_from_five_points_on(share: float, kind: str) -> None:
     assert kinds(built(days_of(WEEK, share=0.991), days_of(WEEK.before, share=share))) == [back]
 
 
+def test_exactly_five_points_and_exactly_a_tenth_are_told() -> None:
+    for percent in range(100, 90, -1):
+        now, then = (percent - 5) / 100, percent / 100
+        assert "worsened" in kinds(built(days_of(WEEK, share=now), days_of(WEEK.before, share=then))), percent
+        assert "improved" in kinds(built(days_of(WEEK, share=then), days_of(WEEK.before, share=now))), percent
+    assert kinds(built(days_of(WEEK, share=0.9))) == ["partly_off_target"]
+    assert kinds(built(days_of(WEEK, share=0.91))) == ["nothing"]
+
+
 def test_shares_of_another_target_are_not_compared() -> None:
     then = days_of(WEEK.before, share=0.2, target=TargetRange(None, 0.02))
     report = built(days_of(WEEK), then)
