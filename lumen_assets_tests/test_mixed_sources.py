@@ -141,7 +141,7 @@ def _tells_of_the_gap_of_one(model: dict[str, Any], text: str) -> None:
     assert (plant["rows"], plant["gap_count"], plant["silent_seconds"]) == (1410, 1, 31 * 60)
     assert (machine["rows"], machine["gap_count"], machine["coverage"]) == (1440, 0, 1)
     [told] = [finding["text"] for finding in model["findings"] if finding["kind"] == "beside"]
-    assert told == "Coverage of plant, which is read beside the record: 97.9%. Silences: 1, 31 min in all."
+    assert told == "Coverage of plant, which is read beside the record: 97.9%. Silences: 1 (31 min in all)."
     assert "| plant | 1,410 of 1,440" in text
     assert "| machine | 1,440 of 1,440" in text
 

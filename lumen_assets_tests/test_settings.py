@@ -373,6 +373,8 @@ def test_what_was_frozen_before_a_setting_was_there_stays_the_same(tmp_path: Pat
     telemetry = yaml.safe_load(settings.content_configuration)["sources"]
     assert telemetry.keys() == {"telemetry", "extra"}
     assert telemetry["telemetry"].keys() == {"type", "path", "rate_hz", "min_coverage"}
+    signals = yaml.safe_load(settings.content_configuration)["signals"]
+    assert {name for signal in signals.values() for name in signal} == {"label", "unit", "target", "good"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import dagster as dg
 from lumen_assets import archive as domain
 from lumen_assets.days import parse_day
 from lumen_assets.errors import LumenError
+from lumen_assets.report.findings import with_few_values
 from lumen_assets.report.model import DayReport
 from lumen_assets.settings import Configuration
 from lumen_assets.workspace import Workspace
@@ -16,16 +17,16 @@ from lumen_assets.workspace import Workspace
 COVERAGE: Final = dg.AssetCheckSpec(
     "coverage",
     asset="report",
-    description="The day has as many rows as the rate of each source promises, but for its `min_coverage`. It warns.",
+    description="The day has as many rows as the rate of each source promises, but for its `min_coverage`, and each "
+    "configured signal as many values. It warns.",
 )
 
 
 def coverage_result(report: DayReport, configuration: Configuration) -> dg.AssetCheckResult:
-    """The day's rows, of each source, against those that its rate promises."""
+    """The day's rows, of each source, against those that its rate promises; and the values of configured signals."""
     passed, said, metadata = True, [], dict[str, float]()
-    recordings = {"": report.recording, **report.beside}
     for name, source in configuration.sources.by_name.items():
-        recording, of_source = recordings[name], f"{name}: " if name else ""
+        recording, of_source = report.recordings[name], f"{name}: " if name else ""
         passed &= recording.coverage >= source.min_coverage
         rows = f"{recording.rows:,} of {recording.expected_rows:,.0f} rows, {recording.coverage:.1%}"
         said.append(f"{of_source}{rows}; {source.min_coverage:.0%} are expected at least")
@@ -34,6 +35,11 @@ def coverage_result(report: DayReport, configuration: Configuration) -> dg.Asset
             f"{of_source}gaps": recording.gap_count,
             f"{of_source}silent_seconds": recording.silent_seconds,
         }
+    min_coverage = {name: source.min_coverage for name, source in configuration.sources.by_name.items()}
+    few = with_few_values(report, min_coverage)
+    said += [f"{signal.name}: {signal.coverage:.1%} of its values" for signal in few]
+    metadata |= {f"{signal.name}: coverage": signal.coverage for signal in few}
+    passed &= not few
     return dg.AssetCheckResult(
         check_name=COVERAGE.name,
         passed=passed,

@@ -33,6 +33,7 @@ from lumen_assets.report.drawing import (
     text,
 )
 from lumen_assets.report.fonts import Typeface
+from lumen_assets.report.gaps import gap_seconds
 from lumen_assets.report.model import MINUTES, Curve, DayReport, SignalReport
 from lumen_assets.report.wording import Wording
 
@@ -55,7 +56,7 @@ def signal_drawing(report: DayReport, signal: SignalReport, face: Typeface) -> D
     wording = Wording(report.language)
     axis = value_axis(*_extent(signal, signal.curve))
     drawing = blank_drawing(HEIGHT, face)
-    stretches = _stretches(signal.curve, int(report.recording.gap_seconds // 60))
+    stretches = _stretches(signal.curve, int(_bridged_seconds(report, signal) // 60))
     for shape in (
         *_target_area(signal, axis),
         *_silences(stretches),
@@ -68,6 +69,11 @@ def signal_drawing(report: DayReport, signal: SignalReport, face: Typeface) -> D
     ):
         drawing.add(shape)
     return drawing
+
+
+def _bridged_seconds(report: DayReport, signal: SignalReport) -> float:
+    """Silence up to here is none, by the rate of the signal's own values."""
+    return gap_seconds(signal.rate_hz) if signal.rate_hz else report.recording.gap_seconds
 
 
 def _extent(signal: SignalReport, curve: Curve) -> tuple[float, float]:

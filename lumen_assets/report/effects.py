@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -53,8 +54,14 @@ def rule_effects(today: DayTelemetry, before: DayBefore | None) -> tuple[RuleEff
     pairs.sort(key=lambda pair: pair[0].at)
     tables = _rows_near([change.at for change, _, _ in pairs], today, before)
     signals = {name: values_of(near, name) for near in tables for name in signal_names(near)}
+    start, end = (microseconds(moment) for moment in day_bounds(today.day))
+    first = start if before is None else start - FAR
     return tuple(
-        _rule_effect(number, change, effect, signals, in_history=in_history)
+        replace(
+            _rule_effect(number, change, effect, signals, in_history=in_history),
+            cut_before=microseconds(change.at) - FAR < first,
+            cut_after=microseconds(change.at) + FAR >= end,
+        )
         for number, (change, effect, in_history) in enumerate(pairs, 1)
     )
 

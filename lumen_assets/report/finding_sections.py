@@ -37,9 +37,20 @@ _SAID_MORE_IN: Final = {
 
 _TONES: Final[dict[str, Tone]] = {
     **dict.fromkeys(
-        ("empty", "unusable", "no_values", "critical_risks", "off_target", "no_column", "all_null", "gaps"), "bad"
+        (
+            "empty",
+            "unusable",
+            "no_values",
+            "critical_risks",
+            "off_target",
+            "no_column",
+            "all_null",
+            "gaps",
+            "few_values",
+        ),
+        "bad",
     ),
-    **dict.fromkeys(("no_days", "missing", "few_rows"), "bad"),  # of weeks and months
+    **dict.fromkeys(("no_days", "missing", "few_days", "few_rows"), "bad"),  # of weeks and months
     **dict.fromkeys(("improved", "nothing"), "good"),
 }
 

@@ -41,15 +41,19 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "finding_gaps": (
         "기록이 {count}회, 모두 {length} 동안 끊겼습니다. 가장 긴 공백은 {start}부터 {end}까지입니다. "
         "수집률은 {coverage}입니다.",
-        "Silences in the record: {count}, {length} in all, the longest from {start} to {end}. Coverage: {coverage}.",
+        "Silences in the record: {count} ({length} in all), the longest from {start} to {end}. Coverage: {coverage}.",
     ),
     "finding_coverage": (
         "공백은 없으나 쓸 수 있는 행은 기대한 수의 {coverage}입니다.",
         "There is no gap, but the rows that can be used are {coverage} of those expected.",
     ),
+    "finding_few_values": (
+        "{label:은/는} 이날 기대한 값의 {coverage}만 있습니다({expected}개 가운데 {count}개).",
+        "{label} has only {coverage} of the values expected on this day ({count} of {expected}).",
+    ),
     "finding_beside": (
         "함께 읽은 {name}의 수집률은 {coverage}입니다. 공백: {count}회, 모두 {length}.",
-        "Coverage of {name}, which is read beside the record: {coverage}. Silences: {count}, {length} in all.",
+        "Coverage of {name}, which is read beside the record: {coverage}. Silences: {count} ({length} in all).",
     ),
     "finding_unusual_mean": (
         "{label}의 하루 평균이 평소와 다릅니다: {value}, 지난 28일 중 {days}일의 중앙값 {median}, "
@@ -137,6 +141,10 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "history_basis": (
         "지난 28일 가운데 {days}일의 수치와 비교했습니다.",
         "Compared with the numbers of {days} of the last 28 days.",
+    ),
+    "history_no_values": (
+        "이날은 값이 없어 지난 28일과 비교하지 않았습니다.",
+        "Not compared with the last 28 days: this day has no values.",
     ),
     "history_too_short": (
         "지난 28일과는 비교하지 않았습니다. 동결된 날이 {enough}일보다 적었습니다.",

@@ -25,6 +25,7 @@ KINDS: Final = (
     "all_null",
     "gaps",
     "coverage",
+    "few_values",
     "beside",
     "unusual_mean",
     "unusual_share",
@@ -59,6 +60,9 @@ SMALL_MEAN: Final = 0.01
 SMALL_SHARE: Final = 0.01
 """Differences from the median, of means as a share of it, that are never told, however steady the days were."""
 
+ROUNDING: Final = 1e-9
+"""Of a threshold, what a number may miss it by for being a rounded one: 0.95 - 0.90 is a little less than 0.05."""
+
 DAYS_SHOWN: Final = 3
 """Other days that are named whose rows lie in this one's part of the telemetry."""
 
@@ -78,6 +82,7 @@ def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int
     weighted = [
         *finders.of_the_record(min_coverage[""]),
         *finders.of_other_days(late_days),
+        *finders.of_few_values(min_coverage),
         *finders.of_what_is_beside(min_coverage),
         *finders.of_risks(),
         *finders.of_rules(),
@@ -86,6 +91,41 @@ def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int
         weighted += [*finders.of_target(signal), *finders.of_history(signal), *finders.of_the_day_before(signal)]
     weighted.sort(key=lambda item: (KINDS.index(item[1].kind), -item[0]))
     return tuple(finding for _, finding in weighted) or (finders.nothing(),)
+
+
+def with_few_values(report: DayReport, min_coverage: Mapping[str, float]) -> tuple[SignalReport, ...]:
+    """The configured signals that have fewer values than they should, or none; in the report's order.
+
+    Where the whole source has too few rows, that is told of the source: of its signals then only those that have too
+    few values even for these rows.
+
+    Args:
+        report: the day.
+        min_coverage: as of ``find``.
+    """
+
+    def wanted(source: str) -> float:
+        share, coverage = min_coverage[source], report.recordings[source].coverage
+        return share if coverage >= share else share * coverage
+
+    return tuple(s for s in report.signals if s.configured and not reaches(s.coverage, wanted(s.source)))
+
+
+def reaches(value: float, threshold: float) -> bool:
+    """Whether a number is a threshold or more, but for its rounding."""
+    return value >= threshold * (1 - ROUNDING)
+
+
+def mean_moved(signal: SignalReport) -> bool:
+    """Whether the change of a signal's mean against the day before is told."""
+    if signal.values is None or not signal.mean_change:
+        return False
+    return reaches(abs(signal.mean_change), MEAN_CHANGE * abs(signal.values.mean - signal.mean_change))
+
+
+def share_moved(signal: SignalReport) -> bool:
+    """Whether the change of a signal's share on target against the day before is told."""
+    return signal.share_change is not None and reaches(abs(signal.share_change), SHARE_CHANGE)
 
 
 def weighty_risks(by_severity: Mapping[str, int]) -> dict[str, int] | None:
@@ -190,6 +230,23 @@ class _Finders:
                     ),
                 )
 
+    def of_few_values(self, min_coverage: Mapping[str, float]) -> Iterator[_Weighted]:
+        """Of signals that have any; ``of_target`` tells of those that have none."""
+        for signal in with_few_values(self.report, min_coverage):
+            if signal.values is not None:
+                count, expected = signal.values.count, signal.values.count / signal.coverage
+                yield (
+                    1 - signal.coverage,
+                    self.finding(
+                        "few_values",
+                        {"coverage": signal.coverage, "count": count},
+                        signal,
+                        coverage=formats.share(signal.coverage),
+                        count=formats.count(count),
+                        expected=formats.count(expected),
+                    ),
+                )
+
     def of_risks(self) -> Iterator[_Weighted]:
         counts = weighty_risks(self.report.risks.by_severity)
         if counts is None:
@@ -258,7 +315,7 @@ class _Finders:
         if not signal.mean_on_target:
             shown = {"mean": self._value(mean, signal), "target": target, "share": formats.share(share)}
             yield 1 - share, self.finding("off_target", numbers, signal, **shown)
-        elif 1 - share >= PARTLY:
+        elif reaches(1 - share, PARTLY):
             off = formats.share(1 - share)
             yield 1 - share, self.finding("partly_off_target", numbers, signal, target=target, off=off)
 
@@ -295,9 +352,8 @@ class _Finders:
             return
         change, shares = signal.mean_change, signal.share_change
         before = signal.values.mean - change
-        far_mean = abs(change) >= MEAN_CHANGE * abs(before) and change != 0
-        far_share = shares is not None and abs(shares) >= SHARE_CHANGE
-        if not far_mean and not far_share:
+        far_share = share_moved(signal)
+        if not far_share and not mean_moved(signal):
             return
         parts, numbers = [], {"mean_change": change}
         shown = formats.number(change, signed=True)
@@ -316,7 +372,7 @@ class _Finders:
 
 def _unusual(value: float, basis: Usual, small: float) -> bool:
     off = value - basis.median
-    return math.isfinite(off) and abs(off) > small and abs(basis.deviations(value)) > UNUSUAL
+    return math.isfinite(off) and abs(off) > small * (1 + ROUNDING) and abs(basis.deviations(value)) > UNUSUAL
 
 
 def findings_text(report: DayReport, shown: int = 12) -> str:
@@ -349,6 +405,8 @@ def left_out_text(findings: Sequence[Finding], shown: int, wording: Wording) -> 
 
 def basis_text(report: DayReport, wording: Wording) -> str:
     """How many of the last 28 days the day was compared with."""
+    if report.history and all(signal.values is None for signal in report.signals):
+        return wording("history_no_values")
     if report.history:
         return wording("history_basis", days=len(report.history))
     return wording("history_too_short", enough=ENOUGH_DAYS)

@@ -23,7 +23,7 @@ def recording(day: date, rows: pl.DataFrame, rate_hz: float) -> Recording:
     A gap is a stretch between two rows, or between a row and an end of the day, that is longer than
     ``max(5 s, 10 / rate)``: short enough to see a restart, long enough to look past ten missed samples.
     """
-    threshold = max(5.0, 10 / rate_hz)
+    threshold = gap_seconds(rate_hz)
     start, end = (microseconds(moment) for moment in day_bounds(day))
     moments = np.concatenate(([start], instants(rows), [end])).astype(np.int64)
     lengths = np.diff(moments)
@@ -40,6 +40,11 @@ def recording(day: date, rows: pl.DataFrame, rate_hz: float) -> Recording:
         silent_seconds=int(lengths[silent].sum()) / 1_000_000,
         longest_gaps=tuple(_gap(int(moments[i]), int(moments[i + 1])) for i in longest),
     )
+
+
+def gap_seconds(rate_hz: float) -> float:
+    """Silence that is longer is a gap, where so many rows or values a second are expected."""
+    return max(5.0, 10 / rate_hz)
 
 
 def _gap(start: int, end: int) -> Gap:

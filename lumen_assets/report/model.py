@@ -101,7 +101,7 @@ class SignalReport:
         good: direction that is an improvement, if configured.
         configured: whether ``lumen.yaml`` names it.
         present: whether the day's rows have such a column.
-        coverage: ``count / (86400 * rate)``, as a share; above 1 where rows came faster than expected.
+        coverage: ``count / (86400 * rate_hz)``, as a share; above 1 where values came faster than expected.
         values: None where the day has no value.
         share_on_target: share of values in the target range; None without target or values.
         mean_change, share_change: this day minus the day before; None if either has no value, or one has fewer than a
@@ -110,6 +110,8 @@ class SignalReport:
         share_improved: whether more values were on target; None if unchanged or unknown.
         curve: None where the day has no value.
         figure: file name of its figure; None if it has none.
+        source: the name of the source that it is from; empty for the day's own.
+        rate_hz: values a second that are expected; None in reports of versions that did not say it.
     """
 
     name: str
@@ -128,6 +130,8 @@ class SignalReport:
     share_improved: bool | None
     curve: Curve | None
     figure: str | None
+    source: str = ""
+    rate_hz: float | None = None
 
     @property
     def mean_on_target(self) -> bool | None:
@@ -351,7 +355,12 @@ class DayReport:
     @property
     def has_rows(self) -> bool:
         """Whether any telemetry was recorded."""
-        return any(recording.rows for recording in (self.recording, *self.beside.values()))
+        return any(recording.rows for recording in self.recordings.values())
+
+    @property
+    def recordings(self) -> dict[str, Recording]:
+        """How complete each source is; the day's own, which has no name, first."""
+        return {"": self.recording, **self.beside}
 
     @property
     def rejected_count(self) -> int:

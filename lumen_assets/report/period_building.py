@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report.files import OTHER_FIGURES, figure_file
-from lumen_assets.report.findings import SHARE_CHANGE
+from lumen_assets.report.findings import SHARE_CHANGE, reaches
 from lumen_assets.report.numbers import DayNumbers, SignalNumbers
 from lumen_assets.report.period_findings import find
 from lumen_assets.report.periods import Period, PeriodBefore, PeriodChange, PeriodReport, PeriodSignal, RatedDay
@@ -60,13 +60,16 @@ def _enough(days: int, period: Period) -> bool:
 def _signals(
     period: Period, days: Sequence[DayNumbers], before: Sequence[DayNumbers], configuration: Configuration
 ) -> tuple[PeriodSignal, ...]:
-    """Every signal that had a value, in the order of the newest day."""
+    """Every signal that had a value, and those that are configured without one, in the order of the newest day."""
     configured, others_left = {visible(name) for name in configuration.signals}, OTHER_FIGURES
     signals = []
     for name in dict.fromkeys(name for numbers in reversed(days) for name in numbers.signals):
         signal = _signal(name, days)
         if signal is None:
+            if name in configured:
+                signals.append(_without_values(name, days))
             continue
+        signal = replace(signal, configured=name in configured)
         wants_figure = name in configured or others_left > 0
         others_left -= wants_figure and name not in configured
         figure = figure_file(period.file, name) if wants_figure else None
@@ -106,6 +109,32 @@ def _signal(name: str, days: Sequence[DayNumbers]) -> PeriodSignal | None:
         rated_by_share=bool(on_target),
         change=None,
         figure=None,
+        configured=False,
+    )
+
+
+def _without_values(name: str, days: Sequence[DayNumbers]) -> PeriodSignal:
+    """A configured signal that had not one value, as the newest day names it."""
+    newest = next(numbers.signals[name] for numbers in reversed(days) if name in numbers.signals)
+    return PeriodSignal(
+        name=name,
+        label=newest.label,
+        unit=newest.unit,
+        target=newest.target,
+        good=newest.good,
+        days=0,
+        count=0,
+        share_on_target=None,
+        median=None,
+        mad=None,
+        lowest=None,
+        highest=None,
+        best=None,
+        worst=None,
+        rated_by_share=False,
+        change=None,
+        figure=None,
+        configured=True,
     )
 
 
@@ -138,6 +167,8 @@ def _change(now: PeriodSignal, then: PeriodSignal | None, period: Period) -> Per
     """Of a signal against the period before; None where it had values on too few days, or they lie too far apart."""
     if then is None or not (_enough(now.days, period) and _enough(then.days, period.before)):
         return None
+    if now.median is None or then.median is None:
+        return None
     change = now.median - then.median
     if now.mad is None or then.mad is None or not math.isfinite(change):
         return None
@@ -154,5 +185,5 @@ def _change(now: PeriodSignal, then: PeriodSignal | None, period: Period) -> Per
         median_improved=(change > 0) == (now.good == "up") if differs and now.good else None,
         share_on_target=share,
         share_change=moved,
-        share_improved=moved > 0 if moved is not None and abs(moved) >= SHARE_CHANGE else None,
+        share_improved=moved > 0 if moved is not None and reaches(abs(moved), SHARE_CHANGE) else None,
     )

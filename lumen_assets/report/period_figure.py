@@ -98,6 +98,8 @@ def _days(report: PeriodReport, signal: PeriodSignal, wording: Wording) -> list[
 def _extent(signal: PeriodSignal) -> tuple[float, float]:
     """Lowest and highest value to show: the extremes, and the target's bounds."""
     bounds = [b for b in (signal.target.min, signal.target.max) if b is not None] if signal.target else []
+    if signal.lowest is None or signal.highest is None:
+        raise ValueError(f"{signal.name} has no values to draw")
     return min([signal.lowest, *bounds]), max([signal.highest, *bounds])
 
 

@@ -34,7 +34,7 @@ def means_section(report: PeriodReport, wording: Wording) -> Iterator[Block]:
     yield Text(wording("period_means_legend"), tone="quiet")
     for signal in drawn:
         yield _means(report, signal, wording)
-    left_out = [formats.signal_title(signal) for signal in report.signals if signal.figure is None]
+    left_out = [formats.signal_title(signal) for signal in report.signals if signal.days and signal.figure is None]
     if left_out:
         yield Text(wording("figures_left_out", names=", ".join(left_out)))
 

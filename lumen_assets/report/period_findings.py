@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, weighty_risks
+from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, reaches, weighty_risks
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import Finding
 from lumen_assets.report.numbers import DayNumbers, with_few_rows
@@ -20,6 +20,7 @@ KINDS: Final = (
     "missing",
     "critical_risks",
     "off_target",
+    "few_days",
     "few_rows",
     "gaps",
     "worsened",
@@ -52,7 +53,11 @@ def find(report: PeriodReport, *, min_coverage: float) -> tuple[Finding, ...]:
         *finders.of_risks(),
     ]
     for signal in report.signals:
-        weighted += [*finders.of_target(signal), *finders.of_the_period_before(signal)]
+        weighted += [
+            *finders.of_its_days(signal),
+            *finders.of_target(signal),
+            *finders.of_the_period_before(signal),
+        ]
     weighted.sort(key=lambda item: (KINDS.index(item[1].kind), -item[0]))
     return tuple(finding for _, finding in weighted) or (finders.finding("nothing", {}),)
 
@@ -129,6 +134,19 @@ class _Finders:
             shown, by_severity = formats.count(count), formats.severities(counts, self.wording)
             yield 0, self.finding(kind, {"count": count, **counts}, count=shown, by_severity=by_severity)
 
+    def of_its_days(self, signal: PeriodSignal) -> Iterator[_Weighted]:
+        """Days with rows on which a configured signal had no value; before it was configured it is not missed."""
+        if not signal.configured:
+            return
+        levels = [
+            (day.day, day.signals[signal.name]) for day in self.report.days if day.rows and signal.name in day.signals
+        ]
+        silent = [(day, "") for day, level in levels if level.mean is None]
+        if silent:
+            days, total = len(levels) - len(silent), len(levels)
+            numbers = {"days": days, "total": total}
+            yield len(silent) / total, self.finding("few_days", numbers, signal, **numbers, silent=self._named(silent))
+
     def of_target(self, signal: PeriodSignal) -> Iterator[_Weighted]:
         """On the days that had the period's last target, as the share on target is."""
         share = signal.share_on_target
@@ -147,7 +165,7 @@ class _Finders:
             days = self._named([(day, self._value(level.mean, signal)) for day, level in off])
             shown = {"off": len(off), "total": len(judged), "days": days, "share": formats.share(share)}
             yield len(off) / len(judged), self.finding("off_target", numbers, signal, target=target, **shown)
-        elif 1 - share >= PARTLY:
+        elif reaches(1 - share, PARTLY):
             off_share = formats.share(1 - share)
             yield 1 - share, self.finding("partly_off_target", numbers, signal, target=target, off=off_share)
 
@@ -158,7 +176,7 @@ class _Finders:
         parts: list[str] = []
         numbers: dict[str, float] = {"days": signal.days, "days_before": change.days}
         if change.median_differs:
-            numbers |= {"median": signal.median, "median_before": change.median, "mad": change.mad}
+            numbers |= {"median": signal.median or 0.0, "median_before": change.median, "mad": change.mad}
             parts.append(self._median_change(signal, change))
         if change.share_improved is not None:
             numbers |= {"share": signal.share_on_target or 0.0, "share_before": change.share_on_target or 0.0}

@@ -24,7 +24,7 @@ def period_document(report: PeriodReport) -> Document:
     wording, period = Wording(report.language), report.period
     dates = {"name": period.name, "first": period.first.isoformat(), "last": period.last.isoformat()}
     subtitle = wording("period_week", **dates) if period.kind == "week" else wording("period_month", **dates)
-    sections = (_summary, _findings, _signals, _before, shares_section, means_section, _days, _method)
+    sections = (_findings, _summary, _signals, _before, shares_section, means_section, _days, _method)
     return Document(
         language=report.language,
         title=report.title,
@@ -66,6 +66,7 @@ def _summary(report: PeriodReport, wording: Wording) -> Iterator[Block]:
 
 _SAID_MORE_IN: Final = {
     "missing": "summary",
+    "few_days": "signals",
     "few_rows": "days",
     "gaps": "days",
     "critical_risks": "days",
@@ -89,7 +90,7 @@ def _signals(report: PeriodReport, wording: Wording) -> Iterator[Block]:
     yield Heading(wording("section_period_signals"), "signals")
     columns = (
         Column(wording("column_signal"), 2.2),
-        Column(wording("column_days"), 0.7, "right"),
+        Column(wording("column_days"), 0.9, "right"),
         Column(wording("column_share"), 1.1, "right"),
         Column(wording("column_daily_median"), 1.3, "right"),
         Column(wording("column_daily_mad"), 1.1, "right"),
@@ -98,14 +99,14 @@ def _signals(report: PeriodReport, wording: Wording) -> Iterator[Block]:
         Column(wording("column_best"), 1.4, "right"),
         Column(wording("column_worst"), 1.4, "right"),
     )
-    yield Table(columns, tuple(_signal_row(signal) for signal in report.signals), dense=True)
+    yield Table(columns, tuple(_signal_row(signal, report, wording) for signal in report.signals), dense=True)
 
 
-def _signal_row(signal: PeriodSignal) -> tuple[Cell, ...]:
+def _signal_row(signal: PeriodSignal, report: PeriodReport, wording: Wording) -> tuple[Cell, ...]:
     numbers = (signal.median, signal.mad, signal.lowest, signal.highest)
     return (
         signal_cell(signal),
-        Cell(formats.count(signal.days)),
+        Cell(wording("rows_of", rows=signal.days, expected=len(report.days)), "" if signal.days else "bad"),
         Cell(formats.share(signal.share_on_target)),
         *(Cell(formats.with_unit(formats.number(value), signal.unit)) for value in numbers),
         _rated(signal.best, signal),

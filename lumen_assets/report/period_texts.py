@@ -47,13 +47,17 @@ PERIOD_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{label} had its mean of the day off target ({target}) on {off} of {total} days: {days}. "
         "Values on target: {share}.",
     ),
+    "finding_period_few_days": (
+        "{label:은/는} {total}일 가운데 {days}일에 값이 있습니다. 값이 없는 날: {silent}.",
+        "{label} has values on {days} of {total} days; none on {silent}.",
+    ),
     "finding_period_few_rows": (
         "행이 기대한 수의 {wanted}보다 적은 날이 {total}일 가운데 {count}일입니다: {days}.",
         "On {count} of {total} days there were fewer than {wanted} of the rows expected: {days}.",
     ),
     "finding_period_gaps": (
         "기록이 {days}일에 걸쳐 {count}회, 모두 {length} 동안 끊겼습니다. {longest}",
-        "Silences in the record: {count}, {length} in all; days with one: {days}. {longest}",
+        "Silences in the record: {count} ({length} in all); days with one: {days}. {longest}",
     ),
     "period_longest_gap": (
         "가장 긴 공백은 {day} {start}부터 {end}까지 {length}입니다.",

@@ -150,16 +150,17 @@ class PeriodSignal:
 
     Attributes:
         target, good: of its last day with values.
-        days: days on which it had values.
+        days: days on which it had values; 0 only of a signal that is configured.
         count: its values.
         share_on_target: of all its values, on the days that had the period's last target; None without one.
-        median, mad: of its means a day: the median, and that of the absolute deviations from it.
-        lowest, highest: its extremes.
+        median, mad: of its means a day: the median, and that of the absolute deviations from it; None without values.
+        lowest, highest: its extremes; None without values.
         best, worst: the days of the highest and lowest share on target, the earlier of equal ones; where there is no
             target, of the best and worst mean by its good direction; None where neither is known, and where all days
             are alike.
         change: against the period before; None where one of the two has too few days with values.
         figure: file name of its figure; None if it has none.
+        configured: whether ``lumen.yaml`` names it.
     """
 
     name: str
@@ -170,15 +171,16 @@ class PeriodSignal:
     days: int
     count: int
     share_on_target: float | None
-    median: float
+    median: float | None
     mad: float | None
-    lowest: float
-    highest: float
+    lowest: float | None
+    highest: float | None
     best: RatedDay | None
     worst: RatedDay | None
     rated_by_share: bool
     change: PeriodChange | None
     figure: str | None
+    configured: bool
 
 
 @dataclass(frozen=True)

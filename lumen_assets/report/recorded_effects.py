@@ -50,11 +50,14 @@ class Compared:
 
 
 def compared(effect: RuleEffect, signal: SignalReport, parts: Iterable[Part]) -> Iterator[Compared]:
-    """What can be compared of a change for a signal."""
+    """What can be compared of a change for a signal: of whole windows, as what was recorded is of such."""
     if not effect.has_usual_windows:
         return
     spread = SAME_SPREAD * signal.values.std if signal.values else 0.0
+    cut = {"before": effect.cut_before, "after": effect.cut_after, "effect": effect.cut_before or effect.cut_after}
     for part in parts:
+        if cut[part]:
+            continue
         recorded, measured = _numbers(effect, signal.name, part)
         if recorded is not None and measured is not None:
             tolerated = max(SAME_SHARE * max(abs(recorded), abs(measured)), spread)

@@ -29,6 +29,8 @@ class RuleEffect:
         measured_means: of signals with a measured effect, the two means that it is the difference of.
         recorded_means: by signal, ``pre_X`` and ``post_X`` of ``rules_effects.csv``.
         recorded_actor: the actor that it names; None without a row.
+        cut_before, cut_after: whether that window reaches beyond the rows that are known: into the day before, of which
+            nothing is, or into the next day. What was recorded at the time is of the whole window.
     """
 
     number: int
@@ -46,6 +48,8 @@ class RuleEffect:
     measured_means: Mapping[str, Means] = field(default_factory=dict)
     recorded_means: Mapping[str, Means] = field(default_factory=dict)
     recorded_actor: str | None = None
+    cut_before: bool = False
+    cut_after: bool = False
 
     @property
     def has_record(self) -> bool:

@@ -19,6 +19,7 @@ from lumen_assets.report.document import (
 )
 from lumen_assets.report.figure_sections import calendar_section, distribution_figures, figures_section
 from lumen_assets.report.finding_sections import findings_section
+from lumen_assets.report.findings import mean_moved, share_moved
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
@@ -124,20 +125,29 @@ def _summary_table(report: DayReport, wording: Wording) -> Table:
         Column(wording("column_share"), 1.2, "right"),
         Column(wording("column_share_change"), 1.6, "right"),
     )
-    return Table(columns, tuple(_summary_row(signal, wording) for signal in report.signals), dense=True)
+    return Table(columns, tuple(_summary_row(signal, report, wording) for signal in report.signals), dense=True)
 
 
-def _summary_row(signal: SignalReport, wording: Wording) -> tuple[Cell, ...]:
+def _summary_row(signal: SignalReport, report: DayReport, wording: Wording) -> tuple[Cell, ...]:
     mean = formats.number(signal.values.mean if signal.values else None)
     return (
         signal_cell(signal),
         Cell(formats.target(signal.target, signal.unit, wording), "quiet"),
-        Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, wording),
+        Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, report, wording),
         _judgement(signal, wording),
-        change_cell(formats.number(signal.mean_change, signed=True), signal.mean_improved, wording),
+        change_cell(
+            formats.number(signal.mean_change, signed=True), _if(mean_moved(signal), signal.mean_improved), wording
+        ),
         Cell(formats.share(signal.share_on_target)),
-        change_cell(formats.points(signal.share_change, wording), signal.share_improved, wording),
+        change_cell(
+            formats.points(signal.share_change, wording), _if(share_moved(signal), signal.share_improved), wording
+        ),
     )
+
+
+def _if(told: bool, improved: bool | None) -> bool | None:
+    """What the findings do not tell of is not called better or worse."""
+    return improved if told else None
 
 
 def signal_cell(signal: formats.Named) -> Cell:
@@ -145,8 +155,9 @@ def signal_cell(signal: formats.Named) -> Cell:
     return Cell(signal.label if signal.label == signal.name else f"{signal.label}\n{signal.name}")
 
 
-def _absence(signal: SignalReport, wording: Wording) -> Cell:
-    return Cell(wording("no_values" if signal.present else "no_column"), "quiet")
+def _absence(signal: SignalReport, report: DayReport, wording: Wording) -> Cell:
+    """Why a signal has no values; where there are no rows, it is not for want of a column."""
+    return Cell(wording("no_values" if signal.present or not report.has_rows else "no_column"), "quiet")
 
 
 def _judgement(signal: SignalReport, wording: Wording) -> Cell:

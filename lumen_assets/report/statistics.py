@@ -30,8 +30,8 @@ def signal_reports(
     """Every signal: configured ones first, in their order, then the other columns in theirs."""
     others_left = OTHER_FIGURES
     reports = []
-    sources = zip(today.tables, configuration.sources.by_name.values(), strict=True)
-    columns = {name: (rows, source.rate_hz) for rows, source in sources for name in signal_names(rows)}
+    sources = zip(configuration.sources.by_name, today.tables, strict=True)
+    columns = {name: (source, rows) for source, rows in sources for name in signal_names(rows)}
     for name in [*configuration.signals, *(name for name in columns if name not in configuration.signals)]:
         wants_figure = name in configuration.signals or others_left > 0
         column = columns.get(name)
@@ -45,7 +45,7 @@ def signal_reports(
 
 def _signal_report(
     name: str,
-    column: tuple[pl.DataFrame, float] | None,
+    column: tuple[str, pl.DataFrame] | None,
     day: date,
     before: DayBefore | None,
     configuration: Configuration,
@@ -55,12 +55,13 @@ def _signal_report(
     """The report of a signal.
 
     Args:
-        column: the rows that it is a column of, and how many a second are expected of them; None if there is none.
+        column: the source that it is from and the rows that it is a column of; None if there is none.
     """
     signal = configuration.signals.get(name)
     target = target_of(name, configuration)
     language = configuration.report.language
-    rows, rate_hz = column or (pl.DataFrame(), configuration.sources.telemetry.rate_hz)
+    source, rows = column or (_source_named_in(name, configuration), pl.DataFrame())
+    rate_hz = (signal.rate_hz if signal else None) or configuration.sources.by_name[source].rate_hz
     moments, values = values_of(rows, name)
     found = distribution(values)
     share = share_on_target(values, target)
@@ -85,7 +86,15 @@ def _signal_report(
         share_improved=_improved(share_change, "up"),
         curve=curve(moments, values, edges) if found else None,
         figure=figure_file(f"report_{day.isoformat()}", name) if found and wants_figure else None,
+        source=source,
+        rate_hz=rate_hz,
     )
+
+
+def _source_named_in(name: str, configuration: Configuration) -> str:
+    """The source that a signal would be from: names of those that are read beside the day's own begin with theirs."""
+    first = name.partition(".")[0]
+    return first if first in configuration.sources.beside else ""
 
 
 def _changes(

@@ -57,7 +57,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "fact_risks": ("위험 기록", "Risks"),
     "fact_gateway": ("게이트웨이", "Gateway"),
     "fact_rejected": ("제외한 줄", "Lines left out"),
-    "gaps_value": ("{count}회, {length}", "{count}, {length} in all"),
+    "gaps_value": ("{count}회, {length}", "{count} ({length} in all)"),
     "none_short": ("없음", "none"),
     "times": ("{count}건", "{count}"),
     "times_and_lost": (
@@ -152,7 +152,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "gaps_count": (
         "{threshold}보다 긴 공백이 {count}회, 모두 합쳐 {length}입니다.",
-        "Silences longer than {threshold}: {count}, {length} in all.",
+        "Silences longer than {threshold}: {count} ({length} in all).",
     ),
     "gaps_longest": ("가장 긴 {shown}개를 긴 순서로 적었습니다.", "The {shown} longest are listed, longest first."),
     "gaps_beside": (
@@ -326,9 +326,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "A gap is a stretch longer than {threshold} between two rows, or between a row and an end of the day.",
     ),
     "method_midnight": (
-        "자정 직후 변경의 ‘이전’ 구간에는 전날 행도 쓰며, 자정 직전 변경의 ‘이후’ 구간은 자정에서 끝납니다.",
+        "자정 직후 변경의 ‘이전’ 구간에는 전날 행도 쓰며, 자정 직전 변경의 ‘이후’ 구간은 자정에서 끝납니다. "
+        "자정에서 잘린 구간은 기록된 효과와 비교하지 않습니다.",
         "Just after midnight the window before a change reaches into the day before; just before midnight the window "
-        "after it ends at midnight.",
+        "after it ends at midnight. A window that is cut there is not held against what was recorded.",
     ),
     # the way to the archive
     "seal_explained": (

@@ -138,6 +138,13 @@ class Signal(Section):
     unit: str = Field("", description="unit shown behind values")
     target: Target | None = Field(None, description="target range")
     good: Literal["up", "down"] | None = Field(None, description="direction that is an improvement")
+    rate_hz: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="values a second that are expected of it; default: the rows of its source",
+        exclude_if=lambda rate_hz: rate_hz is None,  # as in what was frozen before there was this setting
+    )
 
 
 def _default_signals() -> dict[str, Signal]:

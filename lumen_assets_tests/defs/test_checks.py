@@ -10,9 +10,11 @@ import dagster as dg
 import pytest
 
 from lumen_assets.definitions import build_defs
-from lumen_assets.defs.checks import freshness
+from lumen_assets.defs.checks import coverage_result, freshness
+from lumen_assets.report import build_report
 from lumen_assets.settings import Configuration
 from lumen_assets_tests.installation import LAST_DAY, RATE_HZ, Installation
+from lumen_assets_tests.report.scenes import at, configuration, frame, telemetry
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,20 @@ def test_the_coverage_of_the_day_is_judged(installation: Installation, wanted: f
     assert found.asset_key == dg.AssetKey("report")
     assert found.passed is passed
     assert found.description == f"8,223 of 8,640 rows, 95.2%; {wanted:.0%} are expected at least"
+
+
+def test_a_signal_that_has_few_values_is_named_though_the_record_is_whole() -> None:
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    names = ("phase_diff", "entropy_rate", "creative_band", "risk_band", "own")
+    columns = {name: [0.1 if i < 360 or name == "risk_band" else None for i in range(8640)] for name in names}
+    wanted = configuration(rate_hz=0.1)
+    found = coverage_result(build_report(telemetry(rows=frame(moments, columns)), None, wanted), wanted)
+    assert not found.passed
+    assert found.description == (
+        "8,640 of 8,640 rows, 100.0%; 90% are expected at least. phase_diff: 4.2% of its values. "
+        "entropy_rate: 4.2% of its values. creative_band: 4.2% of its values"
+    )
+    assert found.metadata["phase_diff: coverage"].value == pytest.approx(1 / 24)
 
 
 def test_the_copies_of_a_good_day_are_good(installation: Installation) -> None:

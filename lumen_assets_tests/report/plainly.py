@@ -196,6 +196,8 @@ def signal(day: Day, name: str, found: dict[str, Any]) -> dict[str, Any]:
         "mean_improved": better(found["mean_change"], GOOD.get(name)),
         "share_improved": better(share_change, "up"),
         "curve": curve(today),
+        "source": "",
+        "rate_hz": 5,
     }
 
 
@@ -241,6 +243,8 @@ def effects(day: Day) -> list[dict[str, Any]]:
                 "recorded_actor": actor,
                 "pre_seconds": 30.0 if cells else None,
                 "post_seconds": 30.0 if cells else None,
+                "cut_before": time < 30_000 and not any(m < 0 for m in day.lines),
+                "cut_after": time >= DAY_MS - 30_000,
             }
         )
     return rows
@@ -328,28 +332,38 @@ def telling(report: dict[str, Any]) -> dict[tuple[str, str | None], dict[str, An
     return told or {("nothing", None): {}}
 
 
+def _exact(share: float) -> Fraction:
+    """The share of at most 432,000 values that a float is nearest to: two of them are never as close as 1e-12."""
+    return Fraction(share).limit_denominator(432_000)
+
+
 def _telling_of(s: dict[str, Any], report: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
     if not s["values"]:
         if s["configured"] and report["recording"]["rows"]:
             yield "all_null" if s["present"] else "no_column", {}
         return
+    count, rows = s["values"]["count"], report["recording"]["rows"]
+    if s["configured"] and 10 * count < 9 * (432_000 if 10 * rows >= 9 * 432_000 else rows):
+        yield "few_values", {"coverage": s["coverage"], "count": count}
     average, on_target = s["values"]["mean"], s["share_on_target"]
     if s["target"]:
         low, high = s["target"]["min"], s["target"]["max"]
         good = (low is None or average >= low) and (high is None or average <= high)
-        if not good or 1 - on_target >= 0.1:
+        if not good or 10 * (count - _exact(on_target) * count) >= count:
             yield "partly_off_target" if good else "off_target", {"mean": average, "share_on_target": on_target}
     change, of_share = s["mean_change"], s["share_change"]
-    far = of_share is not None and abs(of_share) >= 0.05
-    if change is not None and (far or (change and abs(change) >= 0.1 * abs(average - change))):
+    far = of_share is not None and 20 * abs(_exact(on_target) - _exact(on_target - of_share)) >= 1
+    tenth = abs(Fraction(average) - Fraction(change or 0)) / 10
+    if change is not None and (far or (change and Fraction(abs(change)) >= tenth * (1 - Fraction(1, 10**9)))):
         improved = s["share_improved"] if far else s["mean_improved"]
         numbers = {"mean_change": change} | ({"share_change": of_share} if of_share is not None else {})
         yield {None: "changed", True: "improved", False: "worsened"}[improved], numbers
     effects, name = report["rule_effects"], s["name"]
-    pairs = [(e["recorded"].get(name), e["measured"][name], e["number"]) for e in effects]
+    whole = [e for e in effects if not e["cut_before"] and not e["cut_after"]]
+    pairs = [(e["recorded"].get(name), e["measured"][name], e["number"]) for e in whole]
     yield from _differing("effects_differ", s, pairs)
     both = [e for e in effects if name in e["measured_means"] and name in e["recorded_means"]]
-    sides = [(e, side) for e in both for side in ("before", "after")]
+    sides = [(e, side) for e in both for side in ("before", "after") if not e[f"cut_{side}"]]
     pairs = [(e["recorded_means"][name][side], e["measured_means"][name][side], e["number"]) for e, side in sides]
     yield from _differing("means_differ", s, pairs)
 

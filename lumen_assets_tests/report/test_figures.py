@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, timedelta
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from lumen_assets.report import build_report, drawing, write_figures
 from lumen_assets.report.axes import value_axis
+from lumen_assets.settings import Configuration
 from lumen_assets_tests.report.scenes import (
     DAY,
     at,
@@ -82,6 +84,27 @@ def test_rows_that_come_every_five_minutes_make_one_line(tmp_path):
     moments = [at(f"{m // 60:02d}:{m % 60:02d}:00") for m in range(0, 1440, 5) if not 600 <= m < 720]
     root = drawn(telemetry(DAY, frame(moments, {"phase_diff": [0.1] * len(moments)})), tmp_path, rate_hz=1 / 300)
     assert len(list(root.iter(f"{SVG}polyline"))) == 2
+
+
+@pytest.mark.parametrize("own_rate", [None, 1 / 300])
+def test_a_slow_signal_beside_a_fast_one_is_drawn_by_its_own_rate(tmp_path, own_rate):
+    """One that is read from another file, or is written less often than its file has rows."""
+    fast = [at("00:00:00") + timedelta(seconds=5 * i) for i in range(17_280)]
+    slow = [moment for moment in fast[::60] if not 10 <= (moment - fast[0]) / timedelta(hours=1) < 12]
+    wanted = configuration(rate_hz=0.2).model_dump()
+    if own_rate:
+        values = dict.fromkeys(slow, 0.1)
+        today = telemetry(DAY, frame(fast, {"m.load": [values.get(moment) for moment in fast]}))
+    else:
+        wanted["sources"]["beside"] = {"m": {"path": "logs/m.csv", "rate_hz": 1 / 300}}
+        beside = (frame(slow, {"m.load": [0.1] * len(slow)}),)
+        today = replace(telemetry(DAY, frame(fast, {"a": [1.0] * len(fast)})), beside=beside)
+    wanted["signals"] = {"m.load": {"label": {"ko": "부하", "en": "load"}, "rate_hz": own_rate}}
+    path = write_figures(build_report(today, None, Configuration.model_validate(wanted)), tmp_path)[0]
+    assert path.name == "report_2025-10-23_m.load.svg"
+    root = ET.fromstring(path.read_bytes())  # noqa: S314 - our own file
+    assert len(list(root.iter(f"{SVG}polyline"))) == 2
+    assert len([e for e in root.iter(f"{SVG}rect") if e.get("fill") == "#f1f3f5"]) == 2, "the silence and the end"
 
 
 def test_one_sample_of_432_000_that_stands_out_is_at_its_height(tmp_path):

@@ -13,6 +13,8 @@ from lumen_assets.report import DayReport, build_report, findings_text, render_m
 from lumen_assets.report.findings import KINDS
 from lumen_assets.report.model import Finding, PastDay, PastLevel, TargetRange
 from lumen_assets.report.robust import ENOUGH_DAYS
+from lumen_assets.report.wording import Wording
+from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import RecordedEffect, Risk, RuleChange
 from lumen_assets_tests.report.scenes import (
     DAY,
@@ -112,6 +114,50 @@ def test_steady_days_make_no_trifle_unusual():
     assert kinds(report(day({**GOOD, "phase_diff": 0.03009}), history=past([0.03] * 28))) == ["nothing"]
 
 
+def percents(percent: int, on=DAY):
+    """A whole day, a row in nine seconds, with so many percent of a signal's values on target."""
+    moments = [at("00:00:00", on) + timedelta(seconds=9 * i) for i in range(9600)]
+    values = [0.03 if i % 100 < percent else 0.0501 for i in range(9600)]
+    return telemetry(
+        on, frame(moments, {**{name: [value] * 9600 for name, value in GOOD.items()}, "phase_diff": values})
+    )
+
+
+def test_exactly_a_tenth_off_target_is_told():
+    percent = [93, 92, 91, 90, 89]
+    assert [kinds(report(percents(n))) for n in percent] == [["nothing"]] * 3 + [["partly_off_target"]] * 2
+
+
+@pytest.mark.parametrize("share", range(100, 90, -1))
+def test_exactly_five_points_are_told(share: int):
+    for less in (4, 5):
+        found = report(percents(share - less), percents(share, DAY_BEFORE))
+        assert ("worsened" in kinds(found)) == (less == 5), (share, less)
+        back = report(percents(share), percents(share - less, DAY_BEFORE))
+        assert ("improved" in kinds(back)) == (less == 5), (share, less)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.99, 0.96, 0.95, 0.91])
+def test_exactly_one_point_off_the_median_is_never_told(share: float):
+    found = report(percents(round(100 * share) - 1), history=past([0.0301] * 28, share))
+    assert "unusual_share" not in kinds(found)
+    assert "unusual_share" in kinds(report(percents(round(100 * share) - 2), history=past([0.0301] * 28, share)))
+
+
+@pytest.mark.parametrize(("before", "now"), [(0.01, 0.011), (0.03, 0.033), (0.03, 0.027), (0.02, 0.022), (0.04, 0.044)])
+def test_exactly_a_tenth_of_the_mean_is_told(before: float, now: float):
+    found = report(day({**GOOD, "phase_diff": now}), day({**GOOD, "phase_diff": before}, DAY_BEFORE))
+    assert kinds(found) == ["worsened" if now > before else "improved"]
+
+
+def test_a_change_that_no_finding_tells_is_not_called_better_or_worse():
+    page = render_markdown(report(day({**GOOD, "phase_diff": 0.0299}), day(GOOD, DAY_BEFORE), language="en"))
+    assert "| -1.0e-4 |" in page
+    assert "better" not in page.split("## The day in figures")[0].split("## At a glance")[1]
+    page = render_markdown(report(day({**GOOD, "phase_diff": 0.02}), day(GOOD, DAY_BEFORE), language="en"))
+    assert "| -0.0100 better |" in page
+
+
 @pytest.mark.parametrize(("before", "kind"), [(0.01, "worsened"), (0.045, "improved"), (0.0301, None)])
 def test_what_changed_against_the_day_before(before: float, kind: str | None):
     found = report(day(GOOD), day({**GOOD, "phase_diff": before}, DAY_BEFORE))
@@ -191,6 +237,35 @@ def test_means_of_other_windows_are_not_held_against_each_other():
     assert "means_differ" not in kinds(recorded(0.02, 20.0, before={"phase": 0.5}))
 
 
+@pytest.mark.parametrize(
+    ("time", "before", "told"),
+    [
+        ("23:59:29", None, ["effects_differ", "means_differ"]),
+        ("23:59:30", None, ["means_differ"]),
+        ("23:59:45", None, ["means_differ"]),
+        ("00:00:15", None, ["means_differ"]),
+        ("00:00:15", 0.01, ["effects_differ", "means_differ"]),
+        ("00:00:30", None, ["effects_differ", "means_differ"]),
+    ],
+)
+def test_a_window_that_midnight_cuts_is_not_held_against_what_was_recorded_of_the_whole_one(
+    time: str, before: float | None, told: list[str]
+):
+    every, change = [at("00:00:00") + timedelta(seconds=i / 5) for i in range(432_000)], at(time)
+    moments = [moment for moment in every if abs(moment - change) < timedelta(minutes=1)]
+    values = [0.01 if moment < change else 0.03 for moment in moments]
+    effect = RecordedEffect(change, "a", "r", "0", "1", 30.0, 30.0, {"phase": 0.5}, {"phase": 0.5}, {"phase": 0.5})
+    rows = frame(moments, {"phase_diff": values})
+    of_day_before = [at("23:59:00", DAY_BEFORE) + timedelta(seconds=i / 5) for i in range(300)]
+    previous = telemetry(DAY_BEFORE, frame(of_day_before, {"phase_diff": [before] * 300})) if before else None
+    change_made = RuleChange(change, "a", "r", "0", "1", "")
+    found = report(telemetry(DAY, rows, rule_changes=(change_made,), effects=(effect,)), previous)
+    assert found.rule_effects[0].measured["phase_diff"] is not None
+    assert [kind for kind in kinds(found) if kind.endswith("_differ")] == told
+    whole = 2 if "effects_differ" in told else 1
+    assert only(found, "means_differ").numbers["checked"] == whole
+
+
 @pytest.mark.parametrize(("actor", "differs"), [("a", False), (" a ", False), ("b", True), ("", True)])
 def test_another_actor_is_told_and_shown(actor: str, differs: bool):
     found = recorded(0.02, actor=actor, language="en")
@@ -243,6 +318,21 @@ def test_an_empty_day_is_one_finding():
 
 
 @pytest.mark.parametrize(
+    ("language", "basis", "cell"),
+    [
+        ("ko", "이날은 값이 없어 지난 28일과 비교하지 않았습니다.", "열 없음"),
+        ("en", "Not compared with the last 28 days: this day has no values.", "no such column"),
+    ],
+)
+def test_an_empty_day_is_compared_with_nothing_and_lacks_no_column(language: str, basis: str, cell: str):
+    found = report(empty_day(), history=past([0.03] * 20), language=language)
+    assert found.history
+    assert findings_text(found).endswith(f"\n\n{basis}\n")
+    assert Wording(language)("no_column") == cell
+    assert cell not in render_markdown(found)
+
+
+@pytest.mark.parametrize(
     ("language", "text"),
     [("ko", "텔레메트리 8,640줄을 모두 제외"), ("en", "every line of its telemetry was left out (8,640)")],
 )
@@ -258,6 +348,53 @@ def test_coverage_is_told_where_there_is_no_gap():
     moments = [at("00:00:00") + timedelta(seconds=20 * i) for i in range(4320)]
     rows = frame(moments, {name: [value] * 4320 for name, value in GOOD.items()})
     assert kinds(report(telemetry(DAY, rows))) == ["coverage"]
+
+
+def hours_of(name: str, hours: int, every: int = 1):
+    """A whole day but for one signal: it has a value in each ``every``-th row of its first hours, and in no other."""
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    columns = {signal: [value] * 8640 for signal, value in GOOD.items()}
+    columns[name] = [GOOD[name] if i < 360 * hours and i % every == 0 else None for i in range(8640)]
+    return telemetry(DAY, frame(moments, columns))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ko", "위상차는 이날 기대한 값의 4.2%만 있습니다(8,640개 가운데 360개)."),
+        ("en", "phase difference has only 4.2% of the values expected on this day (360 of 8,640)."),
+    ],
+)
+def test_a_signal_that_is_silent_for_most_of_the_day_is_told_though_the_record_is_whole(language: str, text: str):
+    found = report(hours_of("phase_diff", 1), language=language)
+    numbers = {"coverage": pytest.approx(1 / 24), "count": 360}
+    assert found.findings == (Finding("few_values", "phase_diff", numbers, text),)
+    assert kinds(report(hours_of("phase_diff", 22))) == ["nothing"]
+
+
+def test_where_the_whole_record_has_few_rows_no_signal_is_told_for_having_no_more():
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(4320)]
+    columns = {
+        name: [value if name == "risk_band" or i % 5 else None for i in range(4320)] for name, value in GOOD.items()
+    }
+    found = report(telemetry(DAY, frame(moments, columns)))
+    assert kinds(found) == ["gaps", "few_values", "few_values", "few_values"]
+    assert {f.signal for f in found.findings} == {None, "phase_diff", "entropy_rate", "creative_band"}
+
+
+@pytest.mark.parametrize(("rate_hz", "expected"), [(None, ["few_values"]), (0.01, ["nothing"]), (0.02, ["few_values"])])
+def test_a_signal_may_have_a_rate_of_its_own(rate_hz: float | None, expected: list[str]):
+    wanted = configuration(rate_hz=0.1).model_dump()
+    wanted["signals"]["phase_diff"]["rate_hz"] = rate_hz
+    found = build_report(hours_of("phase_diff", 24, every=10), None, Configuration.model_validate(wanted))
+    assert kinds(found) == expected
+    assert found.signals[0].rate_hz == (rate_hz or 0.1)
+
+
+def test_a_signal_that_nobody_configured_may_have_as_few_values_as_it_likes():
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    columns = {name: [value] * 8640 for name, value in GOOD.items()} | {"load": [1.0] + [None] * 8639}
+    assert kinds(report(telemetry(DAY, frame(moments, columns)))) == ["nothing"]
 
 
 def test_the_body_of_a_mail():

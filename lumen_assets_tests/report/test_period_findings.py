@@ -54,6 +54,48 @@ def only(report: PeriodReport, kind: str) -> Finding:
     return finding
 
 
+@pytest.mark.parametrize(
+    ("means", "days", "ko", "en"),
+    [
+        (
+            (None,) * 7,
+            0,
+            "위상차는 7일 가운데 0일에 값이 있습니다. 값이 없는 날: 2026-03-02, 2026-03-03, 2026-03-04 외 4일.",
+            "위상차 has values on 0 of 7 days; none on 2026-03-02, 2026-03-03, 2026-03-04 and 4 more days.",
+        ),
+        (
+            (0.03, 0.03, 0.03, None, 0.03, None, 0.03),
+            5,
+            "위상차는 7일 가운데 5일에 값이 있습니다. 값이 없는 날: 2026-03-05, 2026-03-07.",
+            "위상차 has values on 5 of 7 days; none on 2026-03-05, 2026-03-07.",
+        ),
+    ],
+)
+def test_a_configured_signal_that_fell_silent_is_told_and_stays_in_the_table(
+    means: Any, days: int, ko: str, en: str
+) -> None:
+    whole = [
+        day_of(day, {"phase_diff": signal(mean), "own": signal(None)})
+        for day, mean in zip(WEEK.days, means, strict=True)
+    ]
+    for language, text in (("ko", ko), ("en", en)):
+        report = built(whole, days_of(WEEK.before), language)
+        assert kinds(report) == ["few_days"]
+        assert only(report, "few_days") == Finding("few_days", "phase_diff", {"days": days, "total": 7}, text)
+        assert [(each.name, each.days) for each in report.signals] == [("phase_diff", days)]
+        shown = render_document(period_document(report))
+        table = shown.split(f"## {Wording(language)('section_period_signals')}")[1]
+        assert (f"{days} / 7" if language == "ko" else f"{days} of 7") in table
+        assert PeriodReport.from_json(report.to_json()) == report
+
+
+def test_a_signal_is_not_missed_before_it_was_configured_nor_on_days_without_rows() -> None:
+    levels: list[dict[str, Any]] = [{}, {}, *[{"phase_diff": signal(0.03)}] * 4, {"phase_diff": signal(None)}]
+    rows = [ROWS] * 6 + [0]
+    days = [day_of(day, level, rows=n) for day, level, n in zip(WEEK.days, levels, rows, strict=True)]
+    assert "few_days" not in kinds(built(days))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_good_week_says_that_there_is_nothing(language: str) -> None:
     report = built(days_of(WEEK), days_of(WEEK.before), language)
@@ -132,7 +174,7 @@ def silent(day: DayNumbers, start: str, end: str, *, others: int = 0) -> DayNumb
         ),
         (
             "en",
-            "Silences in the record: 4, 3 h 20 s in all; days with one: 2. "
+            "Silences in the record: 4 (3 h 20 s in all); days with one: 2. "
             "The longest, 2 h, was on 2026-03-05 from 22:00:00 to 24:00:00.",
         ),
     ],
@@ -309,6 +351,15 @@ def test_a_share_is_told_from_five_points_on(share: float, kind: str) -> None:
     assert kinds(built(days_of(WEEK, share=0.991), days_of(WEEK.before, share=share))) == [back]
 
 
+def test_exactly_five_points_and_exactly_a_tenth_are_told() -> None:
+    for percent in range(100, 90, -1):
+        now, then = (percent - 5) / 100, percent / 100
+        assert "worsened" in kinds(built(days_of(WEEK, share=now), days_of(WEEK.before, share=then))), percent
+        assert "improved" in kinds(built(days_of(WEEK, share=then), days_of(WEEK.before, share=now))), percent
+    assert kinds(built(days_of(WEEK, share=0.9))) == ["partly_off_target"]
+    assert kinds(built(days_of(WEEK, share=0.91))) == ["nothing"]
+
+
 def test_shares_of_another_target_are_not_compared() -> None:
     then = days_of(WEEK.before, share=0.2, target=TargetRange(None, 0.02))
     report = built(days_of(WEEK), then)
@@ -358,7 +409,7 @@ def test_it_is_said_what_the_period_was_compared_with(language: str, now: int, t
 
 
 def test_a_signal_with_values_on_few_days_is_not_compared() -> None:
-    for now, then in ((FAR[:3], STEADY), (FAR, STEADY[:3])):
+    for now, then, told in ((FAR[:3], STEADY, ["few_days"]), (FAR, STEADY[:3], ["nothing"])):
         both = [
             [day_of(day, {"phase_diff": signal(mean)}) for day, mean in zip(days, [*means, *[None] * 4], strict=False)]
             for days, means in ((WEEK.days, now), (WEEK.before.days, then))
@@ -366,15 +417,22 @@ def test_a_signal_with_values_on_few_days_is_not_compared() -> None:
         report = built(*both)
         assert report.before.compared
         assert report.signals[0].change is None
-        assert kinds(report) == ["nothing"]
+        assert kinds(report) == told
 
 
 def test_the_weightiest_come_first_and_every_kind_is_said_somewhere() -> None:
     reports = [week_report(), month_report(), built([]), built(days_of(WEEK))]
+    reports += [built([day_of(day, {"phase_diff": signal(None)}) for day in WEEK.days])]
     reports += [built(days_of(WEEK, FAR, good=None), days_of(WEEK.before, good=None)), built(days_of(WEEK, share=0.5))]
     for report in reports:
         assert kinds(report) == sorted(kinds(report), key=KINDS.index)
     assert {kind for report in reports for kind in kinds(report)} == set(KINDS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_findings_come_first(language: Any) -> None:
+    headings = re.findall(r"^## .*", render_document(period_document(week_report(language))), re.MULTILINE)
+    assert headings[:2] == [f"## {Wording(language)(key)}" for key in ("section_findings", "section_summary")]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
