@@ -96,7 +96,7 @@ def made_twice(
     assert (markdown, pdf) == (base.with_suffix(".md"), base.with_suffix(".pdf"))
     document = pypdf.PdfReader(pdf)
     assert name.split("_")[1] in str(document.metadata and document.metadata.title)
-    titles = ["한눈에 보기", "먼저 볼 것", "신호", "날마다의 목표 내 비율", "날마다의 평균", "날짜별", "계산 방법"]
+    titles = ["먼저 볼 것", "한눈에 보기", "신호", "날마다의 목표 내 비율", "날마다의 평균", "날짜별", "계산 방법"]
     assert [str(entry.title) for entry in document.outline if "비교" not in str(entry.title)] == titles
     drawn = [f"{name}_-shares-1.svg", f"{name}_phase_diff.svg"]
     assert re.findall(r"!\[.*\]\(assets/(.*)\)", markdown.read_text("utf-8")) == drawn
