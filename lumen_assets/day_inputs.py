@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
 from lumen_assets.errors import IntegrityError, PermanentError
 from lumen_assets.report import load_report
 from lumen_assets.report.numbers import frozen_coverage, frozen_rows, frozen_values
+from lumen_assets.report.plain_text import visible
 from lumen_assets.settings import CsvTelemetry, Settings, Sources
 from lumen_assets.settings.sources import rows_path, setting_of
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
@@ -184,9 +186,10 @@ class DayInputs:
         values = frozen_values(report).get(name, {}) if report else {}
         gone = [signal for signal in values if signal not in answered.values]
         fewer = [
-            f"{signal} has values for {answered.values[signal]:.1%} of the day now, and {share:.1%} of it are frozen"
-            for signal, share in values.items()
-            if answered.values.get(signal, share) < (1 - _LOST) * share
+            f"{name} has values for {answered.values[name]:.1%} of the day now, and {signal.coverage:.1%} of it are "
+            "frozen"
+            for name, signal in values.items()
+            if name in answered.values and answered.values[name] < (1 - _LOST) * signal.coverage
         ]
         error_class, hint = "missing", "see how long it keeps data (--storage.tsdb.retention.time)"
         if gone:
@@ -210,7 +213,7 @@ class DayInputs:
         )
 
     def _require_rows(self, cut: DaySlice) -> None:
-        """Refuse a day of which a file has lost rows that are frozen: it grows, so it was started anew, or lost.
+        """Refuse a day that has lost rows, values or a source that are frozen: files grow, so one was started anew.
 
         Nothing of the slice stays: whoever goes on with the day comes here again.
         """
@@ -218,20 +221,50 @@ class DayInputs:
         if not self.fewer_rows:
             with suppress(IntegrityError):  # damaged here: what the destinations have of it is verified
                 report = self._frozen_report(cut.day)
-        files = {file.name for file in self._files_there}
-        frozen = {name: rows for name, rows in frozen_rows(report).items() if name in files} if report else {}
-        for item in self.read(cut).inputs if any(frozen.values()) else ():
-            if item.rows < (1 - _LOST) * frozen.get(item.name, 0):
-                self.forget(cut.day)
-                raise PermanentError(
-                    action=f"take {cut.day} from",
-                    subject=item.name,
-                    cause=f"it has {item.rows:,} rows of the day now, and {frozen[item.name]:,} are frozen, which stay "
-                    "as they are",
-                    error_class="missing",
-                    hint=f"bring its rows back. `lumen repair {cut.day}` mends the replicas of what is frozen without "
-                    f"them; `lumen daily --day {cut.day} --fewer-rows` freezes the day as the file has it now",
-                )
+        lost = self._lost(self.read(cut), report) if report else None
+        if lost is None:
+            return
+        subject, cause, hint = lost
+        self.forget(cut.day)
+        raise PermanentError(
+            action=f"take {cut.day} from",
+            subject=subject,
+            cause=f"{cause}, which stay as they are",
+            error_class="missing",
+            hint=f"{hint}. `lumen repair {cut.day}` mends the replicas of what is frozen without the inputs; "
+            f"`lumen daily --day {cut.day} --fewer-rows` freezes the day as it is now",
+        )
+
+    def _lost(self, found: DayTelemetry, report: str) -> tuple[str, str, str] | None:
+        """What was frozen and is no more: of what, how much, and what to do.
+
+        Of a server it was seen when that was asked.
+
+        Args:
+            report: the frozen one, its JSON.
+        """
+        values, rows = frozen_values(report), frozen_rows(report)
+        for source, signals in values.items():
+            if signals and source not in self._sources.by_name:
+                setting = setting_of(source)
+                cause = f"it is configured no more, and values of {', '.join(signals)} are frozen"
+                return setting, cause, f"bring {setting} back"
+        read = {item.name: item.rows for item in found.inputs}
+        for file, table in zip(self.telemetry_files, found.tables, strict=True):
+            if file not in self._files_there:
+                continue
+            if read[file.name] < (1 - _LOST) * rows.get(file.name, 0):
+                cause = f"it has {read[file.name]:,} rows of the day now, and {rows[file.name]:,} are frozen"
+                return file.name, cause, "bring its rows back"
+            now = {visible(name.removeprefix(file.prefix)): table[name].count() for name in table.columns}
+            fewer = [
+                f"{name} has {now.get(name, 0):,} values of the day now, and {signal.count:,} are frozen"
+                for name, signal in values.get(file.source, {}).items()
+                if now.get(name, 0) < (1 - _LOST) * signal.count
+            ]
+            if fewer:
+                return file.name, "; ".join(fewer), "bring its columns back"
+        return None
 
     @cached_property
     def _root(self) -> DataRoot:
@@ -263,9 +296,10 @@ class DayInputs:
         signals = self._settings.configuration.signals
         for name, file in self._sources.as_files().items():
             if name in names:
-                prefix = f"{name}." if name else ""
+                all_columns = TelemetryFile(file.path, clock_of(file), name)
+                prefix = all_columns.prefix
                 configured = frozenset(each.removeprefix(prefix) for each in signals if each.startswith(prefix))
-                yield TelemetryFile(file.path, clock_of(file), prefix, configured)
+                yield replace(all_columns, configured=configured)
 
     def _mark(self) -> Hashable:
         return inputs_mark(self._root, input_names(self._root, self._files_there, self._sources.extra))

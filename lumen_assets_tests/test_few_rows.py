@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -69,6 +70,52 @@ def test_what_is_frozen_never_gives_way_to_fewer_rows(tmp_path: Path, share: flo
     assert (archived["ok"], {item["revision"] for item in archived["verdicts"]}) == (True, {1})
     made = installation.json("daily", "--day", str(day), "--fewer-rows")
     assert (made["archive"]["revision"], made["attestation"]["ok"]) == (2, True)
+
+
+def test_nor_to_a_column_without_its_values(tmp_path: Path) -> None:
+    installation = Installation.make(tmp_path, days=2)
+    for each in (LAST_DAY - timedelta(days=1), LAST_DAY):
+        installation.json("daily", "--day", str(each))
+    metrics = installation.data_root / "logs" / "metrics.csv"
+    header, *lines = metrics.read_text().splitlines(keepends=True)
+    while header.startswith("#"):
+        header, *lines = lines
+    column = header.strip().split(",").index("entropy_rate")
+    kept = [line.split(",") for line in lines]
+    whole = [",".join(cells) for cells in kept]
+    metrics.write_text(header.replace("entropy_rate", "entropy") + "".join(whole))
+    failed = installation.lumen("daily", "--day", str(LAST_DAY))
+    said = " ".join(failed.output.split())
+    frozen = re.search(r"entropy_rate has 0 values of the day now, and (8,\d\d\d) are frozen, which stay", said)
+    assert frozen
+    for cells in kept:
+        if len(cells) > column and cells[0].startswith(f"{LAST_DAY}T1"):
+            cells[column] = ""
+    metrics.write_text(header + "".join(",".join(cells) for cells in kept))
+    failed = installation.lumen("daily", "--day", str(LAST_DAY))
+    assert failed.exit_code == 1
+    said = " ".join(failed.output.split())
+    assert re.search(rf"entropy_rate has 4,\d\d\d values of the day now, and {frozen[1]} are frozen", said)
+    assert {item["revision"] for item in installation.json("verify", str(LAST_DAY))["verdicts"]} == {1}
+    made = installation.json("daily", "--day", str(LAST_DAY), "--fewer-rows")
+    assert made["archive"]["revision"] == 2
+
+
+def test_nor_to_a_day_without_one_of_its_sources(tmp_path: Path) -> None:
+    installation = Installation.make(tmp_path, days=2)
+    configuration = tmp_path / "lumen.yaml"
+    beside = "sources: {beside: {plant: {path: logs/plant.csv, rate_hz: 0.01}}, "
+    configuration.write_text(configuration.read_text().replace("sources: {", beside))
+    rows = "".join(f"{LAST_DAY}T{hour:02}:00:00+09:00,{hour}\n" for hour in range(24))
+    (installation.data_root / "logs" / "plant.csv").write_text(f"ts,boiler_c\n{rows}")
+    installation.json("daily", "--day", str(LAST_DAY))
+    configuration.write_text(configuration.read_text().replace("plant:", "works:"))
+    failed = installation.lumen("daily", "--day", str(LAST_DAY))
+    said = " ".join(failed.output.split())
+    assert failed.exit_code == 1
+    assert "sources.beside.plant: it is configured no more, and values of boiler_c are frozen" in said
+    assert "bring sources.beside.plant back" in said
+    assert installation.json("daily", "--day", str(LAST_DAY), "--fewer-rows")["archive"]["revision"] == 2
 
 
 @pytest.mark.parametrize("kept", [0.4, 0.0])

@@ -21,9 +21,10 @@ from lumen_assets.report.wording import Wording
 SETTING: Final = "distribution.mail.to"
 
 _ATTACHED: Final[dict[Language, str]] = {
-    "ko": "전체 보고서는 첨부한 PDF에 있습니다. 개정 번호 r{revision}, 보관 내용 SHA-256 {digest}",
-    "en": "The whole report is in the PDF that is attached. Revision r{revision}, content of the archive: "
-    "SHA-256 {digest}",
+    "ko": "전체 보고서는 첨부한 PDF에 있고, JSON도 그 안에 들어 있습니다. "
+    "개정 번호 r{revision}, 보관 내용 SHA-256 {digest}",
+    "en": "The whole report, with its JSON, is in the PDF that is attached. "
+    "Revision r{revision}, content of the archive: SHA-256 {digest}",
 }
 
 _PAGE: Final = """<!doctype html>

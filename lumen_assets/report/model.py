@@ -244,8 +244,8 @@ class Input:
 
     @property
     def rejected_count(self) -> int:
-        """All lines that were left out."""
-        return sum(self.rejected.values())
+        """Lines that were left out, but for blank ones, with which nothing is lost."""
+        return sum(count for kind, count in self.rejected.items() if kind != "blank")
 
 
 @dataclass(frozen=True)
@@ -364,7 +364,7 @@ class DayReport:
 
     @property
     def rejected_count(self) -> int:
-        """Lines that were left out, of all inputs."""
+        """As ``Input.rejected_count``, of all inputs."""
         return sum(item.rejected_count for item in self.inputs)
 
     @property

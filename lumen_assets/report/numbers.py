@@ -154,18 +154,26 @@ def frozen_coverage(frozen_report: str) -> dict[str, float]:
     return {name: float(recording["coverage"]) for name, recording in recordings.items()}
 
 
-def frozen_values(frozen_report: str) -> dict[str, dict[str, float]]:
-    """The share of the expected values that a frozen report, its JSON, says that each signal has, by source and column.
+@dataclass(frozen=True)
+class FrozenSignal:
+    """How many values a frozen signal has, and which share that is of those that were expected."""
+
+    count: int
+    coverage: float
+
+
+def frozen_values(frozen_report: str) -> dict[str, dict[str, FrozenSignal]]:
+    """What a frozen report, its JSON, says that each signal has, by source and column.
 
     Sources are named as in ``frozen_coverage``; a signal without values is not in it.
     """
     content = json.loads(frozen_report)
-    found: dict[str, dict[str, float]] = {"": {}, **{name: {} for name in content.get("beside", {})}}
+    found: dict[str, dict[str, FrozenSignal]] = {"": {}, **{name: {} for name in content.get("beside", {})}}
     for signal in content["signals"]:
         if signal["values"]:
             source = next((name for name in found if name and signal["name"].startswith(f"{name}.")), "")
             column = signal["name"].removeprefix(f"{source}." if source else "")
-            found[source][column] = float(signal["coverage"])
+            found[source][column] = FrozenSignal(int(signal["values"]["count"]), float(signal["coverage"]))
     return found
 
 

@@ -49,14 +49,19 @@ class TelemetryFile:
     Attributes:
         path: under the data root.
         clock: how it tells the time.
-        prefix: what the names of its signals begin with.
+        source: its name in ``sources.beside``; empty for ``sources.telemetry``.
         configured: the columns that the settings name; None: all that there are.
     """
 
     path: str
     clock: Clock = Clock()
-    prefix: str = ""
+    source: str = ""
     configured: frozenset[str] | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its signals begin with."""
+        return f"{self.source}." if self.source else ""
 
     @property
     def name(self) -> str:

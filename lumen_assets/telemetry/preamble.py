@@ -90,6 +90,8 @@ def header_cells(content: bytes, column: str | None = None) -> tuple[str, ...] |
         cells = tuple(cell.strip() for cell in split_cells(content.decode("utf-8").removeprefix("\ufeff").rstrip("\r")))
     except (UnicodeDecodeError, csv.Error):
         return None
+    if b"\r" in content.rstrip(b"\r"):  # ends of lines, as old writers wrote them
+        return None
     names = [cell.lower() for cell in cells]
     return cells if (column.lower() in names if column else names[0] in TIMESTAMP_COLUMNS) else None
 
@@ -128,7 +130,7 @@ def header_hint(first: str) -> str:
     if "," not in first and (";" in first or odd):
         return "its cells are not separated by commas, maybe by semicolons or tabs: have it written with commas"
     if odd:
-        return "it is not in UTF-8, maybe in CP949: have it written in UTF-8"
+        return "it is not in UTF-8, maybe in CP949, or its lines end with CR alone: have it written in UTF-8 with LF"
     return "put the header back, or correct it in sources: its path, or its timestamp"
 
 

@@ -102,7 +102,7 @@ def test_rows_without_columns_are_a_day_too():
 
 
 def test_rejected_lines_are_told_near_the_top():
-    assert "제외한 줄이 16개" in top(markdown(*normal_day(rate_hz=0.2), rate_hz=0.2))
+    assert "제외한 줄이 13개" in top(markdown(*normal_day(rate_hz=0.2), rate_hz=0.2))
 
 
 def test_the_same_day_gives_the_same_bytes():
