@@ -107,35 +107,13 @@ def _signal(name: str, days: Sequence[DayNumbers]) -> PeriodSignal | None:
         best=best,
         worst=worst,
         rated_by_share=bool(on_target),
-        change=None,
-        figure=None,
-        configured=False,
     )
 
 
 def _without_values(name: str, days: Sequence[DayNumbers]) -> PeriodSignal:
     """A configured signal that had not one value, as the newest day names it."""
     newest = next(numbers.signals[name] for numbers in reversed(days) if name in numbers.signals)
-    return PeriodSignal(
-        name=name,
-        label=newest.label,
-        unit=newest.unit,
-        target=newest.target,
-        good=newest.good,
-        days=0,
-        count=0,
-        share_on_target=None,
-        median=None,
-        mad=None,
-        lowest=None,
-        highest=None,
-        best=None,
-        worst=None,
-        rated_by_share=False,
-        change=None,
-        figure=None,
-        configured=True,
-    )
+    return PeriodSignal(name, newest.label, newest.unit, newest.target, newest.good, configured=True)
 
 
 def _share(on_target: Sequence[tuple[int, float]]) -> float | None:

@@ -168,19 +168,19 @@ class PeriodSignal:
     unit: str
     target: TargetRange | None
     good: Literal["up", "down"] | None
-    days: int
-    count: int
-    share_on_target: float | None
-    median: float | None
-    mad: float | None
-    lowest: float | None
-    highest: float | None
-    best: RatedDay | None
-    worst: RatedDay | None
-    rated_by_share: bool
-    change: PeriodChange | None
-    figure: str | None
-    configured: bool
+    days: int = 0
+    count: int = 0
+    share_on_target: float | None = None
+    median: float | None = None
+    mad: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    best: RatedDay | None = None
+    worst: RatedDay | None = None
+    rated_by_share: bool = False
+    change: PeriodChange | None = None
+    figure: str | None = None
+    configured: bool = False
 
 
 @dataclass(frozen=True)
