@@ -13,9 +13,12 @@ from typing import Any
 import polars as pl
 
 from lumen_assets.days import day_bounds
+from lumen_assets.report.before import before_by_telemetry
 from lumen_assets.report.model import PastDay, PastLevel, TargetRange
+from lumen_assets.report.signals import target_of
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import (
+    Asked,
     DayTelemetry,
     InputReading,
     Quote,
@@ -28,7 +31,7 @@ from lumen_assets.telemetry.model import (
 DAY = date(2025, 10, 23)
 DAY_BEFORE = DAY - timedelta(days=1)
 SPREADS = {"phase_diff": 0.0096, "entropy_rate": 0.0145, "creative_band": 0.0236, "risk_band": 0.0185}
-"""Their standard deviations over a day of ``waves``."""
+"""The signals that are configured, with their standard deviations over a day of ``waves``."""
 
 HOSTILE = (
     "a|b `c` <script>alert(1)</script> *d* _e_ [f](http://g.example) ![h](i)\n# j\r\n\x1b[31mk\x00 \u202el\u2066m "
@@ -277,8 +280,75 @@ def notes_day() -> DayTelemetry:
         for i, note in enumerate(LONG_NOTES)
     )
     risks = (Risk(at("04:00:00"), "warn", "phase_lock", {"phase_diff": 0.06}, LONG_NOTES[0] + LONG_NOTES[1]),)
-    return with_inputs(
-        telemetry(DAY, rows, rule_changes=changes, quotes=quotes, risks=risks, gateway_status="binding")
+    return with_inputs(telemetry(DAY, rows, rule_changes=changes, quotes=quotes, risks=risks, gateway_status="binding"))
+
+
+ASKED = Asked(
+    "https://prometheus.example:9090",
+    "15s",
+    (
+        ("load", 'avg(node_load1{job="lumen"})'),
+        ("memory", '1 - avg(\n  node_memory_MemAvailable_bytes{job="lumen"}\n    / node_memory_MemTotal_bytes\n)'),
+    ),
+)
+
+
+def mixed_configuration(language: str = "en") -> Configuration:
+    """Telemetry every other second; beside it a file with a row a minute, and a Prometheus."""
+    queries = dict(ASKED.queries)
+    beside = {
+        "plant": {"path": "logs/boiler.csv", "timestamp": "time", "timestamp_offset": "+09:00", "rate_hz": 1 / 60},
+        "machine": {"type": "prometheus", "url": ASKED.server, "queries": queries, "step": ASKED.step},
+    }
+    temperature = {
+        "label": {"ko": "보일러 온도", "en": "boiler temperature"},
+        "unit": "°C",
+        "target": {"min": 60, "max": 80},
+    }
+    plain = configuration(language, rate_hz=0.5).model_dump()
+    return Configuration.model_validate(
+        {
+            "report": plain["report"],
+            "sources": {"telemetry": plain["sources"]["telemetry"], "beside": beside},
+            "signals": {**plain["signals"], "plant.boiler_c": temperature},
+        }
+    )
+
+
+def mixed_day() -> tuple[DayTelemetry, DayTelemetry]:
+    """A day from three sources, of which the second is silent for half an hour; and the day before."""
+    today, before = (_mixed(day, warmer) for day, warmer in ((DAY, 5.0), (DAY_BEFORE, 0.0)))
+    plant, machine = today.beside
+    return (
+        with_inputs(
+            today,
+            reading("logs/boiler.csv", "telemetry", rows=plant.height, rejected={"blank": 1}),
+            reading("logs/prometheus/machine.csv", "telemetry", rows=machine.height, asked=ASKED),
+        ),
+        before,
+    )
+
+
+def _mixed(day: date, warmer: float) -> DayTelemetry:
+    noise, (start, _) = random.Random(day.toordinal()), day_bounds(day)  # noqa: S311 - noise, no secret
+    quiet = range(700, 730) if day == DAY else range(0)
+    minutes = [n for n in range(1440) if n not in quiet]
+    boiler = [70 + warmer + 4 * math.sin(n / 229) + noise.gauss(0, 0.4) for n in minutes]
+    plant = {"plant.boiler_c": boiler, "plant.pump_bar": [2.4 + noise.gauss(0, 0.05) for _ in minutes]}
+    quarters = range(4 * 1440)
+    machine = {
+        "machine.load": [max(0.0, 1.6 + math.sin(n / 700) + noise.gauss(0, 0.1)) for n in quarters],
+        "machine.memory": [0.4 + n / 20_000 for n in quarters],
+    }
+    return telemetry(
+        day,
+        waves(day, rate_hz=0.5, seed=day.toordinal()),
+        beside=(
+            frame([start + timedelta(minutes=n) for n in minutes], plant),
+            frame([start + timedelta(seconds=15 * n) for n in quarters], machine),
+        ),
+        rule_changes=CHANGES[1:3] if day == DAY else (),
+        gateway_status="locked",
     )
 
 
@@ -296,11 +366,37 @@ def past_days(report_shares: Sequence[float | None], wanted: Configuration) -> t
     return tuple(
         PastDay(
             DAY - timedelta(days=count - n),
-            {name: PastLevel(_past_mean(name, target, share), share, target) for name, target in targets.items()},
+            {
+                name: PastLevel(_past_mean(name, target, share), share, target)
+                for name, target in targets.items()
+                if name in SPREADS
+            },
         )
         for n, share in enumerate(report_shares)
         if share is not None
     )
+
+
+def mixed_past(wanted: Configuration) -> tuple[PastDay, ...]:
+    """Three weeks in which the boiler was always within its target, and about as warm."""
+    always = TargetRange(60, 80)
+    return tuple(
+        replace(past, signals={**past.signals, "plant.boiler_c": PastLevel(70 + n * 5 % 7 / 10, 1.0, always)})
+        for n, past in enumerate(past_days([1 - n * 3 % 8 / 50 for n in range(21)], wanted))
+    )
+
+
+def ending_with(before: DayTelemetry, past: Sequence[PastDay], wanted: Configuration) -> tuple[PastDay, ...]:
+    """Past days of which the last one is as its telemetry says; changes are against that."""
+    found = before_by_telemetry(before, wanted)
+    assert found is not None
+    assert past[-1].day == before.day
+    levels = {
+        name: PastLevel(level.mean, level.share_on_target, target_of(name, wanted))
+        for name, level in found.levels.items()
+        if level.mean is not None
+    }
+    return (*past[:-1], PastDay(before.day, levels))
 
 
 def _past_mean(name: str, target: TargetRange, share: float) -> float:
