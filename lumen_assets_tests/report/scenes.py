@@ -322,7 +322,13 @@ def mixed_day() -> tuple[DayTelemetry, DayTelemetry]:
     return (
         with_inputs(
             today,
-            reading("logs/boiler.csv", "telemetry", rows=plant.height, rejected={"blank": 1}),
+            reading(
+                "logs/boiler.csv",
+                "telemetry",
+                rows=plant.height,
+                rejected={"blank": 1},
+                examples=(Rejected(702, "blank", ""),),
+            ),
             reading("logs/prometheus/machine.csv", "telemetry", rows=machine.height, asked=ASKED),
         ),
         before,
