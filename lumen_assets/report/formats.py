@@ -103,6 +103,16 @@ def length(seconds: float, wording: Wording) -> str:
     return " ".join(wording(unit, **value) for unit, value in parts if any(value.values()))
 
 
+def rate(per_second: float, wording: Wording) -> str:
+    """Rows a second; of one or fewer the time between two, where that is whole seconds."""
+    if per_second > 1:
+        return wording("rate_value", rate=bound(per_second))
+    between = 1 / per_second
+    if math.isclose(between, round(between), rel_tol=1e-6):
+        return wording("rate_every", length=length(between, wording))
+    return wording("rate_value", rate=f"{per_second:.4g}")
+
+
 def long_day(day: date, wording: Wording) -> str:
     """The day in words, with its weekday."""
     return wording(

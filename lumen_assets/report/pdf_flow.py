@@ -160,6 +160,7 @@ class Styles:
         self.strong = style("strong", 10, 15, fontName=bold, spaceAfter=6)
         self.quiet = style("quiet", 8, 12.5, textColor=QUIET, spaceBefore=3, spaceAfter=5)
         self.caption = style("caption", 8, 11, textColor=QUIET, spaceAfter=10, leftIndent=46)
+        self.photo_caption = style("photo_caption", 8, 11, textColor=QUIET, spaceBefore=4, spaceAfter=10)
         self.fact_name = style("fact_name", 7.5, 11, textColor=QUIET)
         self.fact_value = style("fact_value", 9, 13, fontName=bold)
         self.seal = style("seal", 8, 11.5, spaceAfter=3)
@@ -335,7 +336,7 @@ class _Maker:
         scale = min(self.width / picture.width, 0.85 * self.height / picture.height)
         png = picture_bytes(self.pictures, picture)
         image = Image(BytesIO(png), picture.width * scale, picture.height * scale, hAlign="LEFT")
-        return KeepTogether([image, self.paragraph(block.caption, self.styles.caption)])
+        return KeepTogether([image, self.paragraph(block.caption, self.styles.photo_caption)])
 
     def facts(self, block: Facts) -> Flowable:
         cells: list[Any] = [

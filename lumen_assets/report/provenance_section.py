@@ -61,9 +61,9 @@ def _read_as(source: TelemetrySource, wording: Wording) -> str:
 def _settings(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
     yield wording("setting_sample"), wording("yes" if report.sample else "no")
     yield wording("setting_gateway"), report.gateway_status or wording("gateway_unknown")
-    yield wording("setting_rate"), wording("rate_value", rate=formats.bound(report.recording.rate_hz))
+    yield wording("setting_rate"), formats.rate(report.recording.rate_hz, wording)
     for name, recording in report.beside.items():
-        yield wording("setting_rate_of", name=name), wording("rate_value", rate=formats.bound(recording.rate_hz))
+        yield wording("setting_rate_of", name=name), formats.rate(recording.rate_hz, wording)
     previous = report.previous_day.isoformat() if report.previous_day else wording("none_short")
     yield wording("setting_previous"), previous
     grafana = report.grafana

@@ -117,7 +117,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "막대는 값의 빈도, 연녹색 영역은 목표 범위, 짙은 막대는 목표를 벗어난 값, 굵은 세로선은 중앙값, "
         "위쪽 가로선은 5%~95% 구간입니다. 양 끝의 숫자는 그림 밖에 있는 값의 수와 가장 먼 값입니다.",
         "Bars: how often each value was, dark where off target; the green area is the target range, the thick line the "
-        "median, the line above from 5 % to 95 %. At the ends: how many values lie beyond, and the furthest.",
+        "median, the line above from 5% to 95%. At the ends: how many values lie beyond, and the furthest.",
     ),
     "distribution_alternative": ("{day} 값의 분포: {labels}", "Distribution of values on {day}: {labels}"),
     "calendar_legend": (
@@ -299,6 +299,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "grafana_none": ("없음 (설정하지 않음)", "none (not configured)"),
     "setting_target": ("목표: {label}", "Target of {label}"),
     "rate_value": ("초당 {rate}행", "{rate} rows a second"),
+    "rate_every": ("{length}마다 1행", "a row every {length}"),
     "good_up": ("{target} (높을수록 좋음)", "{target} (higher is better)"),
     "good_down": ("{target} (낮을수록 좋음)", "{target} (lower is better)"),
     "no_target": ("정하지 않음", "none"),

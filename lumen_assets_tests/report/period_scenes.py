@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
+from statistics import NormalDist
 from typing import Any, Literal
 
 from lumen_assets.report.model import Gap, Language, TargetRange
@@ -18,6 +20,9 @@ MONTH = Period.named("month", "2026-03")
 TARGET = TargetRange(None, 0.05)
 
 ROWS = 432_000
+_FURTHEST = 4.5
+"""Deviations from the mean of the furthest of so many normal values."""
+
 _LABELS = {
     "ko": {
         "phase_diff": "위상차",
@@ -80,16 +85,18 @@ def gap(day: date, start: str, end: str) -> Gap:
 
 
 def lively_day(day: date, language: Language = "ko", *, shift: float = 0.0) -> DayNumbers:
-    """A day of the signals that are configured, and of two that are not; the same for the same arguments."""
+    """A day of the signals that are configured, and of two that are not; the same for the same arguments.
+
+    Values lie about their mean as normal ones do, the furthest of them ``_FURTHEST`` deviations from it.
+    """
     noise = random.Random(day.toordinal())  # noqa: S311 - noise, no secret
     signals = {}
     for name, (target, good, level) in _TARGETS.items():
         mean = level + noise.gauss(0, 0.003) + (shift if name == "phase_diff" else 0)
-        off = (mean - target.max if target.max is not None else (target.min or 0) - mean) / 0.02
-        share = min(1.0, max(0.0, 0.5 - off))
-        signals[name] = signal(
-            mean, share, 430_000, target, good, label=_LABELS[language][name], around=0.012 + noise.random() / 60
-        )
+        around = 0.012 + noise.random() / 60
+        room = target.max - mean if target.max is not None else mean - (target.min or 0)
+        share = 1.0 if room >= around else NormalDist().cdf(room / around * _FURTHEST)
+        signals[name] = signal(mean, share, 430_000, target, good, label=_LABELS[language][name], around=around)
     signals["ion_health"] = signal(0.9, None, 430_000, None, None, label="ion_health", around=0.05)
     response = 25 + noise.gauss(0, 2)
     signals["ion_response_time_ms"] = signal(
@@ -99,9 +106,15 @@ def lively_day(day: date, language: Language = "ko", *, shift: float = 0.0) -> D
     if noise.random() < 0.3:
         silence = gap(day, "03:10:00", f"03:{15 + noise.randrange(40)}:12")
         parts |= {"gap_count": 1, "silent_seconds": silence.seconds, "longest_gap": silence}
+        parts["rows"] -= round(silence.seconds * ROWS / 86_400)
     if noise.random() < 0.2:
         parts["risks"] = {"crit": 0, "warn": noise.randrange(1, 4), "info": 1}
-    return day_of(day, signals, **parts)
+    return day_of(day, _with_values(signals, min(430_000, parts["rows"])), **parts)
+
+
+def _with_values(signals: Mapping[str, SignalNumbers], count: int) -> dict[str, SignalNumbers]:
+    """Signals with so many values each."""
+    return {name: replace(numbers, count=count) for name, numbers in signals.items()}
 
 
 def lively_days(period: Period, language: Language = "ko", *, without: int = 0, shift: float = 0.0) -> list[DayNumbers]:
@@ -113,16 +126,21 @@ def week_report(language: Language = "ko") -> PeriodReport:
     """A week that got worse: a day is missing, one has few rows and a critical risk, one another target."""
     days = lively_days(WEEK, language, without=4, shift=0.014)
     silence = gap(days[1].day, "00:00:00", "15:20:00")
+    silent = silence.seconds + 70
+    rows = ROWS - round(silent * ROWS / 86_400)
     days[1] = day_of(
         days[1].day,
-        days[1].signals,
-        rows=156_000,
+        _with_values(days[1].signals, rows),
+        rows=rows,
         gap_count=3,
-        silent_seconds=silence.seconds + 70,
+        silent_seconds=silent,
         longest_gap=silence,
         risks={"crit": 1, "warn": 2, "info": 0},
     )
-    other = {**days[0].signals, "risk_band": signal(0.26, 1.0, 430_000, TargetRange(None, 0.4), label="위험 밴드")}
+    other = {
+        **days[0].signals,
+        "risk_band": signal(0.26, 1.0, 430_000, TargetRange(None, 0.4), label="위험 밴드", around=0.02),
+    }
     days[0] = day_of(days[0].day, other, sample=True)
     return build_period_report(WEEK, days, configuration(language), lively_days(WEEK.before, language))
 

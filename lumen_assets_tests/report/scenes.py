@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from statistics import NormalDist
 from typing import Any
 
 import polars as pl
 
 from lumen_assets.days import day_bounds
+from lumen_assets.report.before import before_by_telemetry
 from lumen_assets.report.model import PastDay, PastLevel, TargetRange
+from lumen_assets.report.signals import target_of
 from lumen_assets.settings import Configuration
 from lumen_assets.telemetry.model import (
+    Asked,
     DayTelemetry,
     InputReading,
     Quote,
@@ -25,7 +30,8 @@ from lumen_assets.telemetry.model import (
 
 DAY = date(2025, 10, 23)
 DAY_BEFORE = DAY - timedelta(days=1)
-SIGNALS = ("phase_diff", "entropy_rate", "creative_band", "risk_band")
+SPREADS = {"phase_diff": 0.0096, "entropy_rate": 0.0145, "creative_band": 0.0236, "risk_band": 0.0185}
+"""The signals that are configured, with their standard deviations over a day of ``waves``."""
 
 HOSTILE = (
     "a|b `c` <script>alert(1)</script> *d* _e_ [f](http://g.example) ![h](i)\n# j\r\n\x1b[31mk\x00 \u202el\u2066m "
@@ -98,16 +104,19 @@ def reading(name: str, role: str = "extra", **parts: Any) -> InputReading:
     return InputReading(role=role, name=name, sha256=digest, **{**whole, **parts})
 
 
-def inputs(rows: int = 0, **telemetry_parts: Any) -> tuple[InputReading, ...]:
-    """Every input of an installation."""
-    return (
-        reading("controls/quotes_bank.jsonl", "quotes_bank", rows=5),
-        reading("controls/risk_ledger.jsonl", "risk_ledger", rows=4),
-        reading("controls/rules_history.jsonl", "rules_history", rows=6),
-        reading("gateway_activation.yaml", "gateway", rows=1),
-        reading("logs/metrics.csv", "telemetry", rows=rows, **telemetry_parts),
-        reading("logs/rules_effects.csv", "rules_effects", present=False),
+def with_inputs(day: DayTelemetry, *further: InputReading, **telemetry_parts: Any) -> DayTelemetry:
+    """A day with every input of an installation, each with the rows that the day has of it, and further ones."""
+    known = day.gateway_status is not None
+    found = (
+        reading("controls/quotes_bank.jsonl", "quotes_bank", rows=len(day.quotes)),
+        reading("controls/risk_ledger.jsonl", "risk_ledger", rows=len(day.risks)),
+        reading("controls/rules_history.jsonl", "rules_history", rows=len(day.rule_changes)),
+        reading("gateway_activation.yaml", "gateway", present=known, rows=int(known)),
+        reading("logs/metrics.csv", "telemetry", rows=day.rows.height, **telemetry_parts),
+        reading("logs/rules_effects.csv", "rules_effects", present=bool(day.effects), rows=len(day.effects)),
+        *further,
     )
+    return replace(day, inputs=tuple(sorted(found, key=lambda item: item.name)))
 
 
 CHANGES = (
@@ -127,9 +136,9 @@ EFFECTS = (
         "hard",
         30.0,
         30.0,
-        {"phase": -0.0121, "entropy": 0.0004, "creative": None, "risk": -0.0019},
-        before={"phase": 0.0691, "entropy": 0.2347, "creative": None, "risk": 0.2404},
-        after={"phase": 0.0570, "entropy": 0.2351, "creative": None, "risk": 0.2385},
+        {"phase": -0.0121, "entropy": 0.0013, "creative": None, "risk": 0.0007},
+        before={"phase": 0.0552, "entropy": 0.2324, "creative": None, "risk": 0.2409},
+        after={"phase": 0.0431, "entropy": 0.2337, "creative": None, "risk": 0.2416},
     ),
     RecordedEffect(
         at("10:15:30.200"),
@@ -139,12 +148,14 @@ EFFECTS = (
         "1.2",
         30.0,
         30.0,
-        {"creative": 0.0004},
-        before={"creative": 0.2801},
-        after={"creative": 0.2805},
+        {"creative": 0.0003},
+        before={"creative": 0.2571},
+        after={"creative": 0.2574},
     ),
     RecordedEffect(at("18:20:00"), "operator", "lost_rule", "1", "2", 30.0, 20.0, {"phase": 0.001}),
 )
+"""At 2 Hz, where they can be measured, those of ``normal_day`` are as recorded but for the phase at 13:05."""
+
 QUOTES = (
     Quote(
         at("10:16:10"),
@@ -173,8 +184,8 @@ RISKS = (
         at("13:04:10"),
         "crit",
         "phase_lock",
-        {"phase_diff": 0.071, "risk_band": 0.31},
-        "위상차가 목표의 140%를 넘음. 잠금 필요.",
+        {"phase_diff": 0.063, "risk_band": 0.257},
+        "위상차가 목표의 125%를 넘음. 잠금 필요.",
     ),
     Risk(at("21:12:45"), "warn", "risk_ceiling", {"risk_band": 0.296}, "위험 밴드 상한 접근"),
 )
@@ -186,10 +197,12 @@ def normal_day(
     """An ordinary day with two gaps, some rejected lines, all ledgers; and the day before."""
     rows = waves(DAY, rate_hz=rate_hz, seed=1, silent=[("03:10:00", "03:42:12"), ("17:00:00", "17:00:40")], extra=extra)
     rejected = {"torn": 1, "blank": 3, "duplicate_timestamp": 12}
+    twice = round(8040 * rate_hz) + 4  # behind a header, a blank line, and the row itself
+    last = 1 + rows.height + sum(rejected.values())
     examples = (
         Rejected(17, "blank", ""),
-        Rejected(40_211, "duplicate_timestamp", "2025-10-23T02:14:02.000+09:00,0.041,0.252,0.270,0.241"),
-        Rejected(431_002, "torn", "2025-10-23T23:59:59.8"),
+        Rejected(twice, "duplicate_timestamp", "2025-10-23T02:14:00.000+09:00,0.041,0.252,0.270,0.241,24.1,22.8"),
+        Rejected(last, "torn", "2025-10-23T23:59:5"),
     )
     today = telemetry(
         DAY,
@@ -199,22 +212,27 @@ def normal_day(
         quotes=QUOTES,
         risks=RISKS,
         gateway_status="resonating",
-        inputs=inputs(rows.height, rejected=rejected, examples=examples, notes={"clock_backwards": 1}),
     )
+    today = with_inputs(today, rejected=rejected, examples=examples, notes={"clock_backwards": 1})
     return today, telemetry(DAY_BEFORE, waves(DAY_BEFORE, rate_hz=rate_hz, seed=2, extra=extra))
 
 
 def empty_day() -> DayTelemetry:
-    """A day on which nothing was written."""
-    names = [(item.name, item.role) for item in inputs()]
-    return telemetry(DAY, inputs=tuple(reading(name, role, present=False) for name, role in names), sample=True)
+    """A day on which nothing was written: all that there is of its inputs is a ledger that says it is sample data."""
+    items = with_inputs(telemetry(DAY)).inputs
+    left = tuple(reading(item.name, item.role, present=item.role == "rules_history") for item in items)
+    return telemetry(DAY, inputs=left, sample=True)
 
 
 def broken_day() -> DayTelemetry:
-    """Rows without one usable value: a text column was left out, the configured one is all null."""
+    """Rows without one usable value: the one column is empty in two, all others came with another separator."""
     moments = [at("05:00:00"), at("05:00:01")]
-    found = inputs(2, rejected={"bad_number": 431_998}, examples=(Rejected(2, "bad_number", "x|y"),))
-    return telemetry(DAY, frame(moments, {"phase_diff": [None, None]}), inputs=found)
+    return with_inputs(
+        telemetry(DAY, frame(moments, {"phase_diff": [None, None]})),
+        rejected={"torn": 431_998},
+        examples=(Rejected(2, "torn", "2025-10-23T00:00:00.000+09:00|x|y"),),
+        notes={"empty_cells": 2},
+    )
 
 
 def stormy_day(changes: int = 200, rate_hz: float = 1) -> DayTelemetry:
@@ -236,7 +254,7 @@ def stormy_day(changes: int = 200, rate_hz: float = 1) -> DayTelemetry:
     )
     rows = waves(DAY, rate_hz=rate_hz, seed=3, extra=[f"extra_{i}" for i in range(10)] + ["ion_health"])
     changes_by_time = tuple(sorted(made, key=lambda change: change.at))
-    return telemetry(DAY, rows, rule_changes=changes_by_time, effects=effects, inputs=inputs(rows.height))
+    return with_inputs(telemetry(DAY, rows, rule_changes=changes_by_time, effects=effects))
 
 
 LONG_NOTES = (
@@ -262,19 +280,89 @@ def notes_day() -> DayTelemetry:
         for i, note in enumerate(LONG_NOTES)
     )
     risks = (Risk(at("04:00:00"), "warn", "phase_lock", {"phase_diff": 0.06}, LONG_NOTES[0] + LONG_NOTES[1]),)
+    return with_inputs(telemetry(DAY, rows, rule_changes=changes, quotes=quotes, risks=risks, gateway_status="binding"))
+
+
+ASKED = Asked(
+    "https://prometheus.example:9090",
+    "15s",
+    (
+        ("load", 'avg(node_load1{job="lumen"})'),
+        ("memory", '1 - avg(\n  node_memory_MemAvailable_bytes{job="lumen"}\n    / node_memory_MemTotal_bytes\n)'),
+    ),
+)
+
+
+def mixed_configuration(language: str = "en") -> Configuration:
+    """Telemetry every other second; beside it a file with a row a minute, and a Prometheus."""
+    queries = dict(ASKED.queries)
+    beside = {
+        "plant": {"path": "logs/boiler.csv", "timestamp": "time", "timestamp_offset": "+09:00", "rate_hz": 1 / 60},
+        "machine": {"type": "prometheus", "url": ASKED.server, "queries": queries, "step": ASKED.step},
+    }
+    temperature = {
+        "label": {"ko": "보일러 온도", "en": "boiler temperature"},
+        "unit": "°C",
+        "target": {"min": 60, "max": 80},
+    }
+    plain = configuration(language, rate_hz=0.5).model_dump()
+    return Configuration.model_validate(
+        {
+            "report": plain["report"],
+            "sources": {"telemetry": plain["sources"]["telemetry"], "beside": beside},
+            "signals": {**plain["signals"], "plant.boiler_c": temperature},
+        }
+    )
+
+
+def mixed_day() -> tuple[DayTelemetry, DayTelemetry]:
+    """A day from three sources, of which the second is silent for half an hour; and the day before."""
+    today, before = (_mixed(day, warmer) for day, warmer in ((DAY, 5.0), (DAY_BEFORE, 0.0)))
+    plant, machine = today.beside
+    return (
+        with_inputs(
+            today,
+            reading(
+                "logs/boiler.csv",
+                "telemetry",
+                rows=plant.height,
+                rejected={"blank": 1},
+                examples=(Rejected(702, "blank", ""),),
+            ),
+            reading("logs/prometheus/machine.csv", "telemetry", rows=machine.height, asked=ASKED),
+        ),
+        before,
+    )
+
+
+def _mixed(day: date, warmer: float) -> DayTelemetry:
+    noise, (start, _) = random.Random(day.toordinal()), day_bounds(day)  # noqa: S311 - noise, no secret
+    quiet = range(700, 730) if day == DAY else range(0)
+    minutes = [n for n in range(1440) if n not in quiet]
+    boiler = [70 + warmer + 4 * math.sin(n / 229) + noise.gauss(0, 0.4) for n in minutes]
+    plant = {"plant.boiler_c": boiler, "plant.pump_bar": [2.4 + noise.gauss(0, 0.05) for _ in minutes]}
+    quarters = range(4 * 1440)
+    machine = {
+        "machine.load": [max(0.0, 1.6 + math.sin(n / 700) + noise.gauss(0, 0.1)) for n in quarters],
+        "machine.memory": [0.4 + n / 20_000 for n in quarters],
+    }
     return telemetry(
-        DAY,
-        rows,
-        rule_changes=changes,
-        quotes=quotes,
-        risks=risks,
-        gateway_status="느림 🐢",
-        inputs=inputs(rows.height),
+        day,
+        waves(day, rate_hz=0.5, seed=day.toordinal()),
+        beside=(
+            frame([start + timedelta(minutes=n) for n in minutes], plant),
+            frame([start + timedelta(seconds=15 * n) for n in quarters], machine),
+        ),
+        rule_changes=CHANGES[1:3] if day == DAY else (),
+        gateway_status="locked",
     )
 
 
 def past_days(report_shares: Sequence[float | None], wanted: Configuration) -> tuple[PastDay, ...]:
-    """Days before ``DAY``, oldest first, with a share on target each; none of a day that was not frozen."""
+    """Days before ``DAY``, oldest first, with a share on target each; none of a day that was not frozen.
+
+    A signal's mean is as near to its target as goes with that share, its values lying about it as those of ``waves``.
+    """
     targets = {
         name: TargetRange(signal.target.min, signal.target.max)
         for name, signal in wanted.signals.items()
@@ -282,10 +370,47 @@ def past_days(report_shares: Sequence[float | None], wanted: Configuration) -> t
     }
     count = len(report_shares)
     return tuple(
-        PastDay(DAY - timedelta(days=count - n), {name: PastLevel(0.04, share, t) for name, t in targets.items()})
+        PastDay(
+            DAY - timedelta(days=count - n),
+            {
+                name: PastLevel(_past_mean(name, target, share), share, target)
+                for name, target in targets.items()
+                if name in SPREADS
+            },
+        )
         for n, share in enumerate(report_shares)
         if share is not None
     )
+
+
+def mixed_past(wanted: Configuration) -> tuple[PastDay, ...]:
+    """Three weeks in which the boiler was always within its target, and about as warm."""
+    always = TargetRange(60, 80)
+    return tuple(
+        replace(past, signals={**past.signals, "plant.boiler_c": PastLevel(70 + n * 5 % 7 / 10, 1.0, always)})
+        for n, past in enumerate(past_days([1 - n * 3 % 8 / 50 for n in range(21)], wanted))
+    )
+
+
+def ending_with(before: DayTelemetry, past: Sequence[PastDay], wanted: Configuration) -> tuple[PastDay, ...]:
+    """Past days of which the last one is as its telemetry says; changes are against that."""
+    found = before_by_telemetry(before, wanted)
+    assert found is not None
+    assert past[-1].day == before.day
+    levels = {
+        name: PastLevel(level.mean, level.share_on_target, target_of(name, wanted))
+        for name, level in found.levels.items()
+        if level.mean is not None
+    }
+    return (*past[:-1], PastDay(before.day, levels))
+
+
+def _past_mean(name: str, target: TargetRange, share: float) -> float:
+    off = SPREADS[name] * NormalDist().inv_cdf(min(max(share, 0.001), 0.999))
+    if target.max is not None:
+        return target.max - off
+    assert target.min is not None
+    return target.min + off
 
 
 def hostile_day() -> DayTelemetry:

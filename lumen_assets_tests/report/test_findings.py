@@ -25,10 +25,10 @@ from lumen_assets_tests.report.scenes import (
     empty_day,
     frame,
     hostile_day,
-    inputs,
     normal_day,
     stormy_day,
     telemetry,
+    with_inputs,
 )
 
 TARGET = TargetRange(None, 0.05)
@@ -337,8 +337,7 @@ def test_an_empty_day_is_compared_with_nothing_and_lacks_no_column(language: str
     [("ko", "텔레메트리 8,640줄을 모두 제외"), ("en", "every line of its telemetry was left out (8,640)")],
 )
 def test_a_day_whose_lines_were_all_left_out_is_not_said_to_have_no_record(language: str, text: str):
-    lines = inputs(rejected={"bad_timestamp": 8_640})
-    found = report(telemetry(DAY, inputs=lines), language=language)
+    found = report(with_inputs(telemetry(DAY), rejected={"bad_timestamp": 8_640}), language=language)
     assert kinds(found) == ["unusable", "rejected"]
     assert text in only(found, "unusable").text
     assert only(found, "unusable").numbers == {"count": 8_640}
@@ -421,7 +420,7 @@ def test_texts_of_inputs_get_into_no_finding_but_labels():
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5), st.floats(-1e308, 1e308))
 def test_any_finite_number_makes_sentences(values: list[float], usually: float):
     moments = [at("08:00:00") + timedelta(seconds=i) for i in range(len(values))]
-    today = telemetry(DAY, frame(moments, {"phase_diff": values}), inputs=inputs(len(values)))
+    today = with_inputs(telemetry(DAY, frame(moments, {"phase_diff": values})))
     before = telemetry(DAY_BEFORE, frame([at("08:00:00", DAY_BEFORE)], {"phase_diff": [usually]}))
     found = report(today, before, past([usually] * 14, 0.5))
     assert DayReport.from_json(found.to_json()) == found

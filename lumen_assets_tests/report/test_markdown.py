@@ -33,7 +33,7 @@ def test_a_normal_day_says_everything(language):
     text = markdown(*normal_day(rate_hz=1), language=language)
     assert text.endswith("\n")
     assert "\r" not in text
-    for needed in ("phase_diff", "creative_gain", "13:04:10", "03:10:00", "resonating", "431002"):
+    for needed in ("phase_diff", "creative_gain", "13:04:10", "03:10:00", "resonating", "84447"):
         assert needed in text
     assert "](assets/report_2025-10-23_phase_diff.svg)" in text
 

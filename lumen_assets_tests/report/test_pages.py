@@ -1,4 +1,4 @@
-"""Pages of five kinds of days, a week and a month: as somebody looked at them, and read by other libraries."""
+"""Pages of six kinds of days, a week and a month: as somebody looked at them, and read by other libraries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ import pytest
 from PIL import Image, ImageChops, ImageFilter
 
 from lumen_assets.report import calendar_figure, day_figure, distribution_figure
-from lumen_assets.report.document import Block, Code, Facts, Figure, Heading, Notes, Points, Subheading, Table, Text
+from lumen_assets.report.document import (
+    Block,
+    Code,
+    Facts,
+    Figure,
+    Heading,
+    Notes,
+    Photo,
+    Points,
+    Subheading,
+    Table,
+    Text,
+)
 from lumen_assets.report.drawing import SILENT, box
 from lumen_assets.report.fonts import typeface
 from lumen_assets_tests.report.likeness import unlike
@@ -111,7 +123,7 @@ def texts(block: Block) -> Iterator[str]:
         yield from (cell.text for row in block.rows for cell in row)
     elif isinstance(block, Code):
         yield from (part for fact in block.facts for part in fact)
-    elif isinstance(block, Figure):
+    elif isinstance(block, Figure | Photo):
         yield block.caption
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import numpy as np
 import pypdf
 import pytest
 from PIL import ImageChops
@@ -12,13 +14,15 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph
 
 from lumen_assets.report import build_report
-from lumen_assets.report.document import Cell, Column, Table, Text
+from lumen_assets.report.document import Cell, Column, Photo, Table, Text
+from lumen_assets.report.files import FIGURES
 from lumen_assets.report.fonts import typeface
+from lumen_assets.report.model import Picture
 from lumen_assets.report.pdf import write_document
 from lumen_assets.report.pdf_attachment import Attachment
 from lumen_assets.report.pdf_flow import Styles, _Maker
 from lumen_assets.report.sections import document
-from lumen_assets_tests.report.pages import picture_of
+from lumen_assets_tests.report.pages import PANEL, grafana_panel, picture_of, sheet
 from lumen_assets_tests.report.scenes import configuration, normal_day
 
 FACE = typeface()
@@ -129,3 +133,17 @@ def test_what_changes_are_against_introduces_their_table(previous):
     following = blocks[place + 1]
     assert isinstance(following, Table)
     assert "Change of mean" in [column.title for column in following.columns]
+
+
+def test_a_photos_caption_begins_at_its_left_edge_and_below_it(tmp_path):
+    """As those of our own figures begin where the axis does, it was set in, and it touched a dark picture."""
+    (tmp_path / FIGURES).mkdir()
+    (tmp_path / FIGURES / "g.png").write_bytes(grafana_panel())
+    picture = Picture("g.png", "2", hashlib.sha256(grafana_panel()).hexdigest(), *PANEL)
+    content = replace(document(REPORT), blocks=(Photo(picture, "Caption", "g"),))
+    write_document(content, tmp_path / "a.pdf", attachment=Attachment("a.json", "{}"))
+    dark = np.asarray(sheet(tmp_path / "a.pdf").convert("L")) < 200
+    rows = np.flatnonzero(dark.mean(axis=1) > 0.7)
+    below = dark[rows[-1] + 1 : rows[-1] + 30]
+    assert np.flatnonzero(below.any(axis=1))[0] >= 6
+    assert np.flatnonzero(below.any(axis=0))[0] == pytest.approx(np.flatnonzero(dark[rows[9]])[0], abs=2)

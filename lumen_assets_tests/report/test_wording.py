@@ -57,6 +57,23 @@ def test_numbers_have_sensible_digits(value, text):
     assert formats.number(value) == text
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "korean", "english"),
+    [
+        (5, "초당 5행", "5 rows a second"),
+        (2.5, "초당 2.5행", "2.5 rows a second"),
+        (1, "1초마다 1행", "a row every 1 s"),
+        (0.5, "2초마다 1행", "a row every 2 s"),
+        (1 / 15, "15초마다 1행", "a row every 15 s"),
+        (1 / 60, "1분마다 1행", "a row every 1 min"),
+        (0.0167, "초당 0.0167행", "0.0167 rows a second"),
+        (2 / 3, "초당 0.6667행", "0.6667 rows a second"),
+    ],
+)
+def test_slow_rates_are_told_by_the_time_between_rows(rate_hz, korean, english):
+    assert (formats.rate(rate_hz, Wording("ko")), formats.rate(rate_hz, Wording("en"))) == (korean, english)
+
+
 def test_shares_say_all_and_nothing_only_when_it_is_so():
     assert formats.share(1) == "100.0%"
     assert formats.share(0.99999) == ">99.9%"
