@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -253,14 +254,17 @@ class DayInputs:
         for file, table in zip(self.telemetry_files, found.tables, strict=True):
             if file not in self._files_there:
                 continue
-            if read[file.name] < (1 - _LOST) * rows.get(file.name, 0):
-                cause = f"it has {read[file.name]:,} rows of the day now, and {rows[file.name]:,} are frozen"
+            frozen = rows.get(visible(file.name), 0)
+            if read[file.name] < (1 - _LOST) * frozen:
+                cause = f"it has {read[file.name]:,} rows of the day now, and {frozen:,} are frozen"
                 return file.name, cause, "bring its rows back"
-            now = {visible(name.removeprefix(file.prefix)): table[name].count() for name in table.columns}
+            now: Counter[str] = Counter()
+            for name in table.columns:
+                now[visible(name.removeprefix(file.prefix))] += table[name].count()
             fewer = [
-                f"{name} has {now.get(name, 0):,} values of the day now, and {signal.count:,} are frozen"
+                f"{name} has {now[name]:,} values of the day now, and {signal.count:,} are frozen"
                 for name, signal in values.get(file.source, {}).items()
-                if now.get(name, 0) < (1 - _LOST) * signal.count
+                if now[name] < (1 - _LOST) * signal.count
             ]
             if fewer:
                 return file.name, "; ".join(fewer), "bring its columns back"

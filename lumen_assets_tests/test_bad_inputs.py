@@ -183,6 +183,7 @@ def test_a_file_without_a_header_is_a_clear_error_and_not_an_empty_day(bare: Ins
         ("ts\t위상차\n2026-03-09T10:00:00+09:00\t1\n".encode(), "or tabs"),
         ("ts,위상차\n2026-03-09T10:00:00+09:00,1\n".encode("cp949"), "not in UTF-8"),
         (b"ts,a\r2026-03-09T10:00:00+09:00,1\r2026-03-09T10:00:01+09:00,2\r", "its lines end with CR alone"),
+        (b"# plant\rts,a\r2026-03-09T10:00:00+09:00,1\r", "its lines end with CR alone"),
         (b"1,2\n", "put the header back"),
     ],
 )

@@ -109,13 +109,17 @@ def test_nor_to_a_day_without_one_of_its_sources(tmp_path: Path) -> None:
     rows = "".join(f"{LAST_DAY}T{hour:02}:00:00+09:00,{hour}\n" for hour in range(24))
     (installation.data_root / "logs" / "plant.csv").write_text(f"ts,boiler_c\n{rows}")
     installation.json("daily", "--day", str(LAST_DAY))
+    metrics = installation.data_root / "logs" / "metrics.csv"
+    metrics.write_text(metrics.read_text().replace("entropy_rate", "plant.entropy"))  # no column of the plant's
+    installation.json("daily", "--day", str(LAST_DAY), "--fewer-rows")
+    assert installation.json("daily", "--day", str(LAST_DAY))["archive"]["revision"] == 2, "nothing is missing"
     configuration.write_text(configuration.read_text().replace("plant:", "works:"))
     failed = installation.lumen("daily", "--day", str(LAST_DAY))
     said = " ".join(failed.output.split())
     assert failed.exit_code == 1
     assert "sources.beside.plant: it is configured no more, and values of boiler_c are frozen" in said
     assert "bring sources.beside.plant back" in said
-    assert installation.json("daily", "--day", str(LAST_DAY), "--fewer-rows")["archive"]["revision"] == 2
+    assert installation.json("daily", "--day", str(LAST_DAY), "--fewer-rows")["archive"]["revision"] == 3
 
 
 @pytest.mark.parametrize("kept", [0.4, 0.0])

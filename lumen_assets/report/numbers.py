@@ -156,7 +156,7 @@ def frozen_coverage(frozen_report: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class FrozenSignal:
-    """How many values a frozen signal has, and which share that is of those that were expected."""
+    """How many values a frozen signal has, and which share that is of the rows that its source should have."""
 
     count: int
     coverage: float
@@ -168,12 +168,15 @@ def frozen_values(frozen_report: str) -> dict[str, dict[str, FrozenSignal]]:
     Sources are named as in ``frozen_coverage``; a signal without values is not in it.
     """
     content = json.loads(frozen_report)
-    found: dict[str, dict[str, FrozenSignal]] = {"": {}, **{name: {} for name in content.get("beside", {})}}
+    recordings = {"": content["recording"], **content.get("beside", {})}
+    found: dict[str, dict[str, FrozenSignal]] = {name: {} for name in recordings}
     for signal in content["signals"]:
         if signal["values"]:
-            source = next((name for name in found if name and signal["name"].startswith(f"{name}.")), "")
-            column = signal["name"].removeprefix(f"{source}." if source else "")
-            found[source][column] = FrozenSignal(int(signal["values"]["count"]), float(signal["coverage"]))
+            name, count = signal["name"], int(signal["values"]["count"])
+            by_prefix = next((source for source in found if source and name.startswith(f"{source}.")), "")
+            source = signal.get("source", by_prefix)  # earlier versions do not say it
+            column = name.removeprefix(f"{source}." if source else "")
+            found[source][column] = FrozenSignal(count, count / recordings[source]["expected_rows"])
     return found
 
 

@@ -25,7 +25,7 @@ from lumen_assets.telemetry.instants import clock_microseconds, microseconds
 from lumen_assets.telemetry.lines import MAX_LINE, Source
 from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.numbers import BAD, NumberColumn, cell_number, column_numbers
-from lumen_assets.telemetry.preamble import csv_preamble, split_cells
+from lumen_assets.telemetry.preamble import csv_preamble, has_returns, split_cells
 from lumen_assets.telemetry.rejections import Rejections
 from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
 
@@ -352,7 +352,7 @@ def _without_header(source: Source, start: int, line: int, rejections: Rejection
             rejections.add("too_long", number, source.read(found.offset, 1024))
         elif not content.strip():
             rejections.add("blank", number, content)
-        elif not content.lstrip().startswith(b"#"):
+        elif has_returns(content) or not content.lstrip().startswith(b"#"):
             rejections.add("no_header", number, content)
     return {"empty_file": 1} if source.size == 0 else {"no_header": 1}
 

@@ -90,10 +90,13 @@ def header_cells(content: bytes, column: str | None = None) -> tuple[str, ...] |
         cells = tuple(cell.strip() for cell in split_cells(content.decode("utf-8").removeprefix("\ufeff").rstrip("\r")))
     except (UnicodeDecodeError, csv.Error):
         return None
-    if b"\r" in content.rstrip(b"\r"):  # ends of lines, as old writers wrote them
-        return None
     names = [cell.lower() for cell in cells]
     return cells if (column.lower() in names if column else names[0] in TIMESTAMP_COLUMNS) else None
+
+
+def has_returns(content: bytes) -> bool:
+    """Whether a line is several, which end with a carriage return alone, as old writers wrote them."""
+    return b"\r" in content.rstrip(b"\r") and b'"' not in content
 
 
 def csv_preamble(source: Source, clock: Clock | None = None) -> Preamble:
@@ -109,6 +112,8 @@ def csv_preamble(source: Source, clock: Clock | None = None) -> Preamble:
     for line in source.lines(start, chunk=1 << 14):
         content = line.content
         if content is None or line.end - start > _LIMIT:
+            break
+        if has_returns(content):
             break
         if content.lstrip().startswith(b"#"):
             comments.append(content.decode("utf-8", "replace").rstrip("\r"))

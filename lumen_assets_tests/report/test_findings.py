@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lumen_assets.report import DayReport, build_report, findings_text, render_markdown
 from lumen_assets.report.findings import KINDS
 from lumen_assets.report.model import Finding, PastDay, PastLevel, TargetRange
+from lumen_assets.report.numbers import frozen_values
 from lumen_assets.report.robust import ENOUGH_DAYS
 from lumen_assets.report.wording import Wording
 from lumen_assets.settings import Configuration
@@ -379,6 +380,16 @@ def test_where_the_whole_record_has_few_rows_no_signal_is_told_for_having_no_mor
     found = report(telemetry(DAY, frame(moments, columns)))
     assert kinds(found) == ["gaps", "few_values", "few_values", "few_values"]
     assert {f.signal for f in found.findings} == {None, "phase_diff", "entropy_rate", "creative_band"}
+
+
+@pytest.mark.parametrize("rate_hz", [None, 0.01, 1.0])
+def test_what_is_frozen_of_a_signal_is_a_share_of_its_source_s_rows(rate_hz: float | None):
+    wanted = configuration(rate_hz=0.1).model_dump()
+    wanted["signals"]["phase_diff"]["rate_hz"] = rate_hz
+    found = build_report(normal_day(rate_hz=0.1)[0], None, Configuration.model_validate(wanted))
+    frozen = frozen_values(found.to_json())[""]["phase_diff"]
+    assert frozen.count == found.recording.rows
+    assert frozen.coverage == found.recording.coverage
 
 
 @pytest.mark.parametrize(("rate_hz", "expected"), [(None, ["few_values"]), (0.01, ["nothing"]), (0.02, ["few_values"])])
