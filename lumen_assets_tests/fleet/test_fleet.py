@@ -81,7 +81,7 @@ def test_one_day_by_two_workers_at_the_same_moment(fleet: Fleet, monkeypatch: py
     require_one_good_revision(fleet, [day])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_every_day_is_made_once_though_a_process_is_killed(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     with fleet.instance(monkeypatch) as instance:
         fleet.start_daemon()
