@@ -87,7 +87,7 @@ def test_every_day_is_made_once_though_a_process_is_killed(fleet: Fleet, monkeyp
         fleet.start_daemon()
         killed = until(lambda: kill_a_run(instance), "a run to kill")
         at = time.time()
-        until(lambda: set(FEW) <= fleet.attested(), "every day to be attested", 400)
+        until(lambda: set(FEW) <= fleet.attested(), "every day to be attested", 200)
         print(f"a process killed: {told_about(instance, killed, at)}")
         require_none_doubled(instance, FEW[1:])  # the first was made by two, as it was asked for
     require_one_good_revision(fleet, FEW)
