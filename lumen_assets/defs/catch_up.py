@@ -5,16 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.catch_up import REMEMBERED, Plan, plan
 from lumen_assets.days import days_between, parse_day, yesterday
-from lumen_assets.defs.alerts.runs import STARTED_AGAIN_WITHIN
 from lumen_assets.defs.alerts.telling import open_outbox
 from lumen_assets.defs.own_runs import end_dead_runs
 from lumen_assets.defs.periods import is_of_a_period
 from lumen_assets.defs.schedules import start_of_run
+from lumen_assets.defs.started_again import to_be_started_again
 from lumen_assets.defs.under_way import runs_under_way
 from lumen_assets.health.due import unattested
 from lumen_assets.settings import CatchUp, Configuration
@@ -98,7 +97,8 @@ def _plan(
         runs_under_way(instance)
     )  # before the others: what ends meanwhile is left alone until the next tick
     lately = _runs_lately(instance, wanted, now)
-    in_flight |= {_day(record) for record in lately if _goes_on(record, now)}
+    go_on = [record for record in lately if record.end_time is None and not record.dagster_run.is_finished]
+    in_flight |= {_day(record) for record in [*go_on, *to_be_started_again(instance, lately, now)]}
     room = max(0, min(settings.per_tick, settings.in_flight - len(in_flight)))
     return plan(wanted, in_flight, _ends(lately, job, now), settings, now, attempts=attempts, room=room)
 
@@ -145,15 +145,6 @@ def _runs_lately(instance: dg.DagsterInstance, days: Collection[date], now: date
 
 def _day(record: dg.RunRecord) -> date:
     return parse_day(record.dagster_run.tags[_PARTITION])
-
-
-def _goes_on(record: dg.RunRecord, now: datetime) -> bool:
-    """Whether a run has not ended, or Dagster said that it starts it again and has not come to that yet."""
-    if record.end_time is None:
-        return not record.dagster_run.is_finished
-    tags = record.dagster_run.tags
-    said_so = tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in tags
-    return said_so and now - _instant(record.end_time) < STARTED_AGAIN_WITHIN
 
 
 def _ends(lately: Iterable[dg.RunRecord], job: str, now: datetime) -> dict[date, Collection[datetime]]:

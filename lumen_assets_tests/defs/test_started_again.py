@@ -16,9 +16,14 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import consume_new_runs_for_automatic_reexecution
+from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 
 from lumen_assets.alerting.events import Kind, State
-from lumen_assets.defs.alerts.runs import SETTLING, STARTED_AGAIN_WITHIN, Read, read_ended_runs
+from lumen_assets.defs.alerts.runs import SETTLING, Read, read_ended_runs
+from lumen_assets.defs.started_again import STARTED_AGAIN_WITHIN, to_be_started_again
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
+"""Dagster's daemon says by it that it has no cursor yet."""
 
 DAY = "2026-03-01"
 INSTANCE = """
@@ -72,6 +77,17 @@ class Deployment:
         """What Dagster's daemon does about runs that failed, with all of them, as it may at any time."""
         records = self.instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         list(consume_new_runs_for_automatic_reexecution(self.workspace, records, logging.getLogger("daemon")))
+
+    def daemon_turns(self) -> None:
+        """A turn of the part of Dagster's daemon that reads of runs that ended, with its own cursor."""
+        list(EventLogConsumerDaemon().run_iteration(self.workspace))
+
+    def records(self) -> list[dg.RunRecord]:
+        return list(self.instance.get_run_records())
+
+    def awaited(self, records: list[dg.RunRecord], after: timedelta = timedelta()) -> list[str]:
+        found = to_be_started_again(self.instance, records, datetime.now(UTC) + after)
+        return [record.dagster_run.run_id for record in found]
 
     def read(self, cursor: str | None = None, after: timedelta = 2 * SETTLING) -> Read:
         now = datetime.now(UTC) + after
@@ -159,3 +175,40 @@ def test_where_the_daemon_gives_up_without_a_word_it_is_told_after_a_while(
     assert soon.events == []
     told = deployment.read(soon.cursor, STARTED_AGAIN_WITHIN + SETTLING)
     assert [event.run_id for event in told.events] == [run_id]
+
+
+def test_it_is_waited_for_until_the_daemon_has_looked(deployment: Deployment) -> None:
+    deployment.daemon_turns()
+    run_id = deployment.run()
+    before = deployment.records()
+    assert deployment.awaited(before) == [run_id]
+    deployment.daemon_turns()
+    assert len(deployment.tries()) == 2
+    assert deployment.awaited(before) == [run_id], "it was started again since that was read"
+    assert deployment.awaited(deployment.records()) == [], "the second try is one of its own"
+
+
+def test_it_is_not_waited_for_where_the_daemon_came_upon_it_too_soon(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the event of its failure and the run's own status, which Dagster writes one after the other."""
+    deployment.daemon_turns()
+    write = deployment.instance.run_storage.handle_run_event
+
+    def meanwhile(run_id: str, event: dg.DagsterEvent, *rest: object) -> None:
+        if event.is_run_failure:
+            deployment.daemon_turns()
+        write(run_id, event, *rest)
+
+    monkeypatch.setattr(deployment.instance.run_storage, "handle_run_event", meanwhile)
+    deployment.run()
+    deployment.daemon_turns()
+    (only,) = deployment.tries()
+    assert only.tags["dagster/will_retry"] == "true", "Dagster's promise, which it does not keep"
+    assert deployment.awaited(deployment.records()) == []
+
+
+def test_a_daemon_that_does_not_look_is_not_waited_for_for_ever(deployment: Deployment) -> None:
+    run_id = deployment.run()
+    assert deployment.awaited(deployment.records()) == [run_id]
+    assert deployment.awaited(deployment.records(), STARTED_AGAIN_WITHIN + SETTLING) == []

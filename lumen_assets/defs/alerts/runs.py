@@ -23,14 +23,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State, event_id
 from lumen_assets.defs.periods import is_of_a_period
+from lumen_assets.defs.started_again import STARTED_AGAIN_WITHIN
 from lumen_assets.errors import TransientError
 
 SETTLING: Final = timedelta(seconds=60)
 """The cursor stays before events younger than this: on Postgres a lower storage id may appear after a higher one, and
 the tag that says whether a failed run is tried again is set after the failure. Reading an event twice does no harm."""
-
-STARTED_AGAIN_WITHIN: Final = timedelta(minutes=10)
-"""How long Dagster is given to start a run again that it said it would: it may fail to, and says so in its log only."""
 
 _ENDED: Final[tuple[RunStatusChangeEventType, ...]] = (
     DagsterEventType.RUN_SUCCESS,
