@@ -1,17 +1,20 @@
-"""The typeface of figures and PDF: one that ships, or the configured one; and what it cannot show.
+"""The typeface of figures and PDF: one that ships, or the configured one; what it cannot show, and emoji beside it.
 
 NanumGothic comes with the package ``koreanize_matplotlib``, which is never imported: that would import matplotlib.
+Noto Emoji, in outlines that print in grey, lies in ``typefaces``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import unicodedata
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from reportlab.lib.fonts import addMapping
 from reportlab.pdfbase import pdfmetrics
@@ -22,6 +25,12 @@ from lumen_assets.report.plain_text import code_point
 
 _SHIPPING_PACKAGE: Final = "koreanize_matplotlib"
 _SHIPPED_FAMILY: Final = "NanumGothic"
+EMOJI: Final = "NotoEmoji"
+"""What reportlab knows the font of emoji by, once a text has some."""
+_EMOJI_FILE: Final = Path(__file__).parent / "typefaces" / "NotoEmoji-Regular.ttf"
+_MODIFIERS: Final = ("Cf", "Mn")
+"""Categories of variation selectors and joiners."""
+_BEYOND_16_BITS: Final = re.compile(r"(?<=> <)[0-9A-F]{5,6}(?=>)")
 _HANGUL_SAMPLE: Final = "가나한글하"
 """Common syllables: fonts of only the 2,350 of KS X 1001 serve too; rarer ones are named by code point."""
 
@@ -54,8 +63,17 @@ class Typeface:
             return text
         return "".join(c if ord(c) in self.characters else self._substitute(c) for c in text)
 
+    def pieces(self, text: str) -> list[tuple[str, bool]]:
+        """What ``showable`` gives, but emoji as they are: in pieces, each with whether it is of the font ``EMOJI``."""
+        if self.characters.issuperset(map(ord, text)):
+            return [(text, False)]
+        emoji = _emoji_characters() - self.characters
+        found = groupby(text, lambda c: ord(c) in emoji and unicodedata.category(c) not in _MODIFIERS)
+        pieces = [(is_emoji, "".join(group)) for is_emoji, group in found]
+        return [(piece if is_emoji else self.showable(piece), is_emoji) for is_emoji, piece in pieces]
+
     def _substitute(self, character: str) -> str:
-        if unicodedata.category(character) in ("Cf", "Mn"):
+        if unicodedata.category(character) in _MODIFIERS:
             return ""
         plain = _PLAIN.get(character) or unicodedata.normalize("NFKC", character)
         if plain != character and all(ord(c) in self.characters for c in plain):
@@ -64,6 +82,22 @@ class Typeface:
 
 
 _PLAIN: Final = {"−": "-", "‐": "-", "‑": "-", "✓": "√", "↵": "↲", "\u2009": " ", "\u202f": " "}
+
+
+class _Font(TTFont):  # type: ignore[misc]
+    """reportlab's, with characters beyond U+FFFF as PDF has them in the table by which text is copied: in UTF-16."""
+
+    def addObjects(self, doc: Any) -> None:  # noqa: N802 - reportlab's name
+        there = set(doc.idToObject)
+        super().addObjects(doc)
+        for name in set(doc.idToObject) - there:
+            if name.startswith("toUnicodeCMap:"):
+                table = doc.idToObject[name]
+                table.content = _BEYOND_16_BITS.sub(_in_utf_16, table.content)
+
+
+def _in_utf_16(entry: re.Match[str]) -> str:
+    return chr(int(entry[0], 16)).encode("utf-16-be").hex().upper()
 
 
 def typeface(font: Path | None = None) -> Typeface:
@@ -79,6 +113,15 @@ def typeface(font: Path | None = None) -> Typeface:
         if font not in _loaded:
             _loaded[font] = _register_given(font) if font is not None else _register_shipped()
         return _loaded[font]
+
+
+def _emoji_characters() -> frozenset[int]:
+    """Those of the font ``EMOJI``, which is registered for the first text that has some."""
+    with _lock:
+        if _EMOJI_FILE not in _loaded:
+            font = _Font(EMOJI, str(_EMOJI_FILE))
+            _loaded[_EMOJI_FILE] = _register(EMOJI, font, font)
+        return _loaded[_EMOJI_FILE].characters
 
 
 def _register_shipped() -> Typeface:
@@ -101,7 +144,7 @@ def _register_given(path: Path) -> Typeface:
 
 def _load(path: Path, name: str) -> TTFont:
     try:
-        font = TTFont(name, str(path))
+        font = _Font(name, str(path))
     except (TTFError, OSError, ValueError, KeyError, IndexError, AssertionError) as error:
         raise _problem("it is not a TrueType font that can be embedded", subject=f"the font {path}") from error
     lacking = [c for c in _HANGUL_SAMPLE if ord(c) not in font.face.charToGlyph]

@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from lumen_assets.alerting.events import Event, Kind, Severity, State
 from lumen_assets.defs.alerts.runs import SETTLING, Read, read_ended_runs
-from lumen_assets.defs.started_again import STARTED_AGAIN_WITHIN
 from lumen_assets.defs.failures import translated
+from lumen_assets.defs.started_again import STARTED_AGAIN_WITHIN
 from lumen_assets.errors import IntegrityError, PermanentError, TransientError
 
 UI = "https://lumen.example"

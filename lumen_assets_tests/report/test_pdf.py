@@ -20,6 +20,7 @@ from lumen_assets_tests.report.scenes import (
     empty_day,
     hostile_day,
     normal_day,
+    notes_day,
     stormy_day,
 )
 
@@ -112,7 +113,7 @@ def test_fonts_are_embedded_subsets(normal):
     fonts = subprocess.run(["pdffonts", normal], capture_output=True, text=True, check=True).stdout.splitlines()[2:]
     assert fonts
     for line in fonts:
-        assert "NanumGothic" in line
+        assert "NanumGothic" in line or "NotoEmoji" in line
         assert line.split()[-5:-2] == ["yes", "yes", "yes"]
 
 
@@ -132,9 +133,8 @@ def test_no_character_becomes_a_box(normal, tmp_path):
     no_boxes(path)
     face = typeface()
     text = pdftotext(path)
-    assert "[U+1F469]" in text
-    assert "[U+9F98]" in text
-    assert all(ord(c) in face.characters for c in text if c not in "\n\f\t")
+    assert "👩🚀 [U+9F98]" in text
+    assert all(ord(c) in face.characters or face.pieces(c)[0][1] for c in text if c not in "\n\f\t")
 
 
 def test_boxes_would_be_noticed(tmp_path, monkeypatch):
@@ -148,6 +148,28 @@ def test_what_the_font_lacks_is_named():
     face = typeface()
     assert face.showable("가 😀 龘 −1 a\ufe0f\u200d ﬁ") == "가 [U+1F600] [U+9F98] -1 a fi"
     assert ord("한") in face.characters
+
+
+def test_emoji_are_pieces_of_their_own():
+    face = typeface()
+    assert face.pieces("가 😀👩\u200d🚀 龘 1\ufe0f") == [
+        ("가 ", False),
+        ("😀👩", True),
+        ("", False),
+        ("🚀", True),
+        (" [U+9F98] 1", False),
+    ]
+    assert face.pieces("가 1") == [("가 1", False)]
+    assert face.pieces("") == [("", False)]
+
+
+def test_emoji_are_copied_as_what_they_are_by_other_readers(tmp_path):
+    path = pdf_of(tmp_path / "notes.pdf", notes_day())
+    wanted = {"🌊", "🙏", "🚀", "🌙"}
+    assert wanted <= set(pdftotext(path))
+    assert wanted <= {c for page in pypdf.PdfReader(path).pages for c in page.extract_text()}
+    fonts = subprocess.run(["pdffonts", path], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"\+NotoEmoji\S* +TrueType +\S+ +yes yes yes", fonts), "embedded, a subset, with its table"
 
 
 def test_hostile_markup_is_text(tmp_path):

@@ -57,7 +57,7 @@ def maker() -> _Maker:
         "Unbreakable" * 30,
         "a < b & c > d &amp; \"quoted\" 'so' <b>bold</b>",
         "two\nlines",
-        "@ # ; &nbsp &#65; 😀",
+        "@ # ; &nbsp &#65; 龘",
     ],
 )
 @pytest.mark.parametrize("style", [STYLES.body, STYLES.strong, STYLES.cell("bad", "right", dense=True)])
