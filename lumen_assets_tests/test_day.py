@@ -186,6 +186,10 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 
 
+def extend(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
 def remove(path: Path) -> None:
     path.unlink()
 
@@ -200,6 +204,7 @@ def swap(path: Path) -> None:
     [
         (flip, "MISMATCH", "damaged", "segment"),
         (truncate, "MISMATCH", "truncated", " of "),
+        (extend, "MISMATCH", "extended", "bytes are right, and 1 were appended"),
         (remove, "MISSING", "missing", "the archive is not"),
         (swap, "MISMATCH", "wrong archive", f"it is the archive of {DAY_BEFORE} r1"),
     ],
@@ -228,7 +233,7 @@ def test_each_damage_has_its_verdict_and_the_good_replica_restores(
     assert bagit.Bag(str(tmp_path / "restored")).validate()
 
 
-@pytest.mark.parametrize("damage", [flip, truncate, swap])
+@pytest.mark.parametrize("damage", [flip, truncate, extend, swap])
 def test_a_damaged_replica_is_never_overwritten_and_the_day_run_finds_it_too(
     installation: Installation, damage: Callable[[Path], None]
 ) -> None:

@@ -44,6 +44,10 @@ def truncate(archive: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:100])
 
 
+def extend(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes() + b"\0")
+
+
 def delete(archive: Path) -> None:
     archive.unlink()
 
@@ -65,7 +69,7 @@ def spoil_manifest(archive: Path) -> None:
     manifest.write_text(manifest.read_text().replace('"revision": 1', '"revision": 7'))
 
 
-DAMAGES = [rot, truncate, delete, replace, delete_all, delete_manifest, spoil_manifest]
+DAMAGES = [rot, truncate, extend, delete, replace, delete_all, delete_manifest, spoil_manifest]
 
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["archive at hand", "fresh machine"])

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Final, NoReturn, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +27,10 @@ HEADER_SIZE: Final = 1 + KEY_SIZE + PREFIX_SIZE
 TAG_SIZE: Final = 16
 FRAME_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """What the plaintext of every archive starts with: it is a Zstandard frame."""
+END_MARK: Final = b"LUMENIX1"
+"""What the plaintext of every archive ends with: the footer of its index."""
+_ENDS_TRIED: Final = 8
+"""Marks at most that a segment is tried as ending at: somebody who knows the plaintext can put them where they like."""
 _MAX_SEGMENTS: Final = 1 << 32
 
 Progress = Callable[[int], None]
@@ -82,6 +88,23 @@ class SegmentCipher:
         nothing = bytes(len(FRAME_MAGIC))
         streams = (self.encrypt(0, nothing, last=last) for last in (False, True))
         return any(bytes(map(operator.xor, stream, start[: len(FRAME_MAGIC)])) == FRAME_MAGIC for stream in streams)
+
+    def end_within(self, number: int, block: bytes) -> int | None:
+        """How many bytes of ``block`` are segment ``number`` as the last one, which more was appended to.
+
+        Only to tell appended bytes from damage: where what would be the plaintext has the mark that ends every archive,
+        or begins with the rest of it, the bytes up to there, with a tag behind, either authenticate as the last segment
+        or say nothing; the plaintext is used for nothing else.
+
+        Returns:
+            None where no such end authenticates.
+        """
+        stream = self.encrypt(number, bytes(len(block)), last=True)
+        maybe = (int.from_bytes(block) ^ int.from_bytes(stream[: len(block)])).to_bytes(len(block))
+        marks = islice(re.finditer(END_MARK, maybe), _ENDS_TRIED)
+        ends = (*range(len(END_MARK)), *(mark.end() for mark in marks))
+        sizes = (end + TAG_SIZE for end in ends if end + TAG_SIZE < len(block))
+        return next((size for size in sizes if self.decrypt(number, block[:size], last=True) is not None), None)
 
     def _nonce(self, number: int, last: bool) -> bytes:
         return self._prefix + number.to_bytes(4, "big") + bytes([last])
@@ -274,13 +297,20 @@ def fail_segment(cipher: SegmentCipher, name: str, number: int, block: bytes, *,
     Raises:
         IntegrityError: always.
     """
-    start = number * SEGMENT_SIZE + (0 if number else HEADER_SIZE)
-    where = f"segment {number} (bytes {start} to {start + len(block)})"
+    where = _where(number, len(block))
     if cipher.decrypt(number, block, last=not last) is not None:
         if last:
             fail(name, f"it ends after {where}, which is not its last one: it was cut short", "truncated")
         fail(name, f"bytes were appended after {where}, its last one", "extended")
+    end = cipher.end_within(number, block)
+    if end is not None:
+        fail(name, f"bytes were appended after {_where(number, end)}, its last one", "extended")
     fail(name, f"{where} does not authenticate: it is damaged, cut or out of place", "damaged")
+
+
+def _where(number: int, size: int) -> str:
+    start = number * SEGMENT_SIZE + (0 if number else HEADER_SIZE)
+    return f"segment {number} (bytes {start} to {start + size})"
 
 
 def fail(name: str, cause: str, error_class: str) -> NoReturn:

@@ -15,13 +15,12 @@ from typing import Any, Final
 import zstandard
 
 from lumen_assets.archive.frames import FRAME_SIZE, Frame, decompress_frame
-from lumen_assets.archive.stream import ReadableStream, fail, read_fully
+from lumen_assets.archive.stream import END_MARK, ReadableStream, fail, read_fully
 from lumen_assets.errors import PermanentError
 
 SKIPPABLE_MAGIC: Final = (0x184D2A5C).to_bytes(4, "little")
 FOOTER: Final = struct.Struct("<QII8s")
 """Offset of the skippable frame in the compressed stream, size of the index compressed and as JSON, a mark."""
-_MARK: Final = b"LUMENIX1"
 _FORMAT: Final = "lumen-index/v1"
 _HEAD: Final = struct.Struct("<4sI")
 _MAX_INDEX: Final = 1 << 29
@@ -78,7 +77,7 @@ def tail_bytes(index: TailIndex, offset: int) -> bytes:
             hint="make several archives",
         )
     packed = zstandard.ZstdCompressor(level=1, write_checksum=True, write_content_size=True).compress(plain)
-    footer = FOOTER.pack(offset, len(packed), len(plain), _MARK)
+    footer = FOOTER.pack(offset, len(packed), len(plain), END_MARK)
     return _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size) + packed + footer
 
 
@@ -101,7 +100,7 @@ def check_tail(source: ReadableStream, magic: bytes, expected: TailIndex, name: 
     if not body or len(body) != length:
         fail(name, "its index has an impossible size", "index")
     packed, footer = body[: -FOOTER.size], body[-FOOTER.size :]
-    right = FOOTER.pack(last.offset + last.size, len(packed), len(plain), _MARK)
+    right = FOOTER.pack(last.offset + last.size, len(packed), len(plain), END_MARK)
     if footer != right or decompress_frame(packed, name, limit=len(plain)) != plain:
         fail(name, "its index does not say what it holds", "index")
     if source.read(1):
@@ -120,9 +119,9 @@ def footer_of(data: bytes, size: int, name: str) -> tuple[int, int]:
     if len(data) < FOOTER.size:
         fail(name, "it is too short for an index", "index")
     offset, packed, plain, mark = FOOTER.unpack(data[-FOOTER.size :])
-    if mark == _MARK and plain > _MAX_READ:
+    if mark == END_MARK and plain > _MAX_READ:
         fail(name, f"its index has {plain:,} bytes, too many to read single files by: extract all of it", "index")
-    if mark != _MARK or offset + _HEAD.size + packed + FOOTER.size != size:
+    if mark != END_MARK or offset + _HEAD.size + packed + FOOTER.size != size:
         fail(name, "its index cannot be found", "index")
     return offset, plain
 

@@ -22,6 +22,7 @@ from lumen_assets.archive import (
     verify_stream,
 )
 from lumen_assets.archive.freeze import MANIFEST_NAME
+from lumen_assets.archive.manifest import ArchiveFile
 from lumen_assets.errors import IntegrityError, LumenError, PermanentError
 from lumen_assets.replication.store import Reader, Store, StoredObject
 from lumen_assets.verification.history import Held
@@ -235,8 +236,10 @@ def _without_manifest(
 
 def _by_checksum(stored: StoredObject, manifest: Manifest) -> _Found:
     size = manifest.archive.size
-    if stored.size != size:
-        return _wrong_size(stored.size, size)
+    if stored.size < size:
+        return _truncated(stored.size, size)
+    if stored.size > size:
+        return _Found(Verdict.MISMATCH, Finding.TOO_LONG, f"{stored.size:,} bytes instead of {size:,}")
     known: Mapping[str, object] = vars(manifest.archive)
     differing = [name for name, value in stored.checksums.items() if known[name] != value]
     if differing:
@@ -250,10 +253,8 @@ def _by_checksum(stored: StoredObject, manifest: Manifest) -> _Found:
     return _Found(Verdict.MATCH, Finding.INTACT, f"size and the provider's {', '.join(stored.checksums)} are right")
 
 
-def _wrong_size(size: int, expected: int, bytes_read: int = 0) -> _Found:
-    if size < expected:
-        return _Found(Verdict.MISMATCH, Finding.TRUNCATED, f"{size:,} of {expected:,} bytes are there", bytes_read)
-    return _Found(Verdict.MISMATCH, Finding.TOO_LONG, f"{size:,} bytes instead of {expected:,}", bytes_read)
+def _truncated(size: int, expected: int, bytes_read: int = 0) -> _Found:
+    return _Found(Verdict.MISMATCH, Finding.TRUNCATED, f"{size:,} of {expected:,} bytes are there", bytes_read)
 
 
 def _by_reading(
@@ -268,7 +269,7 @@ def _by_reading(
     problem = ""
     members = unpacked.get(manifest)
     with store.read(stored.key) as reader:
-        hashing = _HashingReader(reader)
+        hashing = _HashingReader(reader, manifest.archive.size)
         if level is Level.MEMBERS and members is None:
             try:
                 contents = verify_stream(
@@ -288,11 +289,7 @@ def _by_reading(
         other = identify(hashing.sha256, hashing.count)
         if other:
             return _Found(Verdict.MISMATCH, Finding.WRONG_ARCHIVE, f"it is the archive of {other}", hashing.count)
-        if hashing.count != archive.size:
-            return _wrong_size(hashing.count, archive.size, hashing.count)
-        return _Found(
-            Verdict.MISMATCH, Finding.DAMAGED, problem or "the size is right, the SHA-256 differs", hashing.count
-        )
+        return _unlike(hashing, archive, problem)
     if problem:
         return _Found(Verdict.MISMATCH, Finding.DAMAGED, problem, hashing.count)
     detail = f"{hashing.count:,} bytes, SHA-256 right"
@@ -302,17 +299,43 @@ def _by_reading(
     return _Found(Verdict.MATCH, Finding.INTACT, detail, hashing.count)
 
 
-class _HashingReader:
-    """Counts and hashes what is read through it."""
+def _unlike(hashing: _HashingReader, archive: ArchiveFile, problem: str) -> _Found:
+    """What is wrong with an archive that was read to its end and has another SHA-256."""
+    size, count = archive.size, hashing.count
+    if count < size:
+        return _truncated(count, size, count)
+    if count > size and hashing.first_sha256 == archive.sha256:
+        said = f"its {size:,} bytes are right, and {count - size:,} were appended"
+        return _Found(Verdict.MISMATCH, Finding.EXTENDED, said, count)
+    differs = "the size is right, the SHA-256 differs"
+    if count > size:
+        differs = f"{count:,} bytes instead of {size:,}, and the first {size:,} differ too"
+    return _Found(Verdict.MISMATCH, Finding.DAMAGED, problem or differs, count)
 
-    def __init__(self, reader: Reader) -> None:
+
+class _HashingReader:
+    """Counts and hashes what is read through it.
+
+    Args:
+        expected: how many bytes there should be: those have a digest of their own, where more follow.
+    """
+
+    def __init__(self, reader: Reader, expected: int) -> None:
         self._reader = reader
+        self._expected = expected
         self._digest = hashlib.sha256()
         self.count = 0
+        self.first_sha256 = ""
 
     def read(self, size: int = CHUNK, /) -> bytes:
         data = self._reader.read(size)
-        self._digest.update(data)
+        left = self._expected - self.count
+        if 0 <= left < len(data):
+            self._digest.update(data[:left])
+            self.first_sha256 = self.sha256
+            self._digest.update(data[left:])
+        else:
+            self._digest.update(data)
         self.count += len(data)
         return data
 

@@ -13,12 +13,14 @@ from tink import secret_key_access, streaming_aead
 from lumen_assets.archive import Key, Keyring, tink_keyset_json
 from lumen_assets.archive.ranged import DecryptedRange, FileRange
 from lumen_assets.archive.stream import (
+    END_MARK,
     FRAME_MAGIC,
     HEADER_SIZE,
     SEGMENT_SIZE,
     TAG_SIZE,
     DecryptingReader,
     EncryptingWriter,
+    SegmentCipher,
 )
 from lumen_assets.errors import IntegrityError
 
@@ -166,6 +168,56 @@ def test_appending_to_a_full_last_segment_is_told_from_damage(key: Key) -> None:
     with pytest.raises(IntegrityError, match="appended after segment 0") as caught:
         decrypt(key, sealed + b"more")
     assert caught.value.error_class == "extended"
+
+
+def sealed_to_the_end(key: Key, size: int) -> bytes:
+    """So many plaintext bytes, beginning and ending as those of every archive do."""
+    return encrypt(key, FRAME_MAGIC + content(size - len(FRAME_MAGIC + END_MARK)) + END_MARK)
+
+
+@pytest.mark.parametrize("more", [b"\0", END_MARK * 3, bytes(SEGMENT_SIZE), content(3 * SEGMENT_SIZE)], ids=len)
+@pytest.mark.parametrize("last", [1, len(END_MARK) - 1, len(END_MARK), 30, 5000, NEXT - 1, NEXT])
+def test_what_was_appended_is_told_from_damage_wherever_the_last_segment_ends(key: Key, last: int, more: bytes) -> None:
+    sealed = sealed_to_the_end(key, FIRST + last)
+    with pytest.raises(IntegrityError) as caught:
+        decrypt(key, sealed + more)
+    assert caught.value.error_class == "extended"
+    assert f"appended after segment 1 (bytes {SEGMENT_SIZE} to {len(sealed)}), its last one" in caught.value.cause
+
+
+@pytest.mark.parametrize("size", [60, 5000, FIRST - 1])
+def test_so_it_is_in_an_archive_of_one_segment_whatever_keys_are_there(key: Key, size: int) -> None:
+    for read in (read_whole, read_the_end):
+        for keys in (key, Keyring([Key(bytes(32)), key])):
+            with pytest.raises(
+                IntegrityError, match=rf"appended after segment 0 \(bytes 40 to {size + 56}\)"
+            ) as caught:
+                read(sealed_to_the_end(key, size) + b"x", keys)
+            assert caught.value.error_class == "extended"
+
+
+@pytest.mark.parametrize("position", [SEGMENT_SIZE, -1, -2 - TAG_SIZE - len(END_MARK)])
+def test_what_was_appended_to_a_damaged_segment_is_not_told_from_damage(key: Key, position: int) -> None:
+    sealed = sealed_to_the_end(key, FIRST + 5000)
+    with pytest.raises(IntegrityError) as caught:
+        decrypt(key, flip(sealed, position % len(sealed)) + b"more")
+    assert caught.value.error_class == "damaged"
+
+
+def test_marks_that_somebody_put_there_cost_little(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    decrypting = SegmentCipher.decrypt
+
+    def counted(self: SegmentCipher, number: int, sealed: bytes, *, last: bool) -> bytes | None:
+        tried.append(len(sealed))
+        return decrypting(self, number, sealed, last=last)
+
+    monkeypatch.setattr(SegmentCipher, "decrypt", counted)
+    sealed = encrypt(key, FRAME_MAGIC + END_MARK * 100_000)
+    with pytest.raises(IntegrityError) as caught:
+        decrypt(key, flip(sealed, len(sealed) - 1) + b"more")
+    assert caught.value.error_class == "damaged"
+    assert len([size for size in tried if size > TAG_SIZE + len(END_MARK)]) == 3 + 8  # as a whole, and at marks
 
 
 def test_a_spliced_segment_of_another_archive_is_refused(key: Key) -> None:

@@ -57,6 +57,29 @@ def test_every_extension_is_refused(sealed: bytes, key: Key) -> None:
     assert all(refused(sealed + more, key) for more in (b"\0", b"x" * 16, sealed, bytes(1 << 20), bytes(3 << 20)))
 
 
+@pytest.mark.parametrize("more", [b"\0", b"x" * 16, bytes(1 << 20), bytes(3 << 20)], ids=len)
+def test_every_extension_is_told_from_damage(large: Sealed, key: Key, more: bytes, tmp_path: Path) -> None:
+    for read in (
+        lambda data: verify_stream(data, key=key, associated_data=BOUND_TO),
+        lambda data: extract_stream(data, tmp_path / "out", key=key, associated_data=BOUND_TO),
+    ):
+        with pytest.raises(IntegrityError, match="bytes were appended after segment 2") as caught:
+            read(io.BytesIO(large.data + more))
+        assert caught.value.error_class == "extended"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("more", [b"\0", b"x" * 16])
+def test_an_extension_within_the_last_mebibyte_is_told_where_single_files_are_read(
+    large: Sealed, key: Key, more: bytes, tmp_path: Path
+) -> None:
+    with pytest.raises(IntegrityError, match="bytes were appended after segment 2") as caught:
+        extract_paths(
+            FileRange(io.BytesIO(large.data + more)), ["a"], tmp_path / "out", key=key, associated_data=BOUND_TO
+        )
+    assert caught.value.error_class == "extended"
+
+
 def test_every_removed_and_every_doubled_byte_is_refused(sealed: bytes, key: Key) -> None:
     for position in range(0, len(sealed), 7):
         assert refused(sealed[:position] + sealed[position + 1 :], key)
