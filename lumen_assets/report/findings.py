@@ -328,7 +328,7 @@ class _Finders:
             shown = {
                 "value": self._value(mean, signal),
                 "median": self._value(basis.median, signal),
-                "change": self._value(mean - basis.median, signal, signed=True),
+                "change": formats.with_unit(formats.difference(mean, basis.median), signal.unit),
                 "mad": self._value(basis.mad, signal),
             }
             yield self._unusual("unusual_mean", mean, basis, signal, shown)
@@ -338,7 +338,7 @@ class _Finders:
             shown = {
                 "value": formats.share(share),
                 "median": formats.share(basis.median),
-                "change": formats.points(share - basis.median, self.wording),
+                "change": formats.points_between(share, basis.median, self.wording),
                 "mad": formats.points(basis.mad, self.wording, signed=False),
             }
             yield self._unusual("unusual_share", share, basis, signal, shown)
@@ -366,8 +366,8 @@ class _Finders:
         weight = max(abs(change / before) if before else math.inf, abs(shares or 0))
         yield weight, self.finding(kind, numbers, signal, changes=", ".join(parts))
 
-    def _value(self, value: float, signal: SignalReport, *, signed: bool = False) -> str:
-        return formats.with_unit(formats.number(value, signed=signed), signal.unit)
+    def _value(self, value: float, signal: SignalReport) -> str:
+        return formats.with_unit(formats.number(value), signal.unit)
 
 
 def _unusual(value: float, basis: Usual, small: float) -> bool:

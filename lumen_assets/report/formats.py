@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 
 from lumen_assets.days import day_bounds
@@ -14,7 +15,7 @@ from lumen_assets.report.wording import MONTHS, Wording
 NOTHING = "–"
 
 
-def number(value: float | None, *, signed: bool = False) -> str:
+def number(value: float | Decimal | None, *, signed: bool = False) -> str:
     """Four significant digits, at most four decimals; below a thousandth three digits; below 0.0001 an exponent."""
     if value is None:
         return NOTHING
@@ -28,6 +29,18 @@ def number(value: float | None, *, signed: bool = False) -> str:
     order = math.floor(math.log10(magnitude))
     decimals = 2 - order if magnitude < 1e-3 else min(4, max(0, 3 - order))
     return f"{sign}{value:,.{decimals}f}"
+
+
+def difference(new: float, old: float) -> str:
+    """``new - old`` of the two as ``number`` shows them: who subtracts what is read finds the same.
+
+    Where they are shown alike and are not, it is how far apart they are.
+    """
+    shown = [number(value).replace(",", "") for value in (new, old)]
+    change = Decimal(shown[0]) - Decimal(shown[1])
+    if not change:
+        return number(new - old, signed=True)
+    return number(change, signed=True) if any("e" in text for text in shown) else f"{change:+,f}"
 
 
 def bound(value: float) -> str:
@@ -68,6 +81,14 @@ def points(value: float | None, wording: Wording, *, signed: bool = True) -> str
         return NOTHING
     rounded = f"{value * 100:{'+' if signed else ''}.1f}"
     return wording("points", value="0.0" if rounded in ("+0.0", "-0.0") else rounded)
+
+
+def points_between(new: float | None, old: float | None, wording: Wording) -> str:
+    """The change from one share to another, of the two as ``share`` shows them."""
+    if new is None or old is None:
+        return NOTHING
+    now, then = (Decimal(f"{value * 100:.1f}") for value in (new, old))
+    return points(float((now - then) / 100), wording)
 
 
 def target(wanted: TargetRange | None, unit: str, wording: Wording) -> str:

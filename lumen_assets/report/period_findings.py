@@ -194,7 +194,7 @@ class _Finders:
             "change_of_median",
             now=self._value(signal.median, signal),
             then=self._value(change.median, signal),
-            change=self._value(change.median_change, signal, signed=True),
+            change=median_change(signal, change),
             mad=self._value(change.mad, signal),
         )
 
@@ -203,7 +203,7 @@ class _Finders:
             "change_of_shares",
             now=formats.share(signal.share_on_target),
             then=formats.share(change.share_on_target),
-            change=formats.points(change.share_change, self.wording),
+            change=formats.points_between(signal.share_on_target, change.share_on_target, self.wording),
         )
 
     def _named(self, days: Sequence[tuple[date, str]]) -> str:
@@ -213,8 +213,17 @@ class _Finders:
         return ", ".join(shown) + more
 
     @staticmethod
-    def _value(value: float | None, signal: PeriodSignal, *, signed: bool = False) -> str:
-        return formats.with_unit(formats.number(value, signed=signed), signal.unit)
+    def _value(value: float | None, signal: PeriodSignal) -> str:
+        return formats.with_unit(formats.number(value), signal.unit)
+
+
+def median_change(signal: PeriodSignal, change: PeriodChange) -> str:
+    """How far a signal's median is from that of the period before, as both are shown."""
+    return (
+        formats.NOTHING
+        if signal.median is None
+        else formats.with_unit(formats.difference(signal.median, change.median), signal.unit)
+    )
 
 
 def basis_text(report: PeriodReport, wording: Wording) -> str:

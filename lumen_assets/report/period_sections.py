@@ -12,7 +12,7 @@ from lumen_assets.report.findings import SHARE_CHANGE
 from lumen_assets.report.korean import Word
 from lumen_assets.report.numbers import DayNumbers
 from lumen_assets.report.period_figure_sections import means_section, shares_section
-from lumen_assets.report.period_findings import basis_text
+from lumen_assets.report.period_findings import basis_text, median_change
 from lumen_assets.report.periods import PeriodReport, PeriodSignal, RatedDay
 from lumen_assets.report.robust import SIGMA, UNUSUAL
 from lumen_assets.report.sections import change_cell, signal_cell
@@ -147,16 +147,19 @@ def _before_row(signal: PeriodSignal, wording: Wording) -> tuple[Cell, ...]:
     then, now, mad = (
         formats.with_unit(formats.number(value), signal.unit) for value in (change.median, signal.median, change.mad)
     )
-    moved = formats.with_unit(formats.number(change.median_change, signed=True), signal.unit)
     return (
         signal_cell(signal),
         Cell(then),
         Cell(now),
-        change_cell(moved, change.median_improved, wording),
+        change_cell(median_change(signal, change), change.median_improved, wording),
         Cell(mad),
         Cell(formats.share(change.share_on_target)),
         Cell(formats.share(signal.share_on_target)),
-        change_cell(formats.points(change.share_change, wording), change.share_improved, wording),
+        change_cell(
+            formats.points_between(signal.share_on_target, change.share_on_target, wording),
+            change.share_improved,
+            wording,
+        ),
     )
 
 

@@ -307,6 +307,19 @@ def test_what_got_worse(language: str, period: Period, text: str) -> None:
     )
 
 
+def test_the_difference_is_that_of_the_numbers_beside_it() -> None:
+    now, then = days_of(WEEK, [0.04126] * 7, share=0.3916), days_of(WEEK.before, [0.03014] * 7, share=0.99749)
+    report = built(now, then, "en")
+    (change,) = [each.change for each in report.signals]
+    assert change is not None
+    assert change.share_change == pytest.approx(-0.60589), "alone it would be -60.6"
+    assert "0.0301 → 0.0413 (difference +0.0112, MAD 0), share on target 99.7% → 39.2% (difference -60.5 pp)" in (
+        only(report, "worsened").text
+    )
+    page = render_document(period_document(report))
+    assert "| 0.0301 | 0.0413 | **+0.0112 worse** | 0 | 99.7% | 39.2% | **-60.5 pp worse** |" in page
+
+
 @pytest.mark.parametrize(
     ("shift", "good", "kind", "text"),
     [
