@@ -22,7 +22,7 @@ def number(value: float | Decimal | None, *, signed: bool = False) -> str:
     sign = "+" if signed and value > 0 else ""
     if value == 0:
         return "0"
-    magnitude = abs(value)
+    magnitude = abs(float(value))
     if not 1e-4 <= magnitude < 1e7:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{sign}{mantissa}e{int(exponent)}"

@@ -198,6 +198,7 @@ class RecordedEffect:
         pre_seconds, post_seconds: the windows, in seconds; None if empty.
         deltas: ``d_X`` by X (``phase``, ``entropy``, ``creative``, ``risk``); None where not measured.
         before, after: ``pre_X`` and ``post_X`` of the same ``X``, where there are such columns; the same way.
+        rounding: by the same ``X``, how far these numbers may be from those that they were rounded from.
     """
 
     at: datetime
@@ -210,6 +211,7 @@ class RecordedEffect:
     deltas: Mapping[str, float | None]
     before: Mapping[str, float | None] = field(default_factory=dict)
     after: Mapping[str, float | None] = field(default_factory=dict)
+    rounding: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,16 @@ def test_effects_that_are_recorded_otherwise_than_the_rows_say(delta: float, dif
         assert numbers == pytest.approx({"checked": 1, "count": 1, "number": 1, "recorded": delta, "measured": 0.02})
 
 
+@pytest.mark.parametrize(
+    ("delta", "rounding", "differs"),
+    [(0.0, 0.05, False), (0.0, 0.005, True), (0.1, 0.05, True), (0.03, 0.005, True), (0.025, 0.005, False)],
+)
+def test_rounding_of_what_was_recorded_is_no_difference(delta: float, rounding: float, differs: bool):
+    found = recorded(delta, rounding={"phase": rounding}, before={"phase": delta - 0.01})
+    assert [kind for kind in kinds(found) if kind.endswith("_differ")] == ["effects_differ", "means_differ"] * differs
+    assert DayReport.from_json(found.to_json()) == found
+
+
 @pytest.mark.parametrize("post", [30.0, None])
 def test_effects_of_other_windows_are_not_held_against_each_other_and_it_is_said(post: float | None):
     found = recorded(0.5, 20.0, post)
