@@ -109,16 +109,20 @@ def _signal_row(signal: PeriodSignal, report: PeriodReport, wording: Wording) ->
         Cell(wording("rows_of", rows=signal.days, expected=len(report.days)), "" if signal.days else "bad"),
         Cell(formats.share(signal.share_on_target)),
         *(Cell(formats.with_unit(formats.number(value), signal.unit)) for value in numbers),
-        _rated(signal.best, signal),
-        _rated(signal.worst, signal),
+        *_best_and_worst(signal),
     )
 
 
-def _rated(rated: RatedDay | None, signal: PeriodSignal) -> Cell:
-    if rated is None:
-        return Cell(formats.NOTHING, "quiet")
-    shown = formats.share(rated.value) if signal.rated_by_share else formats.number(rated.value)
-    return Cell(f"{rated.day.isoformat()}\n{shown}")
+def _best_and_worst(signal: PeriodSignal) -> tuple[Cell, Cell]:
+    """The two days with their numbers; none where all days are alike in the digits shown."""
+
+    def shown(rated: RatedDay) -> str:
+        return formats.share(rated.value) if signal.rated_by_share else formats.number(rated.value)
+
+    best, worst = signal.best, signal.worst
+    if best is None or worst is None or shown(best) == shown(worst):
+        return Cell(formats.NOTHING, "quiet"), Cell(formats.NOTHING, "quiet")
+    return Cell(f"{best.day.isoformat()}\n{shown(best)}"), Cell(f"{worst.day.isoformat()}\n{shown(worst)}")
 
 
 def _before(report: PeriodReport, wording: Wording) -> Iterator[Block]:

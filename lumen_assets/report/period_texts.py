@@ -154,9 +154,10 @@ PERIOD_TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "period_method_days": (
         "가장 좋은 날과 나쁜 날은 목표 내 비율로, 목표가 없으면 하루 평균으로 정하며, 같으면 이른 날입니다. "
-        "모든 날이 같으면 둘 다 ‘–’로 둡니다. 수치는 각 날이 마지막으로 동결되었을 때의 것입니다.",
+        "보이는 자리까지 모든 날이 같으면 둘 다 ‘–’로 둡니다. 수치는 각 날이 마지막으로 동결되었을 때의 것입니다.",
         "Best and worst days are by share on target, or by mean where there is no target, the earlier of equal ones; "
-        "“–” for both where all days are alike. The numbers are those with which each day was last frozen.",
+        "“–” for both where all days are alike in the digits shown. The numbers are those with which each day was last "
+        "frozen.",
     ),
     "period_method_change": (
         "앞선 기간과는 두 기간 모두 절반 이상의 날에 값이 있는 신호만 비교합니다. 중앙값은 두 MAD 가운데 큰 것의 "
