@@ -103,12 +103,23 @@ def with_few_values(report: DayReport, min_coverage: Mapping[str, float]) -> tup
         report: the day.
         min_coverage: as of ``find``.
     """
+    recordings = report.recordings
+    return tuple(
+        s
+        for s in report.signals
+        if s.configured and is_few(s.coverage, recordings[s.source].coverage, min_coverage[s.source])
+    )
 
-    def wanted(source: str) -> float:
-        share, coverage = min_coverage[source], report.recordings[source].coverage
-        return share if coverage >= share else share * coverage
 
-    return tuple(s for s in report.signals if s.configured and not reaches(s.coverage, wanted(s.source)))
+def is_few(coverage: float, of_source: float, wanted: float) -> bool:
+    """Whether a signal has fewer values than it should; where its source has too few rows, fewer even for these.
+
+    Args:
+        coverage: share of the expected values that it has.
+        of_source: share of the expected rows that its source has.
+        wanted: share of them that the source should have.
+    """
+    return not reaches(coverage, wanted if of_source >= wanted else wanted * of_source)
 
 
 def reaches(value: float, threshold: float) -> bool:

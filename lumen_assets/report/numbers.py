@@ -18,7 +18,13 @@ from lumen_assets.telemetry.model import InputSlice
 
 @dataclass(frozen=True)
 class SignalNumbers:
-    """A signal of a day; the numbers are None where it had no value. See ``SignalReport``."""
+    """A signal of a day; the numbers are None where it had no value. See ``SignalReport``.
+
+    Attributes:
+        coverage: share of the expected values that it has; None of days that an earlier version froze.
+        source: the name of its source, as in ``Sources.by_name``.
+        source_coverage: share of the expected rows that this has.
+    """
 
     label: str
     unit: str
@@ -30,6 +36,9 @@ class SignalNumbers:
     minimum: float | None
     maximum: float | None
     share_on_target: float | None
+    coverage: float | None = None
+    source: str = ""
+    source_coverage: float = 1.0
 
     @property
     def mean_on_target(self) -> bool | None:
@@ -110,6 +119,9 @@ def numbers_of(report: DayReport) -> DayNumbers:
             minimum=values.minimum if values else None,
             maximum=values.maximum if values else None,
             share_on_target=signal.share_on_target,
+            coverage=signal.coverage,
+            source=signal.source,
+            source_coverage=report.recordings[signal.source].coverage,
         )
     return DayNumbers(
         day=report.day,

@@ -68,6 +68,7 @@ _SAID_MORE_IN: Final = {
     "missing": "summary",
     "few_days": "signals",
     "few_rows": "days",
+    "few_values": "signals",
     "gaps": "days",
     "critical_risks": "days",
     "risks": "days",

@@ -55,6 +55,10 @@ PERIOD_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "행이 기대한 수의 {wanted}보다 적은 날이 {total}일 가운데 {count}일입니다: {days}.",
         "On {count} of {total} days there were fewer than {wanted} of the rows expected: {days}.",
     ),
+    "finding_period_few_values": (
+        "{label:은/는} {total}일 가운데 {count}일에 기대한 것보다 값이 적습니다: {days}.",
+        "{label} has fewer values than expected on {count} of {total} days: {days}.",
+    ),
     "finding_period_gaps": (
         "기록이 {days}일에 걸쳐 {count}회, 모두 {length} 동안 끊겼습니다. {longest}",
         "Silences in the record: {count} ({length} in all); days with one: {days}. {longest}",
