@@ -124,14 +124,15 @@ def length(seconds: float, wording: Wording) -> str:
     return " ".join(wording(unit, **value) for unit, value in parts if any(value.values()))
 
 
-def rate(per_second: float, wording: Wording) -> str:
-    """Rows a second; of one or fewer the time between two, where that is whole seconds."""
+def rate(per_second: float, wording: Wording, *, of_values: bool = False) -> str:
+    """Rows, or values, a second; of one or fewer the time between two, where that is whole seconds."""
+    many, one = ("values_rate", "values_every") if of_values else ("rate_value", "rate_every")
     if per_second > 1:
-        return wording("rate_value", rate=bound(per_second))
+        return wording(many, rate=bound(per_second))
     between = 1 / per_second
     if math.isclose(between, round(between), rel_tol=1e-6):
-        return wording("rate_every", length=length(between, wording))
-    return wording("rate_value", rate=f"{per_second:.4g}")
+        return wording(one, length=length(between, wording))
+    return wording(many, rate=f"{per_second:.4g}")
 
 
 def long_day(day: date, wording: Wording) -> str:

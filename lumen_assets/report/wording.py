@@ -300,6 +300,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "setting_target": ("목표: {label}", "Target of {label}"),
     "rate_value": ("초당 {rate}행", "{rate} rows a second"),
     "rate_every": ("{length}마다 1행", "a row every {length}"),
+    "values_rate": ("초당 값 {rate}개", "{rate} values a second"),
+    "values_every": ("{length}마다 값 1개", "a value every {length}"),
     "good_up": ("{target} (높을수록 좋음)", "{target} (higher is better)"),
     "good_down": ("{target} (낮을수록 좋음)", "{target} (lower is better)"),
     "no_target": ("정하지 않음", "none"),
