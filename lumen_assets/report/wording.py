@@ -227,8 +227,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "present": ("있음", "present"),
     "absent": ("없음", "absent"),
     "rejected_examples": (
-        "제외한 줄의 예 (줄 번호는 그날 잘라 낸 조각 안에서 셉니다)",
-        "Examples of lines left out (line numbers count within the day's slice)",
+        "제외한 줄과 빈 줄의 예 (줄 번호는 그날 잘라 낸 조각 안에서 셉니다)",
+        "Examples of lines left out or blank (line numbers count within the day's slice)",
     ),
     "column_line": ("줄", "Line"),
     "column_kind": ("사유", "Reason"),

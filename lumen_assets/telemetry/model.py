@@ -149,6 +149,11 @@ class Asked:
     queries: tuple[tuple[str, str], ...]
 
 
+def left_out(rejected: Mapping[str, int]) -> dict[str, int]:
+    """Lines with which something is lost, by kind, of those that were rejected: all but the ``blank`` ones."""
+    return {kind: count for kind, count in rejected.items() if kind != "blank"}
+
+
 @dataclass(frozen=True)
 class InputReading:
     """What reading one slice found.
@@ -156,7 +161,7 @@ class InputReading:
     Attributes:
         role, name, present: as in ``InputSlice``.
         rows: data lines that were accepted.
-        rejected: how many lines were left out, by kind; empty if none.
+        rejected: how many lines were left out, by kind; empty if none. Of ``blank`` ones nothing is lost: ``left_out``.
         examples: the first few of them, in file order.
         notes: things that are not errors but worth saying, by kind: ``clock_backwards`` (times the clock
             stepped back), ``nan_cells``, ``empty_cells``, ``text_cells``.
