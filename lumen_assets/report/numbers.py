@@ -198,6 +198,17 @@ def frozen_rows(frozen_report: str) -> dict[str, int]:
     return {item["name"]: int(item["rows"]) for item in inputs if item["role"] == "telemetry" and item["present"]}
 
 
+def frozen_bad_numbers(frozen_report: str) -> dict[str, int]:
+    """The rows that a frozen report, its JSON, left out for cells that are no numbers, by the file of telemetry."""
+    inputs = json.loads(frozen_report)["inputs"]
+    return {item["name"]: int(item["rejected"].get("bad_number", 0)) for item in inputs if item["role"] == "telemetry"}
+
+
+def frozen_configured(frozen_report: str) -> set[str]:
+    """The names of the signals that were configured when a frozen report, its JSON, was made."""
+    return {signal["name"] for signal in json.loads(frozen_report)["signals"] if signal["configured"]}
+
+
 @cache
 def _adapter(kept: Any) -> Any:
     """Pydantic's codec, slow to build."""
