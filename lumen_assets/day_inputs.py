@@ -18,12 +18,18 @@ from lumen_assets.days import yesterday
 from lumen_assets.durable import TEMPORARY_PREFIX, remove_left_over
 from lumen_assets.errors import IntegrityError, PermanentError
 from lumen_assets.report import load_report
-from lumen_assets.report.numbers import frozen_coverage, frozen_rows, frozen_values
+from lumen_assets.report.numbers import (
+    frozen_bad_numbers,
+    frozen_configured,
+    frozen_coverage,
+    frozen_rows,
+    frozen_values,
+)
 from lumen_assets.report.plain_text import visible
 from lumen_assets.settings import CsvTelemetry, Settings, Sources
 from lumen_assets.settings.sources import rows_path, setting_of
 from lumen_assets.telemetry.inputs import input_names, inputs_mark
-from lumen_assets.telemetry.model import DaySlice, DayTelemetry, InputSlice, TelemetryFile, clock_of
+from lumen_assets.telemetry.model import DaySlice, DayTelemetry, InputReading, InputSlice, TelemetryFile, clock_of
 from lumen_assets.telemetry.roots import DataRoot, WithFile
 
 if TYPE_CHECKING:
@@ -40,6 +46,9 @@ still stands in front of the two."""
 
 _LOST: Final = 0.01
 """The share of a day, of its rows in a file or of a signal's values that there may be less of than what was frozen."""
+
+_NAMED: Final = 3
+"""Columns that an error names; a file may have hundreds."""
 
 
 class DayInputs:
@@ -194,14 +203,14 @@ class DayInputs:
         ]
         error_class, hint = "missing", "see how long it keeps data (--storage.tsdb.retention.time)"
         if gone:
-            cause = f"{', '.join(gone)}: frozen of the day, and asked for no more; what is frozen stays as it is"
+            cause = f"{_some(gone)}: frozen of the day, and asked for no more; what is frozen stays as it is"
             error_class, hint = "configuration", f"bring back what is gone from {setting_of(name)}.queries"
         elif frozen is not None and coverage < frozen - (_LOST if coverage else 0):
             cause = f"it has {coverage:.1%} of the day now, and {frozen:.1%} of it is frozen, which stays as it is"
         elif not answered.measured and (frozen or not name) and not server.was_there(day):
             cause = "it has nothing of the day, not even of other targets (`up`): it forgot it, or did not run"
         elif fewer:
-            cause = f"{'; '.join(fewer)}, which stay as they are"
+            cause = f"{_some(fewer, '; ')}, which stay as they are"
         else:
             return
         raise PermanentError(
@@ -248,16 +257,17 @@ class DayInputs:
         for source, signals in values.items():
             if signals and source not in self._sources.by_name:
                 setting = setting_of(source)
-                cause = f"it is configured no more, and values of {', '.join(signals)} are frozen"
+                cause = f"it is configured no more, and values of {_some(list(signals))} are frozen"
                 return setting, cause, f"bring {setting} back"
-        read = {item.name: item.rows for item in found.inputs}
+        read = {item.name: item for item in found.inputs}
         for file, table in zip(self.telemetry_files, found.tables, strict=True):
             if file not in self._files_there:
                 continue
             frozen = rows.get(visible(file.name), 0)
-            if read[file.name] < (1 - _LOST) * frozen:
-                cause = f"it has {read[file.name]:,} rows of the day now, and {frozen:,} are frozen"
-                return file.name, cause, "bring its rows back"
+            left_out = self._left_out(read[file.name], [name for name in table.columns if name != "ts"], report)
+            if read[file.name].rows < (1 - _LOST) * frozen:
+                cause = f"it has {read[file.name].rows:,} rows of the day now, and {frozen:,} are frozen"
+                return file.name, cause, f"bring its rows back{left_out}"
             now: Counter[str] = Counter()
             for name in table.columns:
                 now[visible(name.removeprefix(file.prefix))] += table[name].count()
@@ -267,8 +277,24 @@ class DayInputs:
                 if now[name] < (1 - _LOST) * signal.count
             ]
             if fewer:
-                return file.name, "; ".join(fewer), "bring its columns back"
+                return file.name, _some(fewer, "; "), f"bring its columns back{left_out}"
         return None
+
+    def _left_out(self, read: InputReading, columns: Sequence[str], report: str) -> str:
+        """What to do where more rows than before are left out, as configured columns of a file hold no numbers there.
+
+        A column that is put into ``signals`` costs the rows in which it is text, though the file is what it was.
+        """
+        count = read.rejected.get("bad_number", 0)
+        if count <= frozen_bad_numbers(report).get(visible(read.name), 0):
+            return ""
+        signals, before = self._settings.configuration.signals, frozen_configured(report)
+        new = [visible(name) for name in columns if name in signals and visible(name) not in before]
+        since = f" ({_some(new)} came into them since)" if new else ""
+        return (
+            f"; {count:,} rows are left out now for cells that are no numbers in columns of `signals`{since}: take out "
+            "of `signals` what is no signal, or mend these cells"
+        )
 
     @cached_property
     def _root(self) -> DataRoot:
@@ -326,6 +352,12 @@ class DayInputs:
                     rate_hz=source.rate_hz,
                     telemetry_path=source.path,
                 )
+
+
+def _some(names: Sequence[str], between: str = ", ") -> str:
+    """The first few, and how many more there are."""
+    more = len(names) - _NAMED
+    return between.join([*names[:_NAMED], *([f"and {more:,} more"] if more > 0 else [])])
 
 
 def _marks(cut: DaySlice) -> Hashable:

@@ -122,6 +122,37 @@ def test_nor_to_a_day_without_one_of_its_sources(tmp_path: Path) -> None:
     assert installation.json("daily", "--day", str(LAST_DAY), "--fewer-rows")["archive"]["revision"] == 3
 
 
+def test_the_refusal_names_a_few_columns_and_what_the_settings_cost(tmp_path: Path) -> None:
+    installation = Installation.make(tmp_path, days=2)
+    metrics, settings = installation.data_root / "logs" / "metrics.csv", tmp_path / "lumen.yaml"
+    names = [f"c{number}" for number in range(8)]
+    rows = [f"{LAST_DAY}T{n // 60:02}:{n % 60:02}:00+09:00,{'OK' if n % 3 == 0 else n}{',1' * 8}" for n in range(1440)]
+
+    def says() -> str:
+        failed = installation.lumen("daily", "--day", str(LAST_DAY))
+        assert failed.exit_code == 1
+        return " ".join(failed.output.split())
+
+    metrics.write_text("\n".join([f"ts,status,{','.join(names)}", *rows, ""]))
+    installation.json("daily", "--day", str(LAST_DAY))
+    metrics.write_text("\n".join([f"ts,status,{','.join(name.upper() for name in names)}", *rows, ""]))
+    said = says()
+    cause = "; ".join(f"{name} has 0 values of the day now, and 1,440 are frozen" for name in names[:3])
+    assert f"{cause}; and 5 more, which stay as they are. bring its columns back. `lumen repair" in said
+    metrics.write_text("\n".join([f"ts,status,{','.join(names)}", *rows, ""]))
+    text = settings.read_text()
+    settings.write_text(f"{text}\nsignals: {{status: {{label: {{ko: 상태, en: status}}}}}}\n")
+    said = says()
+    assert "it has 960 rows of the day now, and 1,440 are frozen, which stay as they are. bring its rows back; " in said
+    assert (
+        "480 rows are left out now for cells that are no numbers in columns of `signals` (status came into them" in said
+    )
+    assert "take out of `signals` what is no signal, or mend these cells. `lumen repair" in said
+    settings.write_text(text)
+    made = installation.json("daily", "--day", str(LAST_DAY))
+    assert made["archive"]["revision"] == 1, "nothing is missing"
+
+
 @pytest.mark.parametrize("kept", [0.4, 0.0])
 def test_the_day_s_own_command_says_it_in_every_form(tmp_path: Path, kept: float) -> None:
     installation = Installation.make(tmp_path, days=2)

@@ -38,7 +38,7 @@ def telemetry_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
             metadata={
                 "dagster/partition_row_count": sum(rows.height for rows in reading.tables),
                 "signals": ", ".join(signals),
-                "rejected": sum(sum(item.rejected.values()) for item in reading.inputs),
+                "rejected": sum(sum(domain.left_out(item.rejected).values()) for item in reading.inputs),
                 "sample_data": reading.sample,
                 "inputs": dg.MetadataValue.table(
                     [_input_record(item) for item in reading.inputs], schema=_INPUT_SCHEMA
@@ -55,19 +55,21 @@ _INPUT_SCHEMA = dg.TableSchema(
         dg.TableColumn("present", "bool"),
         dg.TableColumn("rows", "int"),
         dg.TableColumn("rejected", "string"),
+        dg.TableColumn("blank", "int"),
         dg.TableColumn("sha256", "string"),
     ]
 )
 
 
 def _input_record(item: InputReading) -> dg.TableRecord:
-    rejected = ", ".join(f"{kind} {count}" for kind, count in sorted(item.rejected.items()))
+    rejected = ", ".join(f"{kind} {count}" for kind, count in sorted(domain.left_out(item.rejected).items()))
     return dg.TableRecord(
         {
             "input": item.name,
             "present": item.present,
             "rows": item.rows,
             "rejected": rejected or "none",
+            "blank": item.rejected.get("blank", 0),
             "sha256": item.sha256,
         }
     )

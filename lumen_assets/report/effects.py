@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import polars as pl
@@ -35,6 +35,7 @@ RECORDED_SIGNALS: Final = {
 }
 """Signal by the ``X`` of recorded ``pre_X``, ``post_X`` and ``d_X``; any other ``X`` is a signal's name itself."""
 
+_Number = TypeVar("_Number", float, float | None)
 _Signal = tuple[NDArray[np.int64], Values]
 
 
@@ -105,6 +106,11 @@ def _between(moments: NDArray[np.int64], first: int, last: int) -> slice:
     return slice(np.searchsorted(moments, first, side="left"), np.searchsorted(moments, last, side="right"))
 
 
+def _by_signal(recorded: Mapping[str, _Number]) -> dict[str, _Number]:
+    """What was recorded by ``X``, by the signals' names as reports show them."""
+    return {visible(RECORDED_SIGNALS.get(name, name)): value for name, value in recorded.items()}
+
+
 def _rule_effect(
     number: int,
     change: RuleChange | RecordedEffect,
@@ -115,8 +121,7 @@ def _rule_effect(
 ) -> RuleEffect:
     means = {visible(name): measured_means(signal, change.at) for name, signal in signals.items()}
     recorded, before, after = (
-        {visible(RECORDED_SIGNALS.get(name, name)): value for name, value in values.items()}
-        for values in ((effect.deltas, effect.before, effect.after) if effect else ({}, {}, {}))
+        _by_signal(values) for values in ((effect.deltas, effect.before, effect.after) if effect else ({}, {}, {}))
     )
     return RuleEffect(
         number=number,
@@ -133,5 +138,6 @@ def _rule_effect(
         post_seconds=effect.post_seconds if effect else None,
         measured_means={name: Means(*pair) for name, pair in means.items() if pair},
         recorded_means={name: Means(before.get(name), after.get(name)) for name in {**before, **after}},
+        recorded_rounding=_by_signal(effect.rounding) if effect else {},
         recorded_actor=visible(effect.actor) if effect else None,
     )

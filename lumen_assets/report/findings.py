@@ -103,12 +103,23 @@ def with_few_values(report: DayReport, min_coverage: Mapping[str, float]) -> tup
         report: the day.
         min_coverage: as of ``find``.
     """
+    recordings = report.recordings
+    return tuple(
+        s
+        for s in report.signals
+        if s.configured and is_few(s.coverage, recordings[s.source].coverage, min_coverage[s.source])
+    )
 
-    def wanted(source: str) -> float:
-        share, coverage = min_coverage[source], report.recordings[source].coverage
-        return share if coverage >= share else share * coverage
 
-    return tuple(s for s in report.signals if s.configured and not reaches(s.coverage, wanted(s.source)))
+def is_few(coverage: float, of_source: float, wanted: float) -> bool:
+    """Whether a signal has fewer values than it should; where its source has too few rows, fewer even for these.
+
+    Args:
+        coverage: share of the expected values that it has.
+        of_source: share of the expected rows that its source has.
+        wanted: share of them that the source should have.
+    """
+    return not reaches(coverage, wanted if of_source >= wanted else wanted * of_source)
 
 
 def reaches(value: float, threshold: float) -> bool:
@@ -328,7 +339,7 @@ class _Finders:
             shown = {
                 "value": self._value(mean, signal),
                 "median": self._value(basis.median, signal),
-                "change": self._value(mean - basis.median, signal, signed=True),
+                "change": formats.with_unit(formats.difference(mean, basis.median), signal.unit),
                 "mad": self._value(basis.mad, signal),
             }
             yield self._unusual("unusual_mean", mean, basis, signal, shown)
@@ -338,7 +349,7 @@ class _Finders:
             shown = {
                 "value": formats.share(share),
                 "median": formats.share(basis.median),
-                "change": formats.points(share - basis.median, self.wording),
+                "change": formats.points_between(share, basis.median, self.wording),
                 "mad": formats.points(basis.mad, self.wording, signed=False),
             }
             yield self._unusual("unusual_share", share, basis, signal, shown)
@@ -366,8 +377,8 @@ class _Finders:
         weight = max(abs(change / before) if before else math.inf, abs(shares or 0))
         yield weight, self.finding(kind, numbers, signal, changes=", ".join(parts))
 
-    def _value(self, value: float, signal: SignalReport, *, signed: bool = False) -> str:
-        return formats.with_unit(formats.number(value, signed=signed), signal.unit)
+    def _value(self, value: float, signal: SignalReport) -> str:
+        return formats.with_unit(formats.number(value), signal.unit)
 
 
 def _unusual(value: float, basis: Usual, small: float) -> bool:

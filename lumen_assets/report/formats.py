@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 
 from lumen_assets.days import day_bounds
@@ -14,20 +15,32 @@ from lumen_assets.report.wording import MONTHS, Wording
 NOTHING = "–"
 
 
-def number(value: float | None, *, signed: bool = False) -> str:
+def number(value: float | Decimal | None, *, signed: bool = False) -> str:
     """Four significant digits, at most four decimals; below a thousandth three digits; below 0.0001 an exponent."""
     if value is None:
         return NOTHING
     sign = "+" if signed and value > 0 else ""
     if value == 0:
         return "0"
-    magnitude = abs(value)
+    magnitude = abs(float(value))
     if not 1e-4 <= magnitude < 1e7:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{sign}{mantissa}e{int(exponent)}"
     order = math.floor(math.log10(magnitude))
     decimals = 2 - order if magnitude < 1e-3 else min(4, max(0, 3 - order))
     return f"{sign}{value:,.{decimals}f}"
+
+
+def difference(new: float, old: float) -> str:
+    """``new - old`` of the two as ``number`` shows them: who subtracts what is read finds the same.
+
+    Where they are shown alike and are not, it is how far apart they are.
+    """
+    shown = [number(value).replace(",", "") for value in (new, old)]
+    change = Decimal(shown[0]) - Decimal(shown[1])
+    if not change:
+        return number(new - old, signed=True)
+    return number(change, signed=True) if any("e" in text for text in shown) else f"{change:+,f}"
 
 
 def bound(value: float) -> str:
@@ -70,6 +83,14 @@ def points(value: float | None, wording: Wording, *, signed: bool = True) -> str
     return wording("points", value="0.0" if rounded in ("+0.0", "-0.0") else rounded)
 
 
+def points_between(new: float | None, old: float | None, wording: Wording) -> str:
+    """The change from one share to another, of the two as ``share`` shows them."""
+    if new is None or old is None:
+        return NOTHING
+    now, then = (Decimal(f"{value * 100:.1f}") for value in (new, old))
+    return points(float((now - then) / 100), wording)
+
+
 def target(wanted: TargetRange | None, unit: str, wording: Wording) -> str:
     """A target range in words."""
     if wanted is None:
@@ -103,14 +124,15 @@ def length(seconds: float, wording: Wording) -> str:
     return " ".join(wording(unit, **value) for unit, value in parts if any(value.values()))
 
 
-def rate(per_second: float, wording: Wording) -> str:
-    """Rows a second; of one or fewer the time between two, where that is whole seconds."""
+def rate(per_second: float, wording: Wording, *, of_values: bool = False) -> str:
+    """Rows, or values, a second; of one or fewer the time between two, where that is whole seconds."""
+    many, one = ("values_rate", "values_every") if of_values else ("rate_value", "rate_every")
     if per_second > 1:
-        return wording("rate_value", rate=bound(per_second))
+        return wording(many, rate=bound(per_second))
     between = 1 / per_second
     if math.isclose(between, round(between), rel_tol=1e-6):
-        return wording("rate_every", length=length(between, wording))
-    return wording("rate_value", rate=f"{per_second:.4g}")
+        return wording(one, length=length(between, wording))
+    return wording(many, rate=f"{per_second:.4g}")
 
 
 def long_day(day: date, wording: Wording) -> str:

@@ -12,6 +12,7 @@ from lumen_assets.report.model import DayReport, Input, SignalReport
 from lumen_assets.report.recorded_effects import EFFECT, MEANS, compared, differing
 from lumen_assets.report.rule_effect import RuleEffect
 from lumen_assets.report.wording import Wording
+from lumen_assets.telemetry.model import left_out
 
 SIGNALS_A_TABLE: Final = 4
 """As many signals fit beside a rule change on a page; further ones get a table of their own."""
@@ -231,15 +232,22 @@ def _input_row(item: Input, wording: Wording) -> tuple[Cell, ...]:
         Cell(item.name),
         Cell(wording("present")) if item.present else Cell(wording("absent"), "bad"),
         Cell(formats.count(item.rows)),
-        Cell(_counts(item.rejected, "kind", wording)),
-        Cell(_counts({kind: n for kind, n in item.notes.items() if n}, "note", wording)),
+        Cell(_counts({f"kind_{kind}": n for kind, n in left_out(item.rejected).items()}, wording)),
+        Cell(_counts(_remarks(item), wording)),
     )
 
 
-def _counts(counts: Mapping[str, int], prefix: str, wording: Wording) -> str:
+def _remarks(item: Input) -> dict[str, int]:
+    """What is worth saying though no row was lost, by the keys of its words."""
+    remarks = {f"note_{kind}": n for kind, n in item.notes.items()} | {"kind_blank": item.rejected.get("blank", 0)}
+    return {key: n for key, n in remarks.items() if n}
+
+
+def _counts(counts: Mapping[str, int], wording: Wording) -> str:
+    """By the keys of their words; one that has none as it was recorded."""
     shown = (
-        wording("counted", what=wording.get(f"{prefix}_{kind}", kind), count=formats.count(n))
-        for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        wording("counted", what=wording.get(key, key.partition("_")[2]), count=formats.count(n))
+        for key, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
     return "\n".join(shown) or formats.NOTHING
 

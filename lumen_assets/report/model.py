@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from lumen_assets.report.provenance import TelemetrySource
 from lumen_assets.report.rule_effect import RuleEffect
+from lumen_assets.telemetry.model import left_out
 
 MINUTES: Final = 1440
 """Bins of a curve: the minutes of a KST day, from 00:00."""
@@ -245,7 +246,7 @@ class Input:
     @property
     def rejected_count(self) -> int:
         """Lines that were left out, but for blank ones, with which nothing is lost."""
-        return sum(count for kind, count in self.rejected.items() if kind != "blank")
+        return sum(left_out(self.rejected).values())
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,13 @@ from lumen_assets.telemetry.model import InputSlice
 
 @dataclass(frozen=True)
 class SignalNumbers:
-    """A signal of a day; the numbers are None where it had no value. See ``SignalReport``."""
+    """A signal of a day; the numbers are None where it had no value. See ``SignalReport``.
+
+    Attributes:
+        coverage: share of the expected values that it has; None of days that an earlier version froze.
+        source: the name of its source, as in ``Sources.by_name``.
+        source_coverage: share of the expected rows that this has.
+    """
 
     label: str
     unit: str
@@ -30,6 +36,9 @@ class SignalNumbers:
     minimum: float | None
     maximum: float | None
     share_on_target: float | None
+    coverage: float | None = None
+    source: str = ""
+    source_coverage: float = 1.0
 
     @property
     def mean_on_target(self) -> bool | None:
@@ -110,6 +119,9 @@ def numbers_of(report: DayReport) -> DayNumbers:
             minimum=values.minimum if values else None,
             maximum=values.maximum if values else None,
             share_on_target=signal.share_on_target,
+            coverage=signal.coverage,
+            source=signal.source,
+            source_coverage=report.recordings[signal.source].coverage,
         )
     return DayNumbers(
         day=report.day,
@@ -184,6 +196,17 @@ def frozen_rows(frozen_report: str) -> dict[str, int]:
     """The rows that a frozen report, its JSON, says that its day has, by the file of telemetry that they are from."""
     inputs = json.loads(frozen_report)["inputs"]
     return {item["name"]: int(item["rows"]) for item in inputs if item["role"] == "telemetry" and item["present"]}
+
+
+def frozen_bad_numbers(frozen_report: str) -> dict[str, int]:
+    """The rows that a frozen report, its JSON, left out for cells that are no numbers, by the file of telemetry."""
+    inputs = json.loads(frozen_report)["inputs"]
+    return {item["name"]: int(item["rejected"].get("bad_number", 0)) for item in inputs if item["role"] == "telemetry"}
+
+
+def frozen_configured(frozen_report: str) -> set[str]:
+    """The names of the signals that were configured when a frozen report, its JSON, was made."""
+    return {signal["name"] for signal in json.loads(frozen_report)["signals"] if signal["configured"]}
 
 
 @cache

@@ -50,7 +50,8 @@ def build_period_report(
         before=PeriodBefore(period.before, len(before), compared),
         findings=(),
     )
-    return replace(report, findings=find(report, min_coverage=configuration.sources.telemetry.min_coverage))
+    min_coverage = {name: source.min_coverage for name, source in configuration.sources.by_name.items()}
+    return replace(report, findings=find(report, min_coverage=min_coverage))
 
 
 def _enough(days: int, period: Period) -> bool:

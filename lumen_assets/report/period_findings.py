@@ -8,10 +8,10 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, reaches, weighty_risks
+from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, is_few, reaches, weighty_risks
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import Finding
-from lumen_assets.report.numbers import DayNumbers, with_few_rows
+from lumen_assets.report.numbers import DayNumbers, SignalNumbers, with_few_rows
 from lumen_assets.report.periods import PeriodChange, PeriodReport, PeriodSignal
 from lumen_assets.report.wording import Wording
 
@@ -22,6 +22,7 @@ KINDS: Final = (
     "off_target",
     "few_days",
     "few_rows",
+    "few_values",
     "gaps",
     "worsened",
     "partly_off_target",
@@ -36,25 +37,26 @@ _Weighted = tuple[float, Finding]
 """A finding with its weight among those of its kind."""
 
 
-def find(report: PeriodReport, *, min_coverage: float) -> tuple[Finding, ...]:
+def find(report: PeriodReport, *, min_coverage: Mapping[str, float]) -> tuple[Finding, ...]:
     """The findings of a week or month, by weight; never none.
 
     Args:
         report: the period; its own ``findings`` are not looked at.
-        min_coverage: share of the expected rows that a day should have.
+        min_coverage: share of the expected rows that a day should have, by source as in ``Sources.by_name``.
     """
     finders = _Finders(report)
     if not report.days:
         return (finders.finding("no_days", {}),)
     weighted = [
         *finders.of_missing_days(),
-        *finders.of_rows(min_coverage),
+        *finders.of_rows(min_coverage[""]),
         *finders.of_gaps(),
         *finders.of_risks(),
     ]
     for signal in report.signals:
         weighted += [
             *finders.of_its_days(signal),
+            *finders.of_few_values(signal, min_coverage),
             *finders.of_target(signal),
             *finders.of_the_period_before(signal),
         ]
@@ -134,18 +136,38 @@ class _Finders:
             shown, by_severity = formats.count(count), formats.severities(counts, self.wording)
             yield 0, self.finding(kind, {"count": count, **counts}, count=shown, by_severity=by_severity)
 
+    def _levels(self, signal: PeriodSignal) -> list[tuple[date, SignalNumbers]]:
+        """Of the days with rows; before a signal was configured it is not missed, nor is one that never was."""
+        days = self.report.days if signal.configured else ()
+        return [(day.day, day.signals[signal.name]) for day in days if day.rows and signal.name in day.signals]
+
     def of_its_days(self, signal: PeriodSignal) -> Iterator[_Weighted]:
-        """Days with rows on which a configured signal had no value; before it was configured it is not missed."""
-        if not signal.configured:
-            return
-        levels = [
-            (day.day, day.signals[signal.name]) for day in self.report.days if day.rows and signal.name in day.signals
-        ]
+        """Days on which a configured signal had no value."""
+        levels = self._levels(signal)
         silent = [(day, "") for day, level in levels if level.mean is None]
         if silent:
             days, total = len(levels) - len(silent), len(levels)
             numbers = {"days": days, "total": total}
             yield len(silent) / total, self.finding("few_days", numbers, signal, **numbers, silent=self._named(silent))
+
+    def of_few_values(self, signal: PeriodSignal, min_coverage: Mapping[str, float]) -> Iterator[_Weighted]:
+        """Days on which a configured signal had fewer values than it should, judged as in reports of days.
+
+        Of those on which it had any; of sources that are configured no more there is nothing that they should have.
+        """
+        levels = self._levels(signal)
+        few = [
+            (level.coverage, day)
+            for day, level in levels
+            if level.mean is not None and level.coverage is not None and level.source in min_coverage
+            if is_few(level.coverage, level.source_coverage, min_coverage[level.source])
+        ]
+        if few:
+            few.sort()
+            numbers = {"count": len(few), "total": len(levels), "fewest": few[0][0]}
+            days = self._named([(day, formats.share(coverage)) for coverage, day in few])
+            shown = {"count": len(few), "total": len(levels), "days": days}
+            yield len(few) / len(levels), self.finding("few_values", numbers, signal, **shown)
 
     def of_target(self, signal: PeriodSignal) -> Iterator[_Weighted]:
         """On the days that had the period's last target, as the share on target is."""
@@ -194,7 +216,7 @@ class _Finders:
             "change_of_median",
             now=self._value(signal.median, signal),
             then=self._value(change.median, signal),
-            change=self._value(change.median_change, signal, signed=True),
+            change=median_change(signal, change),
             mad=self._value(change.mad, signal),
         )
 
@@ -203,7 +225,7 @@ class _Finders:
             "change_of_shares",
             now=formats.share(signal.share_on_target),
             then=formats.share(change.share_on_target),
-            change=formats.points(change.share_change, self.wording),
+            change=formats.points_between(signal.share_on_target, change.share_on_target, self.wording),
         )
 
     def _named(self, days: Sequence[tuple[date, str]]) -> str:
@@ -213,8 +235,17 @@ class _Finders:
         return ", ".join(shown) + more
 
     @staticmethod
-    def _value(value: float | None, signal: PeriodSignal, *, signed: bool = False) -> str:
-        return formats.with_unit(formats.number(value, signed=signed), signal.unit)
+    def _value(value: float | None, signal: PeriodSignal) -> str:
+        return formats.with_unit(formats.number(value), signal.unit)
+
+
+def median_change(signal: PeriodSignal, change: PeriodChange) -> str:
+    """How far a signal's median is from that of the period before, as both are shown."""
+    return (
+        formats.NOTHING
+        if signal.median is None
+        else formats.with_unit(formats.difference(signal.median, change.median), signal.unit)
+    )
 
 
 def basis_text(report: PeriodReport, wording: Wording) -> str:

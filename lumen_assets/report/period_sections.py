@@ -12,7 +12,7 @@ from lumen_assets.report.findings import SHARE_CHANGE
 from lumen_assets.report.korean import Word
 from lumen_assets.report.numbers import DayNumbers
 from lumen_assets.report.period_figure_sections import means_section, shares_section
-from lumen_assets.report.period_findings import basis_text
+from lumen_assets.report.period_findings import basis_text, median_change
 from lumen_assets.report.periods import PeriodReport, PeriodSignal, RatedDay
 from lumen_assets.report.robust import SIGMA, UNUSUAL
 from lumen_assets.report.sections import change_cell, signal_cell
@@ -68,6 +68,7 @@ _SAID_MORE_IN: Final = {
     "missing": "summary",
     "few_days": "signals",
     "few_rows": "days",
+    "few_values": "signals",
     "gaps": "days",
     "critical_risks": "days",
     "risks": "days",
@@ -109,16 +110,20 @@ def _signal_row(signal: PeriodSignal, report: PeriodReport, wording: Wording) ->
         Cell(wording("rows_of", rows=signal.days, expected=len(report.days)), "" if signal.days else "bad"),
         Cell(formats.share(signal.share_on_target)),
         *(Cell(formats.with_unit(formats.number(value), signal.unit)) for value in numbers),
-        _rated(signal.best, signal),
-        _rated(signal.worst, signal),
+        *_best_and_worst(signal),
     )
 
 
-def _rated(rated: RatedDay | None, signal: PeriodSignal) -> Cell:
-    if rated is None:
-        return Cell(formats.NOTHING, "quiet")
-    shown = formats.share(rated.value) if signal.rated_by_share else formats.number(rated.value)
-    return Cell(f"{rated.day.isoformat()}\n{shown}")
+def _best_and_worst(signal: PeriodSignal) -> tuple[Cell, Cell]:
+    """The two days with their numbers; none where all days are alike in the digits shown."""
+
+    def shown(rated: RatedDay) -> str:
+        return formats.share(rated.value) if signal.rated_by_share else formats.number(rated.value)
+
+    best, worst = signal.best, signal.worst
+    if best is None or worst is None or shown(best) == shown(worst):
+        return Cell(formats.NOTHING, "quiet"), Cell(formats.NOTHING, "quiet")
+    return Cell(f"{best.day.isoformat()}\n{shown(best)}"), Cell(f"{worst.day.isoformat()}\n{shown(worst)}")
 
 
 def _before(report: PeriodReport, wording: Wording) -> Iterator[Block]:
@@ -147,16 +152,19 @@ def _before_row(signal: PeriodSignal, wording: Wording) -> tuple[Cell, ...]:
     then, now, mad = (
         formats.with_unit(formats.number(value), signal.unit) for value in (change.median, signal.median, change.mad)
     )
-    moved = formats.with_unit(formats.number(change.median_change, signed=True), signal.unit)
     return (
         signal_cell(signal),
         Cell(then),
         Cell(now),
-        change_cell(moved, change.median_improved, wording),
+        change_cell(median_change(signal, change), change.median_improved, wording),
         Cell(mad),
         Cell(formats.share(change.share_on_target)),
         Cell(formats.share(signal.share_on_target)),
-        change_cell(formats.points(change.share_change, wording), change.share_improved, wording),
+        change_cell(
+            formats.points_between(signal.share_on_target, change.share_on_target, wording),
+            change.share_improved,
+            wording,
+        ),
     )
 
 

@@ -55,6 +55,10 @@ PERIOD_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "행이 기대한 수의 {wanted}보다 적은 날이 {total}일 가운데 {count}일입니다: {days}.",
         "On {count} of {total} days there were fewer than {wanted} of the rows expected: {days}.",
     ),
+    "finding_period_few_values": (
+        "{label:은/는} {total}일 가운데 {count}일에 기대한 것보다 값이 적습니다: {days}.",
+        "{label} has fewer values than expected on {count} of {total} days: {days}.",
+    ),
     "finding_period_gaps": (
         "기록이 {days}일에 걸쳐 {count}회, 모두 {length} 동안 끊겼습니다. {longest}",
         "Silences in the record: {count} ({length} in all); days with one: {days}. {longest}",
@@ -154,9 +158,10 @@ PERIOD_TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "period_method_days": (
         "가장 좋은 날과 나쁜 날은 목표 내 비율로, 목표가 없으면 하루 평균으로 정하며, 같으면 이른 날입니다. "
-        "모든 날이 같으면 둘 다 ‘–’로 둡니다. 수치는 각 날이 마지막으로 동결되었을 때의 것입니다.",
+        "보이는 자리까지 모든 날이 같으면 둘 다 ‘–’로 둡니다. 수치는 각 날이 마지막으로 동결되었을 때의 것입니다.",
         "Best and worst days are by share on target, or by mean where there is no target, the earlier of equal ones; "
-        "“–” for both where all days are alike. The numbers are those with which each day was last frozen.",
+        "“–” for both where all days are alike in the digits shown. The numbers are those with which each day was last "
+        "frozen.",
     ),
     "period_method_change": (
         "앞선 기간과는 두 기간 모두 절반 이상의 날에 값이 있는 신호만 비교합니다. 중앙값은 두 MAD 가운데 큰 것의 "

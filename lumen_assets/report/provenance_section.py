@@ -74,3 +74,8 @@ def _settings(report: DayReport, wording: Wording) -> Iterator[tuple[str, str]]:
             target = formats.target(signal.target, signal.unit, wording) if signal.target else wording("no_target")
             value = wording(f"good_{signal.good}", target=target) if signal.good else target
             yield wording("setting_target", label=signal.label), value
+        if signal.rate_hz not in (None, report.recordings[signal.source].rate_hz):
+            yield (
+                wording("setting_rate_of", name=signal.label),
+                formats.rate(signal.rate_hz, wording, of_values=True),
+            )

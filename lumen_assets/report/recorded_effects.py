@@ -11,8 +11,11 @@ from lumen_assets.report.rule_effect import Means, RuleEffect
 
 SAME_SHARE: Final = 0.05
 SAME_SPREAD: Final = 0.02
-"""A recorded number is the measured one if they differ by no more than the larger of: this share of the greater of
-them, this share of the signal's standard deviation of the day. So rounding to four decimals is no difference."""
+"""A recorded number is the measured one if they differ by no more than the largest of: this share of the greater of
+them, this share of the signal's standard deviation of the day, and what the recorded one was rounded by."""
+
+_EXACTLY: Final = 1e-9
+"""Of what was rounded by, what floats may add: 0.9 - 0.85 is a little more than 0.05."""
 
 Part = Literal["effect", "before", "after"]
 """An effect is the mean after a change minus the mean before it."""
@@ -60,7 +63,8 @@ def compared(effect: RuleEffect, signal: SignalReport, parts: Iterable[Part]) ->
             continue
         recorded, measured = _numbers(effect, signal.name, part)
         if recorded is not None and measured is not None:
-            tolerated = max(SAME_SHARE * max(abs(recorded), abs(measured)), spread)
+            rounded = effect.recorded_rounding.get(signal.name, 0.0) * (1 + _EXACTLY)
+            tolerated = max(SAME_SHARE * max(abs(recorded), abs(measured)), spread, rounded)
             yield Compared(effect.number, part, recorded, measured, tolerated)
 
 

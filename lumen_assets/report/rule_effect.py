@@ -28,6 +28,8 @@ class RuleEffect:
         pre_seconds, post_seconds: windows of the recorded effect.
         measured_means: of signals with a measured effect, the two means that it is the difference of.
         recorded_means: by signal, ``pre_X`` and ``post_X`` of ``rules_effects.csv``.
+        recorded_rounding: by signal, how far these numbers may be from those that they were rounded from: half a unit
+            of the last digit that the finest of a signal's is written with.
         recorded_actor: the actor that it names; None without a row.
         cut_before, cut_after: whether that window reaches beyond the rows that are known: into the day before, of which
             nothing is, or into the next day. What was recorded at the time is of the whole window.
@@ -47,6 +49,7 @@ class RuleEffect:
     post_seconds: float | None
     measured_means: Mapping[str, Means] = field(default_factory=dict)
     recorded_means: Mapping[str, Means] = field(default_factory=dict)
+    recorded_rounding: Mapping[str, float] = field(default_factory=dict)
     recorded_actor: str | None = None
     cut_before: bool = False
     cut_after: bool = False

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Risk,
         RuleChange,
         TelemetryFile,
+        left_out,
     )
     from lumen_assets.telemetry.prometheus import Prometheus
     from lumen_assets.telemetry.reading import read_day, require_names
@@ -51,6 +52,7 @@ __all__ = [
     "cut_day",
     "describe_day",
     "ensure_sample",
+    "left_out",
     "load_slice",
     "open_root",
     "read_day",
@@ -79,6 +81,7 @@ __getattr__ = names_of(
         "cut_day": "cutting",
         "describe_day": "cutting",
         "ensure_sample": "sample",
+        "left_out": "model",
         "load_slice": "slices",
         "open_root": "roots",
         "read_day": "reading",

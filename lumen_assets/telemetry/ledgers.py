@@ -18,7 +18,7 @@ from lumen_assets.days import KST, day_of
 from lumen_assets.telemetry.instants import instant
 from lumen_assets.telemetry.lines import Source
 from lumen_assets.telemetry.model import SAMPLE_MARK, Quote, RecordedEffect, Risk, RuleChange
-from lumen_assets.telemetry.numbers import BAD, NOT_FINITE, cell_number
+from lumen_assets.telemetry.numbers import BAD, FINE, NOT_FINITE, cell_number, rounding
 from lumen_assets.telemetry.preamble import csv_preamble, first_line_start, header_cells, split_cells
 from lumen_assets.telemetry.rejections import Rejections
 
@@ -237,6 +237,11 @@ def _effect(cells: dict[str, str], at: datetime, notes: Counter[str]) -> Recorde
         columns = {name: f"{prefix}{name}" for name in signals if f"{prefix}{name}" in cells.keys() - _WINDOWS}
         return {name: _cell(cells[column], found) for name, column in columns.items()}
 
+    def rounding_of(signal: str) -> float:
+        """By the finest of its numbers: many writers leave zeros at the end out."""
+        texts = [cells.get(f"{prefix}{signal}", "") for prefix in ("d_", "pre_", "post_")]
+        return min((rounding(text) for text in texts if cell_number(text)[1] == FINE), default=0.0)
+
     effect = RecordedEffect(
         at=at,
         actor=cells["actor"],
@@ -248,6 +253,7 @@ def _effect(cells: dict[str, str], at: datetime, notes: Counter[str]) -> Recorde
         deltas=of_signals("d_"),
         before=of_signals("pre_"),
         after=of_signals("post_"),
+        rounding={name: rounding_of(name) for name in signals},
     )
     notes.update(found)
     return effect

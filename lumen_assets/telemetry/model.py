@@ -149,6 +149,11 @@ class Asked:
     queries: tuple[tuple[str, str], ...]
 
 
+def left_out(rejected: Mapping[str, int]) -> dict[str, int]:
+    """Lines with which something is lost, by kind, of those that were rejected: all but the ``blank`` ones."""
+    return {kind: count for kind, count in rejected.items() if kind != "blank"}
+
+
 @dataclass(frozen=True)
 class InputReading:
     """What reading one slice found.
@@ -156,7 +161,7 @@ class InputReading:
     Attributes:
         role, name, present: as in ``InputSlice``.
         rows: data lines that were accepted.
-        rejected: how many lines were left out, by kind; empty if none.
+        rejected: how many lines were left out, by kind; empty if none. Of ``blank`` ones nothing is lost: ``left_out``.
         examples: the first few of them, in file order.
         notes: things that are not errors but worth saying, by kind: ``clock_backwards`` (times the clock
             stepped back), ``nan_cells``, ``empty_cells``, ``text_cells``.
@@ -198,6 +203,7 @@ class RecordedEffect:
         pre_seconds, post_seconds: the windows, in seconds; None if empty.
         deltas: ``d_X`` by X (``phase``, ``entropy``, ``creative``, ``risk``); None where not measured.
         before, after: ``pre_X`` and ``post_X`` of the same ``X``, where there are such columns; the same way.
+        rounding: by the same ``X``, how far these numbers may be from those that they were rounded from.
     """
 
     at: datetime
@@ -210,6 +216,7 @@ class RecordedEffect:
     deltas: Mapping[str, float | None]
     before: Mapping[str, float | None] = field(default_factory=dict)
     after: Mapping[str, float | None] = field(default_factory=dict)
+    rounding: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,20 @@ def cell_number(text: str) -> tuple[float | None, int]:
     if text.lower() in _TRUTH:
         return _TRUTH[text.lower()], FINE
     return None, NOT_FINITE if _NOT_FINITE.fullmatch(text) else BAD
+
+
+def rounding(text: str) -> float:
+    """How far a number may be from the one that it was rounded from: half a unit of the last digit it is written with.
+
+    Args:
+        text: a cell that is ``FINE``; ``true`` and ``false`` are exact.
+    """
+    try:
+        exponent = Decimal(text.strip()).as_tuple().exponent
+    except InvalidOperation:
+        return 0.0
+    half = float(f"0.5e{exponent}")
+    return half if math.isfinite(half) else 0.0  # of 0e999
 
 
 Rows = NDArray[np.int64]

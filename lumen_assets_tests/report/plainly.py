@@ -210,6 +210,13 @@ def means(day: Day, name: str, time: int) -> tuple[Fraction, Fraction, float] | 
     return mean(pre.values()), mean(post.values()), max(map(abs, (*pre.values(), *post.values())))
 
 
+def half_a_unit(texts: Iterable[str | None]) -> Any:
+    """Of the last digit of the finest of some numbers as ``repr`` writes them."""
+    parts = [text.partition("e") for text in texts if text]
+    powers = [int(power or 0) - len(digits.partition(".")[2]) for digits, _, power in parts]
+    return pytest.approx(0.5 * 10.0 ** min(powers), rel=1e-12, abs=1e-323) if powers else 0.0
+
+
 def effects(day: Day) -> list[dict[str, Any]]:
     recorded = {(time, rule): cells for time, rule, cells in day.effects}
     known = {(time, rule) for time, rule, _ in day.changes}
@@ -237,6 +244,11 @@ def effects(day: Day) -> list[dict[str, Any]]:
                 "recorded": {name: numbers[f"d_{x}"] for x, name in RECORDED.items() if cells is not None},
                 "recorded_means": {
                     name: {"before": numbers[f"pre_{x}"], "after": numbers[f"post_{x}"]}
+                    for x, name in RECORDED.items()
+                    if cells is not None
+                },
+                "recorded_rounding": {
+                    name: half_a_unit(cells.get(f"{part}_{x}") for part in ("d", "pre", "post"))
                     for x, name in RECORDED.items()
                     if cells is not None
                 },
@@ -360,11 +372,17 @@ def _telling_of(s: dict[str, Any], report: dict[str, Any]) -> Iterable[tuple[str
         yield {None: "changed", True: "improved", False: "worsened"}[improved], numbers
     effects, name = report["rule_effects"], s["name"]
     whole = [e for e in effects if not e["cut_before"] and not e["cut_after"]]
-    pairs = [(e["recorded"].get(name), e["measured"][name], e["number"]) for e in whole]
+    halves = [e["recorded_rounding"].get(name, 0.0) for e in whole]
+    pairs = [
+        (e["recorded"].get(name), e["measured"][name], e["number"], half) for e, half in zip(whole, halves, strict=True)
+    ]
     yield from _differing("effects_differ", s, pairs)
     both = [e for e in effects if name in e["measured_means"] and name in e["recorded_means"]]
     sides = [(e, side) for e in both for side in ("before", "after") if not e[f"cut_{side}"]]
-    pairs = [(e["recorded_means"][name][side], e["measured_means"][name][side], e["number"]) for e, side in sides]
+    pairs = [
+        (e["recorded_means"][name][side], e["measured_means"][name][side], e["number"], e["recorded_rounding"][name])
+        for e, side in sides
+    ]
     yield from _differing("means_differ", s, pairs)
 
 
@@ -372,8 +390,8 @@ def _differing(kind: str, s: dict[str, Any], pairs: list[Any]) -> Iterable[tuple
     pairs = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
     differing = [
         (-abs(a - b), place, n, a, b)
-        for place, (a, b, n) in enumerate(pairs)
-        if abs(a - b) > max(0.05 * max(abs(a), abs(b)), 0.02 * s["values"]["std"])
+        for place, (a, b, n, half) in enumerate(pairs)
+        if abs(a - b) > max(0.05 * max(abs(a), abs(b)), 0.02 * s["values"]["std"], half * (1 + 1e-9))
     ]
     if differing:
         _, _, number, written, measured = min(differing)

@@ -159,6 +159,7 @@ def around_noon(*texts: str) -> Lines:
 @example(Day(around_noon("0", "1"), [(NOON, "r", {})], [(NOON, "r", {"d_phase": "0.02", "d_creative": "0.005"})]))
 @example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"pre_own": "0.104", "post_own": "0.106"})]))
 @example(Day(around_noon("0.1"), [(NOON, "r", {})], [(NOON, "r", {"pre_phase": "0.2", "actor": "b"})]))
+@example(Day(around_noon("0.14"), [(NOON, "r", {})], [(NOON, "r", {"pre_phase": "0.1", "post_phase": "0.2"})]))
 @example(Day(around_noon("nan"), [(NOON, "r", {})]))
 @example(Day({n: ("0.1", "0.1", "503" if n == 7 else "OK") for n in range(20)}))
 @example(Day({-n - 1: ("0.1", "0.1", "OK") for n in range(20)} | dict.fromkeys(range(20), ("0.1", "0.1", "0.1"))))

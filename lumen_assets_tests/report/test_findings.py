@@ -95,6 +95,13 @@ def test_the_day_is_held_against_four_weeks():
     assert kinds(report(day({**GOOD, "phase_diff": 0.0345}), history=past(means))) == ["nothing"]
 
 
+def test_what_is_told_of_the_usual_is_the_difference_of_what_is_read():
+    found = report(day({**GOOD, "phase_diff": 0.04126}), history=past([0.03014] * 28))
+    assert "0.0413, 지난 28일 중 28일의 중앙값 0.0301, 차이 +0.0112" in only(found, "unusual_mean").text
+    found = report(percents(39), history=past([0.0301] * 28, 0.99749))
+    assert "39.0%, 지난 28일 중 28일의 중앙값 99.7%, 차이 -60.7%p" in only(found, "unusual_share").text
+
+
 def test_a_share_is_held_against_days_with_the_same_target_only():
     bad = day({**GOOD, "phase_diff": 0.06})
     means = [0.03] * 28
@@ -198,6 +205,16 @@ def test_effects_that_are_recorded_otherwise_than_the_rows_say(delta: float, dif
     if differs:
         numbers = only(found, "effects_differ").numbers
         assert numbers == pytest.approx({"checked": 1, "count": 1, "number": 1, "recorded": delta, "measured": 0.02})
+
+
+@pytest.mark.parametrize(
+    ("delta", "rounding", "differs"),
+    [(0.0, 0.05, False), (0.0, 0.005, True), (0.1, 0.05, True), (0.03, 0.005, True), (0.025, 0.005, False)],
+)
+def test_rounding_of_what_was_recorded_is_no_difference(delta: float, rounding: float, differs: bool):
+    found = recorded(delta, rounding={"phase": rounding}, before={"phase": delta - 0.01})
+    assert [kind for kind in kinds(found) if kind.endswith("_differ")] == ["effects_differ", "means_differ"] * differs
+    assert DayReport.from_json(found.to_json()) == found
 
 
 @pytest.mark.parametrize("post", [30.0, None])

@@ -105,6 +105,15 @@ def test_rejected_lines_are_told_near_the_top():
     assert "제외한 줄이 13개" in top(markdown(*normal_day(rate_hz=0.2), rate_hz=0.2))
 
 
+def test_blank_lines_are_remarked_and_not_among_those_left_out():
+    text = markdown(*normal_day(rate_hz=0.2), rate_hz=0.2)
+    (row,) = re.findall(r"^\| logs/metrics.csv \| 있음 .*", text, re.MULTILINE)
+    left_out, remarks = row.split(" | ")[3:]
+    assert left_out == "중복된 시각 12<br>잘린 줄 1"
+    assert remarks == "빈 줄 3<br>시계 역행 1 |"
+    assert "| logs/metrics.csv | 17 | 빈 줄 |" in text
+
+
 def test_the_same_day_gives_the_same_bytes():
     assert markdown(*normal_day(rate_hz=0.2), rate_hz=0.2) == markdown(*normal_day(rate_hz=0.2), rate_hz=0.2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import date, timedelta
@@ -11,16 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lumen_assets.report import build_report
 from lumen_assets.report.markdown import render_document
 from lumen_assets.report.model import Finding, TargetRange
-from lumen_assets.report.numbers import DayNumbers
+from lumen_assets.report.numbers import DayNumbers, numbers_of
 from lumen_assets.report.period_building import build_period_report
 from lumen_assets.report.period_findings import KINDS
 from lumen_assets.report.period_sections import period_document
 from lumen_assets.report.periods import Period, PeriodReport
 from lumen_assets.report.wording import Wording
+from lumen_assets.settings import Configuration
 from lumen_assets_tests.report.period_scenes import MONTH, ROWS, WEEK, day_of, gap, month_report, signal, week_report
-from lumen_assets_tests.report.scenes import configuration
+from lumen_assets_tests.report.scenes import DAY, configuration, normal_day
 
 LANGUAGES = ("ko", "en")
 STEADY = (0.030, 0.031, 0.029, 0.030, 0.032, 0.028, 0.030)
@@ -156,6 +159,61 @@ def test_enough_rows_are_not_few() -> None:
     sources = configuration().sources.model_copy(update={"telemetry": wanted})
     stricter = configuration().model_copy(update={"sources": sources, "start_date": date(2026, 1, 1)})
     assert kinds(build_period_report(WEEK, days, stricter)) == ["few_rows"]
+
+
+def partly(day: date, coverage: float | None, *, of_source: float = 1.0, mean: float | None = 0.03) -> DayNumbers:
+    """A day on which the signal has a share of the values that it should."""
+    found = replace(signal(mean), coverage=coverage, source_coverage=of_source)
+    return day_of(day, {"phase_diff": found})
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ko", "위상차는 7일 가운데 2일에 기대한 것보다 값이 적습니다: 2026-03-07 (4.2%), 2026-03-04 (89.9%)."),
+        ("en", "위상차 has fewer values than expected on 2 of 7 days: 2026-03-07 (4.2%), 2026-03-04 (89.9%)."),
+    ],
+)
+def test_days_with_few_values_of_a_signal_the_fewest_first(language: str, text: str) -> None:
+    coverages = (1.0, 0.9, 0.899, None, 1.2, 0.042, 1.0)
+    days = [partly(day, coverage) for day, coverage in zip(WEEK.days, coverages, strict=True)]
+    report = built(days, language=language)
+    numbers = {"count": 2, "total": 7, "fewest": 0.042}
+    assert report.findings == (Finding("few_values", "phase_diff", numbers, text),)
+    assert PeriodReport.from_json(report.to_json()) == report
+
+
+def test_few_values_are_not_told_where_its_source_has_no_more_or_nobody_configured_it() -> None:
+    days = [partly(day, 0.5, of_source=0.51) for day in WEEK.days]
+    assert kinds(built(days)) == ["nothing"]
+    assert kinds(built([partly(day, 0.4, of_source=0.51) for day in WEEK.days])) == ["few_values"]
+    assert kinds(built([partly(WEEK.days[0], 0.0, mean=None), *days[1:]])) == ["few_days"]
+    own = [day_of(day.day, {"own": day.signals["phase_diff"]}) for day in days]
+    assert kinds(built([replace(day, signals={"own": replace(day.signals["own"], coverage=0.1)}) for day in own])) == [
+        "nothing"
+    ]
+    gone = {"phase_diff": replace(days[0].signals["phase_diff"], coverage=0.1, source="gone")}
+    assert kinds(built([replace(day, signals=gone) for day in days])) == ["nothing"]
+
+
+def test_the_numbers_of_a_day_know_how_many_values_a_signal_has_of_those_expected() -> None:
+    wanted = configuration(rate_hz=0.1).model_dump()
+    wanted["signals"]["phase_diff"]["rate_hz"] = 0.2
+    wanted["start_date"] = DAY
+    settings = Configuration.model_validate(wanted)
+    today = build_report(normal_day(rate_hz=0.1)[0], None, settings)
+    numbers = numbers_of(today)
+    found = numbers.signals["phase_diff"]
+    assert (found.coverage, found.source_coverage) == (today.signals[0].coverage, today.recording.coverage)
+    assert DayNumbers.from_json(numbers.to_json()) == numbers
+    report = build_period_report(Period.of("week", DAY), [numbers], settings)
+    assert [f.signal for f in report.findings if f.kind == "few_values"] == ["phase_diff"]
+    older = json.loads(numbers.to_json())
+    for each in older["signals"].values():
+        for key in ("coverage", "source", "source_coverage"):
+            del each[key]
+    report = build_period_report(Period.of("week", DAY), [DayNumbers.from_json(json.dumps(older))], settings)
+    assert "few_values" not in kinds(report)
 
 
 def silent(day: DayNumbers, start: str, end: str, *, others: int = 0) -> DayNumbers:
@@ -307,6 +365,19 @@ def test_what_got_worse(language: str, period: Period, text: str) -> None:
     )
 
 
+def test_the_difference_is_that_of_the_numbers_beside_it() -> None:
+    now, then = days_of(WEEK, [0.04126] * 7, share=0.3916), days_of(WEEK.before, [0.03014] * 7, share=0.99749)
+    report = built(now, then, "en")
+    (change,) = [each.change for each in report.signals]
+    assert change is not None
+    assert change.share_change == pytest.approx(-0.60589), "alone it would be -60.6"
+    assert "0.0301 → 0.0413 (difference +0.0112, MAD 0), share on target 99.7% → 39.2% (difference -60.5 pp)" in (
+        only(report, "worsened").text
+    )
+    page = render_document(period_document(report))
+    assert "| 0.0301 | 0.0413 | **+0.0112 worse** | 0 | 99.7% | 39.2% | **-60.5 pp worse** |" in page
+
+
 @pytest.mark.parametrize(
     ("shift", "good", "kind", "text"),
     [
@@ -422,6 +493,7 @@ def test_a_signal_with_values_on_few_days_is_not_compared() -> None:
 
 def test_the_weightiest_come_first_and_every_kind_is_said_somewhere() -> None:
     reports = [week_report(), month_report(), built([]), built(days_of(WEEK))]
+    reports += [built([partly(day, 0.5) for day in WEEK.days])]
     reports += [built([day_of(day, {"phase_diff": signal(None)}) for day in WEEK.days])]
     reports += [built(days_of(WEEK, FAR, good=None), days_of(WEEK.before, good=None)), built(days_of(WEEK, share=0.5))]
     for report in reports:

@@ -130,6 +130,31 @@ def test_days_that_are_all_alike_have_no_best_and_no_worst_one() -> None:
     assert (apart.best and apart.best.day, apart.worst and apart.worst.day) == (WEEK.days[1], WEEK.days[0])
 
 
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ([(0.03, 0.9991), (0.03, 0.9989)], False),
+        ([(0.03, 0.9991), (0.03, 0.9984)], True),
+        ([(0.03, 1.0), (0.03, 0.99999)], True),
+        ([(0.03001, 1.0, 100, None), (0.03002, 1.0, 100, None)], False),
+        ([(0.0300, 1.0, 100, None), (0.0301, 1.0, 100, None)], True),
+    ],
+)
+def test_days_that_differ_by_less_than_is_shown_are_not_named(parts: Any, named: bool, language: str) -> None:
+    found = built([a_day(day, *each) for day, each in zip(WEEK.days, parts, strict=False)], language)
+    assert found.signals[0].best is not None
+    (table,) = [
+        block for block in period_document(found).blocks if isinstance(block, Table) and len(block.columns) == 9
+    ]
+    best, worst = (cell.text for cell in table.rows[0][-2:])
+    assert ((best, worst) != ("–", "–")) == named
+    if named:
+        assert {best[:10], worst[:10]} == {day.isoformat() for day in WEEK.days[:2]}
+    said = "보이는 자리까지 모든 날이 같으면" if language == "ko" else "where all days are alike in the digits shown"
+    assert said in render_document(period_document(found))
+
+
 @pytest.mark.parametrize(("good", "best"), [("up", 3), ("down", 1), (None, None)])
 def test_without_a_target_the_mean_decides(good: Any, best: int | None) -> None:
     (signal,) = built([a_day(WEEK.days[i], i / 10, target=None, good=good) for i in (1, 2, 3)]).signals

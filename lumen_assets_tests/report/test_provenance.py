@@ -87,6 +87,26 @@ def test_signals_beside_are_called_as_in_the_report():
     assert [source.queries for source in found.sources] == [(), (Query("machine.load", "up"),)]
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "korean", "english"),
+    [
+        (None, None, None),
+        (1 / 60, "1분마다 값 1개", "a value every 1 min"),
+        (0.4, "초당 값 0.4개", "0.4 values a second"),
+        (2.5, "초당 값 2.5개", "2.5 values a second"),
+    ],
+)
+def test_a_signal_s_own_rate_is_there(rate_hz: float | None, korean: str | None, english: str | None):
+    for language, title, shown in (
+        ("ko", "기대 기록 빈도: 위상차", korean),
+        ("en", "Expected rate of phase difference", english),
+    ):
+        wanted = Configuration.model_validate({"report": {"language": language}}).model_dump()
+        wanted["signals"]["phase_diff"]["rate_hz"] = rate_hz
+        text = render_markdown(build_report(telemetry(), None, Configuration.model_validate(wanted)))
+        assert (row(title, str(shown)) in text, title in text) == (shown is not None, shown is not None)
+
+
 def test_no_expression_does_harm():
     asked = Asked("", "15s", (("x", HOSTILE),))
     text = report("en", {"logs/metrics.csv": asked}).to_json()

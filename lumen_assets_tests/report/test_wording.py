@@ -58,6 +58,37 @@ def test_numbers_have_sensible_digits(value, text):
 
 
 @pytest.mark.parametrize(
+    ("new", "old", "shown"),
+    [
+        (0.03126, 0.03014, ("0.0313", "0.0301", "+0.0012")),
+        (40.124, 39.996, ("40.12", "40.00", "+0.12")),
+        (9.9994, 10.006, ("9.999", "10.01", "-0.011")),
+        (1234.4, 1000.4, ("1,234", "1,000", "+234")),
+        (0.0, 0.03, ("0", "0.0300", "-0.0300")),
+        (0.03, 0.03, ("0.0300", "0.0300", "0")),
+        (0.03001, 0.03003, ("0.0300", "0.0300", "-2.0e-5")),
+        (8.34e-5, 1.26e-5, ("8.3e-5", "1.3e-5", "+7.0e-5")),
+        (1.79e308, -1.0, ("1.8e308", "-1.000", "+1.8e308")),
+    ],
+)
+def test_differences_are_those_of_the_numbers_beside_them(new, old, shown):
+    assert (formats.number(new), formats.number(old), formats.difference(new, old)) == shown
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "shown"),
+    [
+        (0.3916, 0.9974, ("39.2%", "99.7%", "-60.5 pp")),
+        (0.9974, 0.3916, ("99.7%", "39.2%", "+60.5 pp")),
+        (0.9004, 0.9001, ("90.0%", "90.0%", "0.0 pp")),
+        (None, 0.9, ("–", "90.0%", "–")),
+    ],
+)
+def test_changes_of_shares_are_those_of_the_shares_beside_them(new, old, shown):
+    assert (formats.share(new), formats.share(old), formats.points_between(new, old, Wording("en"))) == shown
+
+
+@pytest.mark.parametrize(
     ("rate_hz", "korean", "english"),
     [
         (5, "초당 5행", "5 rows a second"),

@@ -115,6 +115,20 @@ def test_only_signals_with_an_effect_have_means_and_windows_are_none(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("cells", "rounding"),
+    [
+        (",,0.1", 0.05), (",,0.10", 0.005), (",,0", 0.5), (",, -1.25e-3", 0.000005), ("0.3,0.4,0.1", 0.05),
+        ("0.3012,,0.0", 0.00005), (",,", 0.0), ("nan,,", 0.0), ("true,,", 0.0), (",,0e999", 0.0),
+        (f",,0e{'9' * 30}", 0.0),
+    ],
+)  # fmt: skip
+def test_what_effects_were_rounded_by_is_read_from_their_digits(tmp_path, cells, rounding):
+    content = EFFECTS + f"{TS},lumen,gain,0.1,0.2,30,30,{cells},0.0001\n"
+    (effect,) = read_effects(write(tmp_path, content), DAY).records
+    assert effect.rounding == pytest.approx({"phase": rounding, "risk": 0.00005})
+
+
+@pytest.mark.parametrize(
     ("kind", "bad"),
     [
         ("repeated_header", EFFECTS),
