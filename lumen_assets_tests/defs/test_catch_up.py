@@ -319,6 +319,11 @@ def test_a_run_that_was_killed_and_those_that_dagster_starts_for_it_are_one_atte
 
     killed = failed(timedelta(minutes=9), **{"dagster/will_retry": "true"})
     assert asked_for() == [], "Dagster starts it again by itself"
+    beyond = str(daemon.instance.event_log_storage.get_maximum_record_id())
+    daemon.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": beyond})
+    assert asked_for() == [f"daily:{START}:2"], "its daemon has looked, and did not"
+    daemon.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": "0"})
+    assert asked_for() == []
     put_back(daemon.instance, killed, timedelta(minutes=30))
     assert asked_for() == [f"daily:{START}:2"], "it does not come to it"
     again = [failed(timedelta(minutes=20 - number)) for number in range(3)]
