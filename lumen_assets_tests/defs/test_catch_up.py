@@ -319,14 +319,23 @@ def test_a_run_that_was_killed_and_those_that_dagster_starts_for_it_are_one_atte
 
     killed = failed(timedelta(minutes=9), **{"dagster/will_retry": "true"})
     assert asked_for() == [], "Dagster starts it again by itself"
-    beyond = str(daemon.instance.event_log_storage.get_maximum_record_id())
-    daemon.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": beyond})
-    assert asked_for() == [f"daily:{START}:2"], "its daemon has looked, and did not"
-    daemon.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": "0"})
-    assert asked_for() == []
     put_back(daemon.instance, killed, timedelta(minutes=30))
     assert asked_for() == [f"daily:{START}:2"], "it does not come to it"
     again = [failed(timedelta(minutes=20 - number)) for number in range(3)]
     daemon.instance.add_run_tags(killed, {"dagster/auto_retry_run_id": again[0]})
     put_back(daemon.instance, killed, timedelta(minutes=30))
     assert asked_for() == [f"daily:{START}:2"], "one attempt of three, not four"
+
+
+def test_a_run_that_dagster_starts_again_is_waited_for_until_its_daemon_has_looked(daemon: Daemon) -> None:
+    configuration = Path(daemon.installation.environment["LUMEN_CONFIG"])
+    configuration.write_text(configuration.read_text().replace("attempts: 3", "attempts: 3, first_wait_minutes: 0.01"))
+    daemon.restart()
+    killed = a_run(daemon.instance, START, dg.DagsterRunStatus.STARTED, timedelta(), 1)
+    daemon.instance.report_run_failed(daemon.instance.get_run_by_id(killed))
+    daemon.instance.add_run_tags(killed, {"dagster/will_retry": "true"})
+    put_back(daemon.instance, killed, timedelta(minutes=1))
+    assert f"daily:{START}:2" not in {request.run_key for request in daemon.requests()[0]}
+    read = str(daemon.instance.event_log_storage.get_maximum_record_id())
+    daemon.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": read})
+    assert f"daily:{START}:2" in {request.run_key for request in daemon.requests()[0]}
