@@ -165,10 +165,25 @@ def _envelope(stretches: Sequence[Minutes], curve: Curve, axis: Axis) -> Iterato
 
 def _mean_line(stretches: Sequence[Minutes], curve: Curve, axis: Axis) -> Iterator[PolyLine]:
     means = _values(curve.mean)
-    for minutes in stretches:
+    for stretch in stretches:
+        minutes = _without_few(stretch, curve.few)
+        if not minutes.size:
+            continue
         columns = _columns(minutes)
         ys = _ys(axis, _means(means[minutes], columns))
         yield curve_line(_points(_xs(minutes, columns), ys), MEAN, 1.0)
+
+
+def _without_few(stretch: Minutes, few: Sequence[int]) -> Minutes:
+    """A stretch without few values at its ends, up to a column, where the mean of a single row would be a spike.
+
+    Where they are more, that is how it was recorded.
+    """
+    enough = np.flatnonzero(~np.isin(stretch, few))
+    before, after = (enough[0], len(stretch) - 1 - enough[-1]) if enough.size else (len(stretch), 0)
+    first = before if before <= _A_COLUMN else 0
+    last = len(stretch) - (after if after <= _A_COLUMN else 0)
+    return stretch[first:last]
 
 
 def _columns(minutes: Minutes) -> NDArray[np.intp]:

@@ -20,6 +20,9 @@ Values = NDArray[np.float64]
 _FEW: Final = 2048
 """Values that are added one by one."""
 
+_FEW_VALUES: Final = 0.1
+"""Of those expected in a minute: fewer say how some rows were, not how the minute was."""
+
 _PIECE: Final = 8192
 """Values that are taken at a time; with what becomes of them they stay in the processor's cache."""
 
@@ -156,12 +159,13 @@ def share_on_target(values: Values, target: TargetRange | None) -> float | None:
     return int(np.count_nonzero(good)) / int(values.size)
 
 
-def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64]) -> Curve:
+def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64], expected: float = 0.0) -> Curve:
     """Minimum, mean and maximum between each edge and the next, None where there is no value.
 
     Args:
         instants: of the values, ascending.
         edges: one more than bins, ascending.
+        expected: values in a bin.
     """
     cuts = np.searchsorted(instants, edges, side="left")
     inside = values[cuts[0] : cuts[-1]]
@@ -174,7 +178,8 @@ def curve(instants: NDArray[np.int64], values: Values, edges: NDArray[np.int64])
     peak = max(-float(lows.min()), float(highs.max()))
     means = np.clip(_means_of_bins(inside, starts, counts, peak), lows, highs)
     minimum, mean, maximum = (_placed(found, filled, len(cuts) - 1) for found in (lows, means, highs))
-    return Curve(minimum=minimum, mean=mean, maximum=maximum)
+    few = filled[counts < _FEW_VALUES * expected]
+    return Curve(minimum, mean, maximum, few=tuple(few.tolist()) if few.size < filled.size else ())
 
 
 def _placed(found: Values, places: NDArray[np.intp], number: int) -> tuple[float | None, ...]:

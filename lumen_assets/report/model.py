@@ -40,11 +40,17 @@ class TargetRange:
 
 @dataclass(frozen=True)
 class Curve:
-    """A signal over the day in ``MINUTES`` one-minute bins; null where a minute has no value."""
+    """A signal over the day in ``MINUTES`` one-minute bins; null where a minute has no value.
+
+    Attributes:
+        few: minutes, from 0, with fewer than a tenth of the values that are expected, as beside a gap; none where those
+            of the whole day are so, which is how it was recorded.
+    """
 
     minimum: tuple[float | None, ...]
     mean: tuple[float | None, ...]
     maximum: tuple[float | None, ...]
+    few: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

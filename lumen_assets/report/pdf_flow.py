@@ -108,6 +108,16 @@ class _Line(Flowable):  # type: ignore[misc]  # reportlab has no types
             canvas.drawString(x, baseline, self._text)
 
 
+class _Rows(LongTable):  # type: ignore[misc]  # reportlab has no types
+    """A table whose last row does not stand alone on a page: the one before goes with it, if two more stay behind."""
+
+    def _getFirstPossibleSplitRowPosition(self, availHeight: float, ignoreSpans: int = 0) -> int:  # noqa: N802, N803 - reportlab's
+        at = int(super()._getFirstPossibleSplitRowPosition(availHeight, ignoreSpans))
+        rows = self._rowHeights
+        is_alone = not ignoreSpans and at == len(rows) - 1 and at > self.repeatRows + 2
+        return at - 1 if is_alone and rows[at - 1] < A4[1] / 4 else at
+
+
 class _Square(Flowable):  # type: ignore[misc]  # reportlab has no types
     """A QR code (ISO/IEC 18004), error correction M: it bears a fold or a coffee stain."""
 
@@ -347,7 +357,7 @@ class _Maker:
         ]
         cells += [""] * (-len(cells) % FACTS_A_ROW)
         rows = [cells[i : i + FACTS_A_ROW] for i in range(0, len(cells), FACTS_A_ROW)]
-        grid = LongTable(rows, colWidths=[self.width / FACTS_A_ROW] * FACTS_A_ROW, spaceBefore=4, spaceAfter=8)
+        grid = _Rows(rows, colWidths=[self.width / FACTS_A_ROW] * FACTS_A_ROW, spaceBefore=4, spaceAfter=8)
         grid.setStyle(
             TableStyle(
                 [
@@ -372,7 +382,7 @@ class _Maker:
             self._row(head, block, widths, tone="head"),
             *(self._row(row, block, widths) for row in block.rows),
         ]
-        table = LongTable(rows, colWidths=widths, repeatRows=1, spaceBefore=4, spaceAfter=8, hAlign="LEFT")
+        table = _Rows(rows, colWidths=widths, repeatRows=1, spaceBefore=4, spaceAfter=8, hAlign="LEFT")
         table.setStyle(
             TableStyle(
                 [
@@ -407,7 +417,7 @@ class _Maker:
         return self.paragraph(text, style)
 
 
-def _allow_tall_rows(table: LongTable, width: float) -> None:
+def _allow_tall_rows(table: _Rows, width: float) -> None:
     """Let rows break over pages only where one is taller than half a page: a whole row reads better."""
     table.wrap(width, 1e9)
     if max(table._rowHeights) > A4[1] / 2:

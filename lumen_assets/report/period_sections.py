@@ -187,7 +187,7 @@ def _days(report: PeriodReport, wording: Wording) -> Iterator[Block]:
 def _day_row(numbers: DayNumbers, wording: Wording) -> tuple[Cell, ...]:
     off = [signal.label for signal in numbers.signals.values() if signal.mean_on_target is False]
     return (
-        Cell(f"{numbers.day.isoformat()} {wording.weekday(numbers.day.weekday())}"),
+        Cell(f"{numbers.day.isoformat()} {wording.weekday(numbers.day.weekday())[:3]}"),
         Cell(formats.share(numbers.coverage)),
         Cell(formats.count(numbers.gap_count)),
         Cell(formats.length(numbers.silent_seconds, wording)),

@@ -84,7 +84,7 @@ def _signal_report(
         share_change=share_change,
         mean_improved=_improved(mean_change, signal.good if signal else None),
         share_improved=_improved(share_change, "up"),
-        curve=curve(moments, values, edges) if found else None,
+        curve=curve(moments, values, edges, 60 * rate_hz) if found else None,
         figure=figure_file(f"report_{day.isoformat()}", name) if found and wants_figure else None,
         source=source,
         rate_hz=rate_hz,

@@ -163,7 +163,8 @@ def curve(values: dict[int, float]) -> dict[str, list[Any]] | None:
         minutes[moment // 60_000].append(value)
     means = [near(mean(part), max(map(abs, part))) if part else None for part in minutes]
     extremes = {"minimum": [min(p, default=None) for p in minutes], "maximum": [max(p, default=None) for p in minutes]}
-    return {**extremes, "mean": means} if values else None
+    few = [minute for minute, part in enumerate(minutes) if 0 < len(part) < 30]
+    return {**extremes, "mean": means, "few": few if len(few) < sum(map(bool, minutes)) else []} if values else None
 
 
 def better(change: Any, good: str | None) -> bool | None:

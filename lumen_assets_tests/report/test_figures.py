@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -84,6 +84,42 @@ def test_rows_that_come_every_five_minutes_make_one_line(tmp_path):
     moments = [at(f"{m // 60:02d}:{m % 60:02d}:00") for m in range(0, 1440, 5) if not 600 <= m < 720]
     root = drawn(telemetry(DAY, frame(moments, {"phase_diff": [0.1] * len(moments)})), tmp_path, rate_hz=1 / 300)
     assert len(list(root.iter(f"{SVG}polyline"))) == 2
+
+
+def with_a_gap(*alone: str) -> list[datetime]:
+    """A day at one row a second but for two hours of silence, and a row at each of some times."""
+    every = (at("00:00:00") + timedelta(seconds=i) for i in range(86_400))
+    rows = [moment for moment in every if not at("10:00:00") <= moment < at("12:00:00")]
+    return sorted([*rows, *map(at, alone)])
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [("10:00:00",), ("10:00:00", "10:01:00"), ("11:59:59",), ("11:00:30",), ("10:00:10", "11:00:00", "11:59:50")],
+)
+def test_a_row_beside_a_gap_is_no_spike_of_the_mean_and_stays_in_the_envelope(tmp_path, alone):
+    moments = with_a_gap(*alone)
+    odd = set(map(at, alone))
+    root = drawn(
+        telemetry(DAY, frame(moments, {"phase_diff": [9.0 if m in odd else 0.1 for m in moments]})), tmp_path, 1
+    )
+    lines = list(root.iter(f"{SVG}polyline"))
+    assert len(lines) == 2
+    [height] = {y for line in lines for _, y in points(line)}
+    highest = min(y for polygon in root.iter(f"{SVG}polygon") for _, y in points(polygon))
+    assert highest < height - 50
+
+
+def test_the_mean_is_drawn_where_few_rows_are_how_it_was_recorded(tmp_path):
+    """All day long, and for an hour of it."""
+    slow = [at("00:00:00") + timedelta(seconds=20 * i) for i in range(4320)]
+    (line,) = drawn(telemetry(DAY, frame(slow, {"phase_diff": [0.1] * 4320})), tmp_path, 1).iter(f"{SVG}polyline")
+    assert points(line)[-1][0] - points(line)[0][0] == pytest.approx(450)
+    hour = with_a_gap(*(f"10:{minute:02}:00" for minute in range(60)))
+    lines = list(
+        drawn(telemetry(DAY, frame(hour, {"phase_diff": [0.1] * len(hour)})), tmp_path, 1).iter(f"{SVG}polyline")
+    )
+    assert [round((points(line)[-1][0] - 46) / 450 * 24, 1) for line in lines] == [11, 24]
 
 
 @pytest.mark.parametrize("own_rate", [None, 1 / 300])

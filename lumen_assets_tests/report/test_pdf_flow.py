@@ -21,8 +21,10 @@ from lumen_assets.report.model import Picture
 from lumen_assets.report.pdf import write_document
 from lumen_assets.report.pdf_attachment import Attachment
 from lumen_assets.report.pdf_flow import Styles, _Maker
+from lumen_assets.report.period_sections import period_document
 from lumen_assets.report.sections import document
 from lumen_assets_tests.report.pages import PANEL, grafana_panel, picture_of, sheet
+from lumen_assets_tests.report.period_scenes import week_report
 from lumen_assets_tests.report.scenes import configuration, normal_day
 
 FACE = typeface()
@@ -122,6 +124,33 @@ def test_what_introduces_a_table_is_on_the_page_on_which_that_begins(tmp_path):
         assert of_text == of_table, rows
         found.add(of_text)
     assert found == {0, 1}
+
+
+def test_no_row_of_a_table_stands_alone_on_a_page(tmp_path):
+    """Of however many rows and wherever on a page it begins; the header is on each page that has some of them."""
+    filler, found = Table((Column("filler"),), ((Cell("a"),),) * 10), set()
+    for rows in [*range(4, 8), *range(18, 36), *range(60, 84)]:
+        table = Table((Column("name"),), tuple((Cell(f"row{n}"),) for n in range(rows)))
+        path = tmp_path / "flow.pdf"
+        content = replace(document(REPORT), blocks=(filler, table))
+        write_document(content, path, attachment=Attachment("report.json", "{}"))
+        pages = [page.extract_text() for page in pypdf.PdfReader(path).pages]
+        counts = [page.count("row") for page in pages]
+        assert sum(counts) == rows
+        assert 1 not in counts, (rows, counts)
+        assert [page.count("name") for page in pages] == [int(count > 0) for count in counts]
+        found.add(counts[-1])
+    assert {2, 3} <= found
+
+
+def test_the_weekday_is_on_the_line_of_its_date():
+    blocks = period_document(week_report("en")).blocks
+    [days] = [block for block in blocks if isinstance(block, Table) and block.columns[0].title == "Day"]
+    assert days.rows[1][0].text == "2026-03-03 Tue"
+    table = maker().table(days)
+    table.wrap(500, 700)
+    for [[cell], *_] in table._cellvalues[1:]:
+        assert cell.wrap(table._colWidths[0] - 8, 700)[1] == STYLES.cell("", "left", dense=True).leading
 
 
 @pytest.mark.parametrize("previous", [True, False])
