@@ -47,9 +47,18 @@ def bag_info_bytes(info: Mapping[str, str], *, size: int, files: int) -> bytes:
 
 def manifest_bytes(digests: Mapping[str, str]) -> bytes:
     """A manifest of SHA-256 digests by path, sorted by the bytes of the path: what ``sha256sum -c`` reads."""
-    return b"".join(
-        f"{digests[path]}  {_escape(path)}\n".encode() for path in sorted(digests, key=lambda path: path.encode())
-    )
+    return b"".join(manifest_line(path, digests[path]) for path in sorted(digests, key=lambda path: path.encode()))
+
+
+def manifest_line(path: str, digest: str) -> bytes:
+    """The line of a file in a manifest."""
+    return f"{digest}  {_escape(path)}\n".encode()
+
+
+def payload_digests(manifest: bytes, name: str) -> dict[str, str]:
+    """SHA-256 of every payload file, by its path under ``data/``."""
+    listed = parse_manifest(manifest, MANIFEST, name)
+    return {path.removeprefix(f"{DATA}/"): digest for path, digest in listed.items()}
 
 
 def tag_files(info: bytes, manifest: bytes) -> bytes:
