@@ -14,8 +14,8 @@ from typing import Final
 
 import pytest
 
-from lumen_assets.archive import Key, members_of
-from lumen_assets_tests.archive.conftest import make, verify
+from lumen_assets.archive import FileRange, Key, extract_paths, members_of
+from lumen_assets_tests.archive.conftest import BOUND_TO, make, verify
 from lumen_assets_tests.conftest import PUBLIC_TEST_KEY
 
 MOST_MB: Final = 128
@@ -133,7 +133,11 @@ def test_each_of_many_files_takes_little(tmp_path: Path, key: Key, monkeypatch: 
     monkeypatch.setattr("lumen_assets.archive.frames.FRAME_SIZE", 1 << 16)  # how many frames wait is a matter of luck
     few, many = 100, 4100
 
-    def peaks(count: int) -> tuple[int, int]:
+    def read_one(archive: Path) -> None:
+        with archive.open("rb") as file:
+            extract_paths(FileRange(file), ["zeros"], archive.with_suffix(".one"), key=key, associated_data=BOUND_TO)
+
+    def peaks(count: int) -> tuple[int, ...]:
         folder, archive = tmp_path / f"{count}", tmp_path / f"{count}.tink"
         for number in range(count):
             place = folder / f"run-{number // 500:04}" / f"sample_{number:07}.json"
@@ -141,7 +145,11 @@ def test_each_of_many_files_takes_little(tmp_path: Path, key: Key, monkeypatch: 
             place.touch()
         with (folder / "zeros").open("wb") as file:
             file.truncate(4 << 20)  # fills every queue, after all the others
-        return traced_peak(lambda: make(members_of(folder), archive, key)), traced_peak(lambda: verify(archive, key))
+        return (
+            traced_peak(lambda: make(members_of(folder), archive, key)),
+            traced_peak(lambda: verify(archive, key)),
+            traced_peak(lambda: read_one(archive)),
+        )
 
     for small, large in zip(peaks(few), peaks(many), strict=True):
         assert (large - small) / (many - few) < 700
