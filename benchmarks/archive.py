@@ -245,7 +245,7 @@ class Counted:
 
 def measure_single(root: Path) -> None:
     """Small files, each read alone, against `verify`, in this process."""
-    members = dict(members_of(root / "data"))
+    members: dict[str, str | Path] = dict(members_of(root / "data"))
     for number in range(SMALL_FILES):
         path = root / "small" / f"{number:03}"
         path.parent.mkdir(exist_ok=True)

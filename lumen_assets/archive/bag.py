@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -47,9 +48,18 @@ def bag_info_bytes(info: Mapping[str, str], *, size: int, files: int) -> bytes:
 
 def manifest_bytes(digests: Mapping[str, str]) -> bytes:
     """A manifest of SHA-256 digests by path, sorted by the bytes of the path: what ``sha256sum -c`` reads."""
-    return b"".join(
-        f"{digests[path]}  {_escape(path)}\n".encode() for path in sorted(digests, key=lambda path: path.encode())
-    )
+    return b"".join(manifest_line(path, digests[path]) for path in sorted(digests, key=lambda path: path.encode()))
+
+
+def manifest_line(path: str, digest: str) -> bytes:
+    """The line of a file in a manifest."""
+    return f"{digest}  {_escape(path)}\n".encode()
+
+
+def payload_digests(manifest: bytes, name: str) -> dict[str, str]:
+    """SHA-256 of every payload file, by its path under ``data/``."""
+    listed = parse_manifest(manifest, MANIFEST, name)
+    return {path.removeprefix(f"{DATA}/"): digest for path, digest in listed.items()}
 
 
 def tag_files(info: bytes, manifest: bytes) -> bytes:
@@ -70,14 +80,14 @@ def parse_manifest(data: bytes, file: str, name: str) -> dict[str, str]:
         IntegrityError: if a line is not one, or a path stands there twice.
     """
     digests: dict[str, str] = {}
-    try:
-        lines = data.decode().split("\n")
-    except UnicodeDecodeError:
-        fail(name, f"{file} is not UTF-8", "bag")
-    if lines.pop():
-        fail(name, f"{file} does not end with a line end", "bag")
-    for number, line in enumerate(lines, 1):
-        match = re.fullmatch(r"([0-9a-f]{64})  ([^\r]+)", line)
+    for number, encoded in enumerate(io.BytesIO(data), 1):
+        try:
+            line = encoded.decode()
+        except UnicodeDecodeError:
+            fail(name, f"{file} is not UTF-8", "bag")
+        if line[-1] != "\n":
+            fail(name, f"{file} does not end with a line end", "bag")
+        match = re.fullmatch(r"([0-9a-f]{64})  ([^\r]+)", line[:-1])
         path = _unescape(match[2]) if match else ""
         if match is None or path in digests or path_problem(path):
             fail(name, f"line {number} of {file} is not a digest and a path, each path once", "bag")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,10 +17,10 @@ from lumen_assets.archive.frames import FrameWriter, compressing_threads
 from lumen_assets.archive.keys import Key
 from lumen_assets.archive.names import path_problem
 from lumen_assets.archive.output import new_output, unusable
-from lumen_assets.archive.payload import Source, inspect_payload, read_source, refused
+from lumen_assets.archive.payload import Source, StrPath, inspect_payload, read_source, refused
 from lumen_assets.archive.stage import Stage
 from lumen_assets.archive.stream import EncryptingWriter, Progress
-from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
+from lumen_assets.archive.tail import GrowingIndex, tail_bytes
 from lumen_assets.archive.tar import END, Member, header_bytes, padding
 from lumen_assets.durable import new_file, remove_abandoned
 from lumen_assets.errors import PermanentError
@@ -33,18 +35,23 @@ class CreatedArchive:
         content_digest: SHA-256 of the bag's ``manifest-sha256.txt``: equal if and only if the payload is.
         files: how many payload files.
         bytes: how many payload bytes.
-        sha256: of every payload file, by its path under ``data/``.
+        manifest: the bag's ``manifest-sha256.txt``.
     """
 
     digests: Digests
     content_digest: str
     files: int
     bytes: int
-    sha256: Mapping[str, str]
+    manifest: builtins.bytes = field(repr=False)
+
+    @cached_property
+    def sha256(self) -> Mapping[str, str]:
+        """Of every payload file, by its path under ``data/``."""
+        return bag.payload_digests(self.manifest, "the archive")
 
 
 def create_archive(
-    members: Mapping[str, Path],
+    members: Mapping[str, StrPath],
     output: Path,
     *,
     key: Key,
@@ -91,37 +98,44 @@ def create_archive(
                 sink = _Tee(file, digesting)
                 cipher = EncryptingWriter(sink, key, associated_data)
                 frames = FrameWriter(cipher, compressing, level=level)
-                bagging = _BagWriter(frames, base_name, mtime, progress)
-                content_digest = bagging.write(sources, bag_info)
+                bagging = _BagWriter(frames, members, base_name, mtime, progress)
+                manifest = bagging.write(sources, bag_info)
                 frames.finish()
                 end = frames.frames[-1].offset + frames.frames[-1].size
-                cipher.write(tail_bytes(TailIndex(tuple(frames.frames), tuple(bagging.places)), end))
+                cipher.write(tail_bytes(bagging.index, end))
                 cipher.finish()
                 digests = sink.digests()
         except FileExistsError:
             raise _taken(output) from None
     return CreatedArchive(
         digests=digests,
-        content_digest=content_digest,
+        content_digest=bag.sha256(manifest),
         files=len(sources),
         bytes=sum(source.size for source in sources.values()),
-        sha256=bagging.sha256,
+        manifest=manifest,
     )
 
 
 class _BagWriter:
     """Members of the bag, in order, into a tar stream."""
 
-    def __init__(self, tar: FrameWriter, base_name: str, mtime: int | None, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        tar: FrameWriter,
+        members: Mapping[str, StrPath],
+        base_name: str,
+        mtime: int | None,
+        progress: Progress | None,
+    ) -> None:
         self._tar = tar
+        self._members = members
         self._base = base_name
         self._mtime = mtime
         self._progress = progress
-        self.places: list[Place] = []
-        self.sha256: dict[str, str] = {}
+        self.index = GrowingIndex(tar.frames)
 
-    def write(self, sources: Mapping[str, Source], bag_info: Mapping[str, str]) -> str:
-        """Write all of it; returns the content digest."""
+    def write(self, sources: Mapping[str, Source], bag_info: Mapping[str, str]) -> bytes:
+        """Write all of it; returns the payload's manifest."""
         newest = max((source.mtime for source in sources.values()), default=0)
         own = self._mtime if self._mtime is not None else newest
         size = sum(source.size for source in sources.values())
@@ -130,27 +144,29 @@ class _BagWriter:
         self._tag_file(bag.BAG_INFO, info, own)
         self._tag_file(bag.BAGIT, bag.DECLARATION, own)
         self._folder(f"{self._base}/{bag.DATA}", own)
-        self._payload(sources)
-        manifest = bag.manifest_bytes({f"{bag.DATA}/{path}": digest for path, digest in self.sha256.items()})
+        manifest = self._payload(sources)
         self._tag_file(bag.MANIFEST, manifest, own)
         self._tag_file(bag.TAG_MANIFEST, bag.tag_files(info, manifest), own)
         self._tar.write(END)
-        return bag.sha256(manifest)
+        return manifest
 
-    def _payload(self, sources: Mapping[str, Source]) -> None:
+    def _payload(self, sources: Mapping[str, Source]) -> bytes:
+        manifest = bytearray()
         folders = _folder_times(sources)
         for path in sorted([*sources, *folders], key=lambda path: path.encode()):
-            name = f"{self._base}/{bag.DATA}/{path}"
+            name = f"{bag.DATA}/{path}"
             if path in sources:
-                self.sha256[path] = self._file(name, sources[path])
+                digest = self._file(f"{self._base}/{name}", self._members[path], sources[path])
+                manifest += bag.manifest_line(name, digest)
             else:
-                self._folder(name, folders[path] if self._mtime is None else self._mtime)
+                self._folder(f"{self._base}/{name}", folders[path] if self._mtime is None else self._mtime)
+        return bytes(manifest)
 
-    def _file(self, name: str, source: Source) -> str:
+    def _file(self, name: str, path: StrPath, source: Source) -> str:
         mtime = source.mtime if self._mtime is None else self._mtime
         self._header(Member(name=name, is_folder=False, size=source.size, mode=source.mode, mtime=mtime))
         digest = hashlib.sha256()
-        for data in read_source(source, self._progress):
+        for data in read_source(path, source, self._progress):
             digest.update(data)
             self._tar.write(data)
         self._tar.write(bytes(padding(source.size)))
@@ -159,13 +175,14 @@ class _BagWriter:
     def _tag_file(self, name: str, data: bytes, mtime: int) -> None:
         path = f"{self._base}/{name}"
         self._header(Member(name=path, is_folder=False, size=len(data), mode=0o644, mtime=mtime))
-        self._tar.write(data + bytes(padding(len(data))))
+        self._tar.write(data)
+        self._tar.write(bytes(padding(len(data))))
 
     def _folder(self, name: str, mtime: int) -> None:
         self._tar.write(header_bytes(Member(name=name, is_folder=True, size=0, mode=0o755, mtime=mtime)))
 
     def _header(self, member: Member) -> None:
-        self.places.append(Place(member.name, self._tar.tar_size, member.size))
+        self.index.add(member.name, self._tar.tar_size, member.size)
         self._tar.write(header_bytes(member))
 
 

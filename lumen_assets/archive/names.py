@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
 _MAX_BYTES: Final = 32_000
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def path_problem(path: str) -> str | None:
@@ -13,7 +15,7 @@ def path_problem(path: str) -> str | None:
     parts = path.split("/")
     problems = {
         "an empty name": not path,
-        "a name that is not Unicode text": any("\ud800" <= character <= "\udfff" for character in path),
+        "a name that is not Unicode text": _SURROGATE.search(path) is not None,
         f"a name of more than {_MAX_BYTES} bytes": len(path.encode("utf-8", "surrogatepass")) > _MAX_BYTES,
         "a name with a NUL character": "\0" in path,
         "an absolute path": path.startswith("/"),
@@ -31,11 +33,11 @@ class Collisions:
 
     def add(self, path: str) -> str | None:
         """Take in a path; returns the earlier one that it, or a folder of it, collides with, if any."""
-        parts = path.split("/")
-        for count in range(len(parts), 0, -1):
-            prefix = "/".join(parts[:count])
+        prefix = path
+        while prefix:
             folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", prefix).casefold())
-            known = self._known.setdefault(folded, prefix)
+            known = self._known.setdefault(prefix if folded == prefix else folded, prefix)  # mostly one text, not two
             if known != prefix:
                 return known
+            prefix = prefix.rpartition("/")[0]
         return None

@@ -17,6 +17,7 @@ from lumen_assets.archive.stream import Progress
 from lumen_assets.archive.tar import MAX_MTIME
 from lumen_assets.errors import PermanentError, TransientError
 
+StrPath = str | Path
 _LINK: Final = "a symbolic link"
 _FOLLOW: Final = "remove them, put the files there that they stand for, or have links followed (--links follow)"
 _CHUNK: Final = 1 << 20
@@ -28,18 +29,19 @@ class Source:
     """A payload file as it was when the archive was begun.
 
     Attributes:
-        path: where it is.
         size: bytes.
         mode: 0o755 if its owner may execute it, else 0o644.
-        mtime: seconds since 1970-01-01 UTC, rounded down.
-        mtime_ns: the same in nanoseconds, to see changes by.
+        mtime_ns: nanoseconds since 1970-01-01 UTC, to see changes by.
     """
 
-    path: Path
     size: int
     mode: int
-    mtime: int
     mtime_ns: int
+
+    @property
+    def mtime(self) -> int:
+        """Seconds since 1970-01-01 UTC, rounded down."""
+        return self.mtime_ns // 10**9
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,37 @@ class FolderScan:
         links: the symbolic links among them, and to folders among those, that were followed.
     """
 
-    members: Mapping[str, Path]
+    members: Mapping[str, str]
     links: tuple[str, ...]
 
 
-def members_of(folder: Path) -> Mapping[str, Path]:
+class _Files(Mapping[str, str]):
+    """Files by their path in a folder; where they are is put together when it is asked for.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+        self._elsewhere: dict[str, str | None] = {}
+
+    def add(self, name: str, place: str) -> None:
+        """Take in a file, which a link may have led to."""
+        self._elsewhere[name] = None if place == f"{self._root}/{name}" else place
+
+    def __getitem__(self, name: str) -> str:
+        elsewhere = self._elsewhere[name]
+        return f"{self._root}/{name}" if elsewhere is None else elsewhere
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._elsewhere)
+
+    def __len__(self) -> int:
+        return len(self._elsewhere)
+
+
+def members_of(folder: Path) -> Mapping[str, str]:
     """Every file below a folder that holds no links; see ``scan_folder``."""
     return scan_folder(folder).members
 
@@ -70,7 +98,7 @@ def scan_folder(folder: Path, *, follow_links: bool = False) -> FolderScan:
         PermanentError: if there is no such folder; if it holds devices, or links that are not followed, lead nowhere
             or lead round in a circle: naming the first few.
     """
-    scan = _Scan(follow_links)
+    scan = _Scan(folder, follow_links)
     try:
         scan.folder(folder, "", ())
     except OSError as error:
@@ -90,9 +118,9 @@ def scan_folder(folder: Path, *, follow_links: bool = False) -> FolderScan:
 class _Scan:
     """One walk through a folder, in the order of the names' bytes."""
 
-    def __init__(self, follow_links: bool) -> None:
+    def __init__(self, root: Path, follow_links: bool) -> None:
         self._follow = follow_links
-        self.members: dict[str, Path] = {}
+        self.members = _Files(root)
         self.links: list[str] = []
         self.unusable: list[str] = []
         self.has_links = False
@@ -104,18 +132,18 @@ class _Scan:
                 self._entry(entry, prefix + entry.name, (*above, current))
 
     def _entry(self, entry: os.DirEntry[str], name: str, above: tuple[Path, ...]) -> None:
-        place = Path(entry.path)
+        place = entry.path
         if entry.is_symlink():
-            place = Path(os.path.realpath(place))
-            problem = self._link_problem(place, above)
+            place = os.path.realpath(place)
+            problem = self._link_problem(Path(place), above)
             if problem:
                 self.unusable.append(f"{name!r} ({problem})")
                 return
             self.links.append(name)
         if entry.is_dir():
-            self.folder(place, f"{name}/", above)
+            self.folder(Path(place), f"{name}/", above)
         elif entry.is_file():
-            self.members[name] = place
+            self.members.add(name, place)
         else:
             self.unusable.append(f"{name!r} (a device or socket)")
 
@@ -129,22 +157,23 @@ class _Scan:
         return "a link to a folder that it is in" if circular else None
 
 
-def content_digest_of(members: Mapping[str, Path], progress: Progress | None = None) -> str:
+def content_digest_of(members: Mapping[str, StrPath], progress: Progress | None = None) -> str:
     """The content digest that an archive of these files would have.
 
     Raises:
         PermanentError, TransientError: as ``create_archive``.
     """
-    digests = {}
-    for path, source in inspect_payload(members, "").items():
+    sources = inspect_payload(members, "")
+    manifest = hashlib.sha256()
+    for path in sorted(sources, key=lambda path: path.encode()):
         digest = hashlib.sha256()
-        for data in read_source(source, progress):
+        for data in read_source(members[path], sources[path], progress):
             digest.update(data)
-        digests[f"{bag.DATA}/{path}"] = digest.hexdigest()
-    return bag.sha256(bag.manifest_bytes(digests))
+        manifest.update(bag.manifest_line(f"{bag.DATA}/{path}", digest.hexdigest()))
+    return manifest.hexdigest()
 
 
-def inspect_payload(members: Mapping[str, Path], base_name: str) -> dict[str, Source]:
+def inspect_payload(members: Mapping[str, StrPath], base_name: str) -> dict[str, Source]:
     """The payload files as they are now, sorted by the bytes of their path.
 
     Raises:
@@ -168,9 +197,9 @@ def inspect_payload(members: Mapping[str, Path], base_name: str) -> dict[str, So
     return sources
 
 
-def _inspect_file(path: str, file: Path) -> Source:
+def _inspect_file(path: str, file: StrPath) -> Source:
     try:
-        found = file.lstat()
+        found = os.lstat(file)
     except OSError as error:
         raise _unreadable(file, error) from error
     if not stat.S_ISREG(found.st_mode):
@@ -179,10 +208,10 @@ def _inspect_file(path: str, file: Path) -> Source:
     if abs(found.st_mtime) > MAX_MTIME:
         raise refused(path, f"{file} has an impossible time", "touch the file")
     mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
-    return Source(file, found.st_size, mode, found.st_mtime_ns // 10**9, found.st_mtime_ns)
+    return Source(found.st_size, mode, found.st_mtime_ns)
 
 
-def read_source(source: Source, progress: Progress | None) -> Iterator[bytes]:
+def read_source(path: StrPath, source: Source, progress: Progress | None) -> Iterator[bytes]:
     """The file's bytes, exactly as many as it had when the archive was begun.
 
     Raises:
@@ -190,25 +219,25 @@ def read_source(source: Source, progress: Progress | None) -> Iterator[bytes]:
         PermanentError: if it cannot be read.
     """
     try:
-        with os.fdopen(os.open(source.path, _OPEN), "rb", buffering=0) as file:
-            _check_unchanged(source, file)
+        with os.fdopen(os.open(path, _OPEN), "rb", buffering=0) as file:
+            _check_unchanged(path, source, file)
             left = source.size
             while left and (data := file.read(min(_CHUNK, left))):
                 left -= len(data)
                 yield data
                 if progress:
                     progress(len(data))
-            _check_unchanged(source, file)
+            _check_unchanged(path, source, file)
     except OSError as error:
-        raise _unreadable(source.path, error) from error
+        raise _unreadable(path, error) from error
     if left:
-        raise _changed(source.path)
+        raise _changed(path)
 
 
-def _check_unchanged(source: Source, file: FileIO) -> None:
+def _check_unchanged(path: StrPath, source: Source, file: FileIO) -> None:
     now = os.fstat(file.fileno())
     if (now.st_size, now.st_mtime_ns, stat.S_ISREG(now.st_mode)) != (source.size, source.mtime_ns, True):
-        raise _changed(source.path)
+        raise _changed(path)
 
 
 def refused(path: str, cause: str, hint: str) -> PermanentError:
@@ -216,7 +245,7 @@ def refused(path: str, cause: str, hint: str) -> PermanentError:
     return PermanentError(action="archive", subject=repr(path), cause=cause, error_class="input", hint=hint)
 
 
-def _unreadable(path: Path, error: OSError) -> PermanentError:
+def _unreadable(path: StrPath, error: OSError) -> PermanentError:
     return PermanentError(
         action="read",
         subject=str(path),
@@ -226,7 +255,7 @@ def _unreadable(path: Path, error: OSError) -> PermanentError:
     )
 
 
-def _changed(path: Path) -> TransientError:
+def _changed(path: StrPath) -> TransientError:
     return TransientError(
         action="archive",
         subject=str(path),

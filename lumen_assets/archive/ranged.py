@@ -184,7 +184,7 @@ def extract_paths(
     archive = _IndexedArchive(DecryptedRange(source, key, associated_data, name), name)
     payload = archive.payload()
     chosen = {path: payload[path] for wanted in paths for path in _matching(wanted, payload)}
-    listed = archive.listed()
+    listed = archive.listed(chosen)
     found: dict[str, str] = {}
     with staged_folder(to) as staging:
         unpacking = Staging(staging, to)
@@ -196,7 +196,7 @@ def extract_paths(
             member, content = archive.open(chosen[path])
             unpacking.file(path, member, _watched(content, digest))
             found[path] = digest.hexdigest()
-        bag.compare(found, {path: listed[path] for path in found if path in listed}, bag.MANIFEST, name)
+        bag.compare(found, listed, bag.MANIFEST, name)
         unpacking.open_up(staging)
     return ExtractedPaths(files=len(found), bytes=sum(chosen[path].size for path in found), sha256=found)
 
@@ -217,14 +217,15 @@ class _IndexedArchive:
         prefix = f"{self._base}/{bag.DATA}/"
         return {place.name.removeprefix(prefix): place for place in self._index.places if place.name.startswith(prefix)}
 
-    def listed(self) -> dict[str, str]:
-        """SHA-256 from the bag's manifest, by path under ``data/``."""
+    def listed(self, paths: Iterable[str]) -> dict[str, str]:
+        """SHA-256 from the bag's manifest, by path under ``data/``, of those of the paths that stand there."""
         place = self._places.get(f"{self._base}/{bag.MANIFEST}")
         if place is None:
             fail(self._name, f"the bag has no {bag.MANIFEST}", "bag")
         _, content = self.open(place)
         listed = bag.parse_manifest(b"".join(content), bag.MANIFEST, self._name)
-        return {path.removeprefix(f"{bag.DATA}/"): digest for path, digest in listed.items()}
+        of_path = ((path, listed.get(f"{bag.DATA}/{path}")) for path in paths)
+        return {path: digest for path, digest in of_path if digest is not None}
 
     def open(self, place: Place) -> tuple[Member, Iterator[bytes]]:
         """A file's header and content; the content is to be taken before the next file is opened."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Protocol
 
 from lumen_assets.archive import bag
@@ -13,7 +15,7 @@ from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import Collisions, path_problem
 from lumen_assets.archive.stage import Stage
 from lumen_assets.archive.stream import DecryptingReader, Progress, ReadableStream, fail
-from lumen_assets.archive.tail import Place, TailIndex, check_tail
+from lumen_assets.archive.tail import GrowingIndex, check_tail
 from lumen_assets.archive.tar import Member, padding, read_member
 from lumen_assets.memory import keep_freed_memory
 
@@ -31,7 +33,7 @@ class ArchiveContents:
         files: how many payload files.
         bytes: how many payload bytes.
         content_digest: SHA-256 of the bag's ``manifest-sha256.txt``.
-        sha256: of every payload file, by its path under ``data/``.
+        manifest: the bag's ``manifest-sha256.txt``.
         bag_info: values of ``bag-info.txt`` by label.
         key_id: of the key that opened it.
     """
@@ -40,9 +42,14 @@ class ArchiveContents:
     files: int
     bytes: int
     content_digest: str
-    sha256: Mapping[str, str] = field(repr=False)
+    manifest: builtins.bytes = field(repr=False)
     bag_info: Mapping[str, str]
     key_id: str
+
+    @cached_property
+    def sha256(self) -> Mapping[str, str]:
+        """Of every payload file, by its path under ``data/``."""
+        return bag.payload_digests(self.manifest, "the archive")
 
 
 class Unpacking(Protocol):
@@ -77,7 +84,7 @@ def verify_stream(
     name: str = "the archive",
     progress: Progress | None = None,
 ) -> ArchiveContents:
-    """Read an archive and prove all of it, in memory that grows by some 1.5 kB a file, and not with its size.
+    """Read an archive and prove all of it, in memory that grows by some 0.5 kB a file, and not with its size.
 
     Args:
         stream: the archive's bytes.
@@ -110,7 +117,7 @@ def unpack(
         reader = _BagReader(frames, unpacking, hashing, name)
         reader.read_members()
         magic = frames.end()
-    check_tail(plain, magic, TailIndex(tuple(frames.frames), tuple(reader.places)), name)
+    check_tail(plain, magic, reader.index, name)
     return reader.contents(plain.key_id)
 
 
@@ -119,7 +126,7 @@ class _BagReader:
 
     def __init__(self, frames: FrameReader, unpacking: Unpacking, hashing: Stage[None], name: str) -> None:
         self.frames = frames
-        self.places: list[Place] = []
+        self.index = GrowingIndex(frames.frames)
         self._unpacking = unpacking
         self._hashing = hashing
         self._name = name
@@ -128,7 +135,8 @@ class _BagReader:
         self._collisions = Collisions()
         self._previous = b""
         self._tags: dict[str, bytes] = {}
-        self._payload: dict[str, str] = {}
+        self._listing = bytearray()
+        self._files = 0
         self._bytes = 0
         self._listing_limit = bag.MAX_TAG_FILE
         self._taken = 0
@@ -142,7 +150,7 @@ class _BagReader:
             if member.is_folder:
                 self._folder(path, member)
             else:
-                self.places.append(Place(member.name, offset, member.size))
+                self.index.add(member.name, offset, member.size)
                 self._file(path, member)
 
     def contents(self, key_id: str) -> ArchiveContents:
@@ -152,18 +160,19 @@ class _BagReader:
             fail(self._name, f"the bag has no {(missing or [bag.DATA])[0]}", "bag")
         if self._tags[bag.BAGIT] != bag.DECLARATION:
             fail(self._name, f"{bag.BAGIT} does not declare BagIt 1.0 in UTF-8", "bag")
-        self._check(self._payload, bag.MANIFEST)
+        if self._tags[bag.MANIFEST] != self._listing:  # it may have another order
+            self._check(bag.parse_manifest(bytes(self._listing), bag.MANIFEST, self._name), bag.MANIFEST)
         tags = {tag: bag.sha256(data) for tag, data in self._tags.items() if tag != bag.TAG_MANIFEST}
         self._check(tags, bag.TAG_MANIFEST)
         info = bag.parse_bag_info(self._tags[bag.BAG_INFO], self._name)
-        if info.get(bag.OXUM) != f"{self._bytes}.{len(self._payload)}":
+        if info.get(bag.OXUM) != f"{self._bytes}.{self._files}":
             fail(self._name, f"{bag.OXUM} is not what the bag holds", "bag")
         return ArchiveContents(
             base_name=self._base,
-            files=len(self._payload),
+            files=self._files,
             bytes=self._bytes,
             content_digest=bag.sha256(self._tags[bag.MANIFEST]),
-            sha256={path.removeprefix(f"{bag.DATA}/"): digest for path, digest in self._payload.items()},
+            manifest=self._tags[bag.MANIFEST],
             bag_info=info,
             key_id=key_id,
         )
@@ -209,7 +218,8 @@ class _BagReader:
             self._listing_limit += 3 * len(path.encode()) + 80
             digest = hashlib.sha256()
             self._unpacking.file(path, member, self._hashed(self._content(member), digest))
-            self._payload[path] = digest.hexdigest()
+            self._listing += bag.manifest_line(path, digest.hexdigest())
+            self._files += 1
             self._bytes += member.size
         elif path in _TAG_FILES:
             if member.size > (self._listing_limit if path == bag.MANIFEST else bag.MAX_TAG_FILE):

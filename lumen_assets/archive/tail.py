@@ -23,6 +23,7 @@ FOOTER: Final = struct.Struct("<QII8s")
 """Offset of the skippable frame in the compressed stream, size of the index compressed and as JSON, a mark."""
 _FORMAT: Final = "lumen-index/v1"
 _HEAD: Final = struct.Struct("<4sI")
+_IN_JSON: Final = json.JSONEncoder(ensure_ascii=False).encode
 _MAX_INDEX: Final = 1 << 29
 _MAX_READ: Final = 1 << 26
 """Bytes of an index, as JSON, that are read to find single files: some 500,000 of them. What is read whole has no limit
@@ -44,6 +45,30 @@ class Place:
     size: int
 
 
+class GrowingIndex:
+    """An index to which files are added one by one; kept as the text that it will be, half of what places take.
+
+    Args:
+        frames: may still grow, too.
+    """
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self.frames = frames
+        self.files = 0
+        self._members = bytearray()
+
+    def add(self, name: str, offset: int, size: int) -> None:
+        """The next file; the arguments as in ``Place``."""
+        comma = "," if self.files else ""
+        self._members += f"{comma}[{_IN_JSON(name)},{offset},{size}]".encode()
+        self.files += 1
+
+    def to_json(self) -> bytes:
+        """The one JSON text of this index."""
+        frames = json.dumps([[frame.size, frame.tar_size] for frame in self.frames], separators=(",", ":"))
+        return b"".join((f'{{"format":"{_FORMAT}","frames":{frames},"members":['.encode(), self._members, b"]}"))
+
+
 @dataclass(frozen=True)
 class TailIndex:
     """Every frame and every file, in the order of the stream."""
@@ -51,17 +76,20 @@ class TailIndex:
     frames: tuple[Frame, ...]
     places: tuple[Place, ...]
 
+    @property
+    def files(self) -> int:
+        """How many files."""
+        return len(self.places)
+
     def to_json(self) -> bytes:
         """The one JSON text of this index."""
-        content = {
-            "format": _FORMAT,
-            "frames": [[frame.size, frame.tar_size] for frame in self.frames],
-            "members": [[place.name, place.offset, place.size] for place in self.places],
-        }
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        index = GrowingIndex(self.frames)
+        for place in self.places:
+            index.add(place.name, place.offset, place.size)
+        return index.to_json()
 
 
-def tail_bytes(index: TailIndex, offset: int) -> bytes:
+def tail_bytes(index: TailIndex | GrowingIndex, offset: int) -> bytes:
     """The skippable frame that ends the compressed stream.
 
     Args:
@@ -71,7 +99,7 @@ def tail_bytes(index: TailIndex, offset: int) -> bytes:
     if len(plain) > _MAX_INDEX:
         raise PermanentError(
             action="index",
-            subject=f"{len(index.places)} files",
+            subject=f"{index.files} files",
             cause=f"the index would have {len(plain)} bytes, and it has at most {_MAX_INDEX}",
             error_class="input",
             hint="make several archives",
@@ -81,7 +109,7 @@ def tail_bytes(index: TailIndex, offset: int) -> bytes:
     return _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size) + packed + footer
 
 
-def check_tail(source: ReadableStream, magic: bytes, expected: TailIndex, name: str) -> None:
+def check_tail(source: ReadableStream, magic: bytes, expected: TailIndex | GrowingIndex, name: str) -> None:
     """Read the rest of the stream and make sure that it is the index of what was read before it.
 
     Args:

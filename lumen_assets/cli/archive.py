@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def create(folder: Path, *, output: Path, label: str, level: int, threads: int, 
     keyring = read_keyring()
     remove_abandoned(output)  # it may lie in the folder itself
     scan = scan_folder(folder, follow_links=links == "follow")
-    total = sum(path.lstat().st_size for path in scan.members.values())
+    total = sum(os.lstat(path).st_size for path in scan.members.values())
     with _progress("archiving", total, as_json) as advance:
         created = create_archive(
             scan.members,

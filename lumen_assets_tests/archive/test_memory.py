@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from lumen_assets.archive import FileRange, Key, extract_paths, members_of
+from lumen_assets_tests.archive.conftest import BOUND_TO, make, verify
 from lumen_assets_tests.conftest import PUBLIC_TEST_KEY
 
 MOST_MB: Final = 128
@@ -109,3 +114,42 @@ def test_20_gb(tmp_path: Path) -> None:
     large = peaks(20)
     print(f"peak memory, MB, of creating and verifying: of 1 GB {small}, of 20 GB {large}")
     assert_the_same(small, large)
+
+
+def traced_peak(work: Callable[[], object]) -> int:
+    """The most bytes that Python held meanwhile, of what it did not hold before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_each_of_many_files_takes_little(tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names, a line of the bag's manifest and a line of the index each, and nothing twice."""
+    monkeypatch.setattr("lumen_assets.archive.read.keep_freed_memory", lambda: None)  # 16 MiB for a moment
+    monkeypatch.setattr("lumen_assets.archive.frames.FRAME_SIZE", 1 << 16)  # how many frames wait is a matter of luck
+    few, many = 100, 4100
+
+    def read_one(archive: Path) -> None:
+        with archive.open("rb") as file:
+            extract_paths(FileRange(file), ["zeros"], archive.with_suffix(".one"), key=key, associated_data=BOUND_TO)
+
+    def peaks(count: int) -> tuple[int, ...]:
+        folder, archive = tmp_path / f"{count}", tmp_path / f"{count}.tink"
+        for number in range(count):
+            place = folder / f"run-{number // 500:04}" / f"sample_{number:07}.json"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+        with (folder / "zeros").open("wb") as file:
+            file.truncate(4 << 20)  # fills every queue, after all the others
+        return (
+            traced_peak(lambda: make(members_of(folder), archive, key)),
+            traced_peak(lambda: verify(archive, key)),
+            traced_peak(lambda: read_one(archive)),
+        )
+
+    for small, large in zip(peaks(few), peaks(many), strict=True):
+        assert (large - small) / (many - few) < 700
