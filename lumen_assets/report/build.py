@@ -23,6 +23,7 @@ from lumen_assets.report.model import (
     Risks,
     ShownQuote,
     ShownRisk,
+    SignalReport,
 )
 from lumen_assets.report.plain_text import visible
 from lumen_assets.report.provenance import telemetry_sources
@@ -59,6 +60,7 @@ def build_report(
         name: recording(today.day, rows, source.rate_hz)
         for (name, source), rows in zip(sources.items(), today.tables, strict=True)
     }
+    signals = signal_reports(today, before, configuration)
     report = DayReport(
         day=today.day,
         previous_day=before.day if before else None,
@@ -67,7 +69,7 @@ def build_report(
         sample=today.sample,
         gateway_status=visible(today.gateway_status) if today.gateway_status is not None else None,
         recording=recordings.pop(""),
-        signals=signal_reports(today, before, configuration),
+        signals=signals,
         rule_effects=rule_effects(today, before),
         quotes=_quotes(today.quotes),
         risks=_risks(today.risks),
@@ -77,9 +79,16 @@ def build_report(
         grafana=grafana,
         beside=recordings,
         sources=tuple(telemetry_sources(today.inputs, configuration)),
+        gone=_gone(signals, before),
     )
     min_coverage = {name: source.min_coverage for name, source in sources.items()}
     return replace(report, findings=find(report, min_coverage=min_coverage, late_days=configuration.sources.late_days))
+
+
+def _gone(signals: Sequence[SignalReport], before: DayBefore | None) -> tuple[str, ...]:
+    here = {signal.name for signal in signals if signal.configured or signal.values is not None}
+    levels = before.levels if before else {}
+    return tuple(name for name, level in levels.items() if level.mean is not None and name not in here)
 
 
 def _quotes(quotes: Sequence[Quote]) -> Quotes:

@@ -51,6 +51,11 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{label:은/는} 이날 기대한 값의 {coverage}만 있습니다({expected}개 가운데 {count}개).",
         "{label} has only {coverage} of the values expected on this day ({count} of {expected}).",
     ),
+    "finding_gone": (
+        "전날에는 값이 있었으나 이날은 값이 하나도 없는 열: {names}.",
+        "Columns with values on the day before and not one on this day: {names}.",
+    ),
+    "more_columns": (" 외 {count}개", " and {count} more"),
     "finding_beside": (
         "함께 읽은 {name}의 수집률은 {coverage}입니다. 공백: {count}회, 모두 {length}.",
         "Coverage of {name}, which is read beside the record: {coverage}. Silences: {count} ({length} in all).",

@@ -26,6 +26,7 @@ KINDS: Final = (
     "gaps",
     "coverage",
     "few_values",
+    "gone",
     "beside",
     "unusual_mean",
     "unusual_share",
@@ -66,6 +67,9 @@ ROUNDING: Final = 1e-9
 DAYS_SHOWN: Final = 3
 """Other days that are named whose rows lie in this one's part of the telemetry."""
 
+COLUMNS_SHOWN: Final = 3
+"""Columns that are named which have no values any more."""
+
 _Weighted = tuple[float, Finding]
 """A finding with its weight among those of its kind."""
 
@@ -83,6 +87,7 @@ def find(report: DayReport, *, min_coverage: Mapping[str, float], late_days: int
         *finders.of_the_record(min_coverage[""]),
         *finders.of_other_days(late_days),
         *finders.of_few_values(min_coverage),
+        *finders.of_what_is_gone(),
         *finders.of_what_is_beside(min_coverage),
         *finders.of_risks(),
         *finders.of_rules(),
@@ -224,6 +229,13 @@ class _Finders:
                         days=", ".join(shown[:DAYS_SHOWN]) + more,
                     ),
                 )
+
+    def of_what_is_gone(self) -> Iterator[_Weighted]:
+        """Columns that nobody configured, with values until yesterday; of an empty day that is said already."""
+        gone = self.report.gone if self.report.has_rows else ()
+        if gone:
+            more = self.wording("more_columns", count=len(gone) - COLUMNS_SHOWN) if len(gone) > COLUMNS_SHOWN else ""
+            yield 0, self.finding("gone", {"count": len(gone)}, names=", ".join(gone[:COLUMNS_SHOWN]) + more)
 
     def of_what_is_beside(self, min_coverage: Mapping[str, float]) -> Iterator[_Weighted]:
         for name, recording in self.report.beside.items():

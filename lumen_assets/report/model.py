@@ -339,6 +339,7 @@ class DayReport:
         findings: what should be known first, by weight.
         beside: how complete the telemetry is that is read beside the day's own, by the name of its source.
         sources: of the telemetry, the day's own first; none in reports of versions that did not say it.
+        gone: signals that nobody configured, with values on the day before and none on this one.
     """
 
     day: date
@@ -358,6 +359,7 @@ class DayReport:
     grafana: Grafana = NO_PICTURES
     beside: Mapping[str, Recording] = field(default_factory=dict)
     sources: tuple[TelemetrySource, ...] = ()
+    gone: tuple[str, ...] = ()
 
     @property
     def has_rows(self) -> bool:

@@ -340,6 +340,8 @@ def telling(report: dict[str, Any]) -> dict[tuple[str, str | None], dict[str, An
     recorded_of = [bool(e["recorded"]) for e in report["rule_effects"] if e["in_history"]]
     if any(recorded_of) and not all(recorded_of):
         told["changes_without_effect", None] = {"count": recorded_of.count(False), "changes": len(recorded_of)}
+    if report["gone"] and report["recording"]["rows"]:
+        told["gone", None] = {"count": len(report["gone"])}
     for s in report["signals"]:
         told.update({(kind, s["name"]): numbers for kind, numbers in _telling_of(s, report)})
     return told or {("nothing", None): {}}
@@ -409,6 +411,11 @@ def plain_report(day: Day, found: dict[str, Any]) -> dict[str, Any]:
         "beside": {},
         "signals": [signal(day, name, s) for name, s in zip(names, found["signals"], strict=True)],
         "rule_effects": effects(day),
+        "gone": [
+            name
+            for name in COLUMNS
+            if name not in TARGETS and values_of(day, name, -DAY_MS, -1) and not values_of(day, name, 0, DAY_MS - 1)
+        ],
         "quotes": quotes(day),
         "risks": risks(day),
         "previous_day": str(DAY_BEFORE) if any(m < 0 for m in day.lines) else None,

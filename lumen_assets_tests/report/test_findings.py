@@ -389,6 +389,25 @@ def test_a_signal_that_is_silent_for_most_of_the_day_is_told_though_the_record_i
     assert kinds(report(hours_of("phase_diff", 22))) == ["nothing"]
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ko", "전날에는 값이 있었으나 이날은 값이 하나도 없는 열: a, b, c 외 1개."),
+        ("en", "Columns with values on the day before and not one on this day: a, b, c and 1 more."),
+    ],
+)
+def test_columns_that_nobody_configured_are_told_when_they_are_gone(language: str, text: str):
+    def with_columns(names: str, on=DAY):
+        return day(GOOD | dict.fromkeys(names, 0.5), on)
+
+    before = with_columns("abcdx", DAY_BEFORE)
+    found = report(with_columns("x"), before, language=language)
+    assert only(found, "gone") == Finding("gone", None, {"count": 4}, text)
+    assert found.gone == ("a", "b", "c", "d")
+    assert "gone" not in kinds(report(with_columns("abcdx"), before))
+    assert kinds(report(empty_day(), before)) == ["empty"]
+
+
 def test_where_the_whole_record_has_few_rows_no_signal_is_told_for_having_no_more():
     moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(4320)]
     columns = {
