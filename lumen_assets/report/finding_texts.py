@@ -103,6 +103,12 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Rule changes whose actor in rules_effects.csv is another than in rules_history.jsonl: {count} of the "
         "{checked} that both have; the first is change {number}.",
     ),
+    "finding_effects_unchecked": (
+        "규칙 변경 {count}건은 변경 앞이나 뒤 30초에 값이 50개가 안 되어, rules_effects.csv에 기록된 효과를 확인할 수 "
+        "없습니다.",
+        "Rule changes whose recorded effect cannot be checked, for there are fewer than 50 values in the half minute "
+        "before or after: {count}.",
+    ),
     "finding_effects_without_change": (
         "rules_effects.csv에 있는 효과 {count}건은 rules_history.jsonl에 변경 기록이 없습니다.",
         "Effects in rules_effects.csv whose change is not in rules_history.jsonl: {count}.",

@@ -11,7 +11,7 @@ from typing import Final
 from lumen_assets.report import formats
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import DayReport, Finding, SignalReport
-from lumen_assets.report.recorded_effects import EFFECT, MEANS, Compared, compared, differing
+from lumen_assets.report.recorded_effects import EFFECT, MEANS, Compared, compared, differing, is_unchecked
 from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual, usual
 from lumen_assets.report.wording import Wording
 
@@ -36,6 +36,7 @@ KINDS: Final = (
     "effects_differ",
     "means_differ",
     "actors_differ",
+    "effects_unchecked",
     "effects_without_change",
     "changes_without_effect",
     "other_days",
@@ -293,6 +294,9 @@ class _Finders:
                 if found := differing(checked):
                     yield len(found), self._differing(kind, signal, checked, found)
         yield from self._of_actors()
+        unchecked = sum(is_unchecked(effect) for effect in effects)
+        if unchecked:
+            yield 0, self.finding("effects_unchecked", {"count": unchecked}, count=unchecked)
         lost = sum(not effect.in_history for effect in effects)
         if lost:
             yield 0, self.finding("effects_without_change", {"count": lost}, count=lost)

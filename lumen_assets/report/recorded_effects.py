@@ -68,6 +68,16 @@ def compared(effect: RuleEffect, signal: SignalReport, parts: Iterable[Part]) ->
             yield Compared(effect.number, part, recorded, measured, tolerated)
 
 
+def is_unchecked(effect: RuleEffect) -> bool:
+    """Whether an effect was recorded of whole windows in which the rows have too few values to say the same."""
+    if not effect.has_usual_windows or effect.cut_before or effect.cut_after:
+        return False
+    return any(
+        recorded is not None and name in effect.measured and effect.measured[name] is None
+        for name, recorded in effect.recorded.items()
+    )
+
+
 def differing(all_of_them: Iterable[Compared]) -> list[Compared]:
     """Those that differ, the greatest difference first."""
     return sorted((each for each in all_of_them if each.differs), key=lambda each: -each.difference)

@@ -329,22 +329,36 @@ def telling(report: dict[str, Any]) -> dict[tuple[str, str | None], dict[str, An
         told["critical_risks" if severities["crit"] else "risks", None] = {
             "count": sum(severities.values()), **severities,
         }  # fmt: skip
-    actors = [(e["number"], e["actor"], e["recorded_actor"]) for e in report["rule_effects"] if e["in_history"]]
-    actors = [each for each in actors if each[2] is not None]
-    others = [number for number, actor, other in actors if actor != other]
-    if others:
-        told["actors_differ", None] = {"checked": len(actors), "count": len(others), "number": others[0]}
-    lost = sum(not e["in_history"] for e in report["rule_effects"])
-    if lost:
-        told["effects_without_change", None] = {"count": lost}
-    recorded_of = [bool(e["recorded"]) for e in report["rule_effects"] if e["in_history"]]
-    if any(recorded_of) and not all(recorded_of):
-        told["changes_without_effect", None] = {"count": recorded_of.count(False), "changes": len(recorded_of)}
+    told.update(_telling_of_rules(report["rule_effects"]))
     if report["gone"] and report["recording"]["rows"]:
         told["gone", None] = {"count": len(report["gone"])}
     for s in report["signals"]:
         told.update({(kind, s["name"]): numbers for kind, numbers in _telling_of(s, report)})
     return told or {("nothing", None): {}}
+
+
+def _telling_of_rules(rule_effects: list[dict[str, Any]]) -> dict[tuple[str, str | None], dict[str, Any]]:
+    told: dict[tuple[str, str | None], dict[str, Any]] = {}
+    actors = [(e["number"], e["actor"], e["recorded_actor"]) for e in rule_effects if e["in_history"]]
+    actors = [each for each in actors if each[2] is not None]
+    others = [number for number, actor, other in actors if actor != other]
+    if others:
+        told["actors_differ", None] = {"checked": len(actors), "count": len(others), "number": others[0]}
+    unchecked = [e for e in rule_effects if not e["cut_before"] and not e["cut_after"] and _few_around(e)]
+    if unchecked:
+        told["effects_unchecked", None] = {"count": len(unchecked)}
+    lost = sum(not e["in_history"] for e in rule_effects)
+    if lost:
+        told["effects_without_change", None] = {"count": lost}
+    recorded_of = [bool(e["recorded"]) for e in rule_effects if e["in_history"]]
+    if any(recorded_of) and not all(recorded_of):
+        told["changes_without_effect", None] = {"count": recorded_of.count(False), "changes": len(recorded_of)}
+    return told
+
+
+def _few_around(effect: dict[str, Any]) -> bool:
+    recorded = {name for name, number in effect["recorded"].items() if number is not None}
+    return any(effect["measured"].get(name, 0) is None for name in recorded)
 
 
 def _exact(share: float) -> Fraction:

@@ -319,6 +319,30 @@ def test_why_there_are_more_changes_in_one_place_than_in_another_is_said(languag
     assert fact in render_markdown(found)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (
+            "ko",
+            "규칙 변경 1건은 변경 앞이나 뒤 30초에 값이 50개가 안 되어, rules_effects.csv에 기록된 효과를 확인할 수 "
+            "없습니다.",
+        ),
+        (
+            "en",
+            "Rule changes whose recorded effect cannot be checked, for there are fewer than 50 values in the half "
+            "minute before or after: 1.",
+        ),
+    ],
+)
+def test_a_recorded_effect_that_cannot_be_checked_is_told(language: str, text: str):
+    def recorded(second: int, of: str = "phase", window: float = 30.0) -> RecordedEffect:
+        return RecordedEffect(at(f"01:00:{second:02d}"), "a", "r", "0", "1", window, window, {of: 0.1})
+
+    effects = (recorded(1), recorded(2, of="nowhere"), recorded(3, window=10.0))
+    found = report(day(GOOD, effects=effects), language=language)
+    assert only(found, "effects_unchecked") == Finding("effects_unchecked", None, {"count": 1}, text)
+
+
 def test_every_kind_has_its_place_and_the_weightiest_come_first():
     for today, before in (
         (empty_day(), None),
