@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import shutil
+import subprocess
 import threading
 import time
 from collections import defaultdict
@@ -20,7 +22,7 @@ from pydantic import SecretStr
 
 from lumen_assets.days import day_bounds, day_of
 from lumen_assets.errors import PermanentError
-from lumen_assets.report import DayReport, build_report
+from lumen_assets.report import DayReport, build_report, report_path, write_pdf, write_report
 from lumen_assets.settings import Configuration, PrometheusLogin, PrometheusTelemetry
 from lumen_assets.settings.configuration import Sources
 from lumen_assets.telemetry import Prometheus, TelemetryFile, cut_day, read_day
@@ -341,6 +343,22 @@ def _each_minute_is_that_of_its_samples(found: list[dict[str, str]], reports: li
         assert told[minute] == (min(values), pytest.approx(fmean(values)), max(values))
 
 
+def _each_is_there_to_read(report: DayReport, folder: Path, settings: PrometheusTelemetry) -> None:
+    """As people get it: Markdown, a figure a signal and the PDF, with the expressions that the server was asked."""
+    write_report(report, folder)
+    pdf = report_path(folder, report.day, ".pdf")
+    write_pdf(report, pdf)
+    printed = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    texts = (report_path(folder, report.day, ".md").read_text(), printed)
+    signals = {signal.name: signal for signal in report.signals}
+    for name, query in settings.queries.items():
+        [figure] = folder.rglob(str(signals[name].figure))
+        assert f">{name}</text>" in figure.read_text()
+        for text in texts:
+            assert name in text
+            assert "".join(query.split()) in "".join(html.unescape(text).replace("\\", "").split())
+
+
 def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_between(tmp_path: Path) -> None:
     """First the exporter stops for a while, then the server. A server scrapes five seconds after its start."""
     began = day_of(datetime.now(UTC))
@@ -372,7 +390,7 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
                 rate=f"rate({own}[2s])",
             )
             asked = Prometheus(settings, PrometheusLogin())
-            assert asked.look() == {"gauge": 1, "exact": 1, "counter": 1, "rate": 1}
+            until(lambda: set(asked.look().values()) == {1}, "a scrape of just now")
             exporter.stop()
             time.sleep(0.5)  # what was being scraped is there
             raw = raw_samples(running, "lumen_phase_diff")
@@ -402,3 +420,5 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
         told = [one.values for report in reports for one in report.signals if one.name == signal and one.values]
         assert sum(one.count for one in told) == len(values)
         assert (min(one.minimum for one in told), max(one.maximum for one in told)) == (min(values), max(values))
+    for report in reports:
+        _each_is_there_to_read(report, tmp_path, settings)
