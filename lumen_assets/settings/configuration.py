@@ -163,7 +163,12 @@ class GrafanaPictures(Section):
     """How Grafana draws its pictures. Where it is and what it draws: GRAFANA_BASE and the others."""
 
     width: int = Field(1000, ge=100, le=4000, description="width of a picture, in pixels")
-    height: int = Field(500, ge=100, le=4000, description="height of a picture, in pixels")
+    height: int = Field(
+        500,
+        ge=100,
+        le=4000,
+        description="height of a panel's picture, in pixels; the whole dashboard is as high as it is",
+    )
     timeout_seconds: float = Field(60, gt=0, le=600, description="how long Grafana may take for a picture")
 
 
