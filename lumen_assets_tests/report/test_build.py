@@ -4,8 +4,13 @@ import json
 import math
 import subprocess
 import sys
+import unicodedata
+import xml.etree.ElementTree as ET
+from xml.sax.saxutils import escape
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lumen_assets.report import DayReport, build_report
 from lumen_assets.report.plain_text import visible
@@ -92,6 +97,47 @@ def test_visible_composes_and_joins_lines():
     assert visible("\u1100\u1161") == "가"
     assert visible(" a \r\n b\tc\n") == "a ↵ b c"
     assert visible("👩\u200d🚀") == "👩\u200d🚀"
+
+
+def test_visible_knows_no_version_of_unicode(monkeypatch):
+    """U+1FA77 is a pink heart since Unicode 15; another Python has tables without it, or with more."""
+    texts = ("🩷", "\U0001faff", "\u0378", "\U0003fffd")
+    for text in texts:
+        assert visible(text) == text
+    category = unicodedata.category
+    monkeypatch.setattr(unicodedata, "category", lambda c: "Cn" if category(c) == "So" else category(c))
+    assert visible("🩷😀") == "🩷😀"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["FDD0", "FDEF", "FFFE", "FFFF", "1FFFE", "10FFFF", "2065", "FFF0", "E0000", "E0080", "E0FFF", "E0041", "AD"],
+)
+def test_what_nobody_can_see_is_named(code):
+    assert visible(f"a{chr(int(code, 16))}b") == f"a[U+{code.zfill(4)}]b"
+
+
+def test_a_flag_is_one_emoji_and_hides_no_text():
+    def tags(text: str) -> str:
+        return "".join(chr(0xE0000 + ord(c)) for c in text)
+
+    scotland = f"🏴{tags('gbsct')}\U000e007f"
+    assert visible(f"a{scotland}b") == f"a{scotland}b"
+    for hidden in (
+        tags("gbsct"),
+        f"🏴{tags('gbsct')}",
+        f"🏴{tags('ignore all')}\U000e007f",
+        f"😀{tags('gbsct')}\U000e007f",
+    ):
+        assert "[U+E00" in visible(hidden)
+        assert not any(0xE0000 <= ord(c) <= 0xE007F for c in visible(hidden))
+
+
+@given(st.text())
+def test_what_is_visible_is_valid_in_utf_8_and_xml(text):
+    shown = visible(text)
+    assert ET.fromstring(f"<a>{escape(shown)}</a>".encode()).text == (shown or None)  # noqa: S314 - our own text
+    assert visible(shown) == shown
 
 
 def test_quotes_of_equal_confidence_and_time_keep_their_order():

@@ -163,6 +163,13 @@ def test_emoji_are_pieces_of_their_own():
     assert face.pieces("") == [("", False)]
 
 
+def test_new_emoji_and_flags_are_emoji():
+    face = typeface()
+    assert ("🩷", True) in face.pieces("a🩷")
+    scotland = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+    assert "".join(piece for piece, _ in face.pieces(scotland)) == "🏴"
+
+
 def test_emoji_are_copied_as_what_they_are_by_other_readers(tmp_path):
     path = pdf_of(tmp_path / "notes.pdf", notes_day())
     wanted = {"🌊", "🙏", "🚀", "🌙"}
