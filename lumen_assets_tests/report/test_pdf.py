@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pypdf
@@ -12,7 +14,8 @@ import pytest
 
 from lumen_assets.errors import PermanentError
 from lumen_assets.report import build_report, load_report, write_pdf, write_report
-from lumen_assets.report.fonts import Typeface, typeface
+from lumen_assets.report.fonts import EMOJI, PLAIN, Typeface, typeface
+from lumen_assets.report.provenance import Query, TelemetrySource
 from lumen_assets_tests.report.scenes import (
     DAY,
     broken_day,
@@ -23,6 +26,8 @@ from lumen_assets_tests.report.scenes import (
     notes_day,
     stormy_day,
 )
+
+FONTS = Path(find_spec("koreanize_matplotlib").submodule_search_locations[0]) / "fonts"
 
 
 @pytest.fixture(scope="module")
@@ -153,19 +158,35 @@ def test_what_the_font_lacks_is_named():
 def test_emoji_are_pieces_of_their_own():
     face = typeface()
     assert face.pieces("가 😀👩\u200d🚀 龘 1\ufe0f") == [
-        ("가 ", False),
-        ("😀👩", True),
-        ("", False),
-        ("🚀", True),
-        (" [U+9F98] 1", False),
+        ("가 ", ""),
+        ("😀👩", EMOJI),
+        ("", ""),
+        ("🚀", EMOJI),
+        (" [U+9F98] 1", ""),
     ]
-    assert face.pieces("가 1") == [("가 1", False)]
-    assert face.pieces("") == [("", False)]
+    assert face.pieces("가 1") == [("가 1", "")]
+    assert face.pieces("") == [("", "")]
+
+
+def test_a_backslash_is_no_won_sign(tmp_path):
+    """NanumGothic draws it as one, so it is of another font; what is copied is a backslash."""
+    assert typeface().pieces(r"C:\logs") == [("C:", ""), ("\\", PLAIN), ("logs", "")]
+    query = r'sum(up{job=~"api\\..*"})'
+    source = TelemetrySource(
+        "", "logs/metrics.csv", "ts", "iso", "", server="http://prometheus", step="1s", queries=(Query("up", query),)
+    )
+    report = replace(build_report(empty_day(), None, configuration("en")), sources=(source,))
+    write_pdf(report, tmp_path / "backslash.pdf")
+    assert query in pdftotext(tmp_path / "backslash.pdf").replace("\n", "")
+    fonts = subprocess.run(["pdffonts", tmp_path / "backslash.pdf"], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"\+BitstreamVera\S* +TrueType +\S+ +yes yes yes", fonts)
+    of_their_own = typeface(FONTS / "NanumGothicLight.ttf")
+    assert of_their_own.pieces(r"C:\logs") == [(r"C:\logs", "")]
 
 
 def test_new_emoji_and_flags_are_emoji():
     face = typeface()
-    assert ("🩷", True) in face.pieces("a🩷")
+    assert ("🩷", EMOJI) in face.pieces("a🩷")
     scotland = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
     assert "".join(piece for piece, _ in face.pieces(scotland)) == "🏴"
 
@@ -233,10 +254,7 @@ def test_the_same_bytes_in_every_process(normal, tmp_path):
 
 
 def test_a_font_of_ones_own(tmp_path):
-    from importlib.util import find_spec
-
-    folder = Path(find_spec("koreanize_matplotlib").submodule_search_locations[0]) / "fonts"
-    write_pdf(build_report(empty_day(), None, configuration()), tmp_path / "light.pdf", folder / "NanumGothicLight.ttf")
+    write_pdf(build_report(empty_day(), None, configuration()), tmp_path / "light.pdf", FONTS / "NanumGothicLight.ttf")
     assert "한눈에 보기" in pdftotext(tmp_path / "light.pdf")
 
 
