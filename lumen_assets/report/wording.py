@@ -260,9 +260,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "counted": ("{what} {count}", "{what}: {count}"),
     # provenance
     "provenance_explained": (
-        "이 보고서는 아래 조각들로만 만들었습니다. 같은 조각과 설정이면 언제나 같은 보고서가 나옵니다.",
-        "This report is made from the slices below and nothing else; the same slices and settings give the same "
-        "report.",
+        "이 보고서는 아래 조각과 설정, 그리고 있는 경우 전날의 수치와 행, 지난 28일 중 동결된 날들의 수치, "
+        "Grafana 그림으로 만들었습니다. 이 모두가 같으면 언제나 같은 보고서가 나옵니다.",
+        "This report is made from the slices below and the settings and, where there are any, from the numbers and "
+        "rows of the day before, the numbers of those of the last 28 days that were frozen, and the pictures from Grafana. "
+        "The same of all of these gives the same report.",
     ),
     "column_digest": ("조각의 SHA-256", "SHA-256 of the slice"),
     "own_source": ("기본", "the day's own"),
