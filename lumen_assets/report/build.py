@@ -105,7 +105,7 @@ def _quotes(quotes: Sequence[Quote]) -> Quotes:
 def _risks(risks: Sequence[Risk]) -> Risks:
     counts = dict.fromkeys(SEVERITIES, 0)
     for risk in risks:
-        severity = visible(risk.severity)
+        severity = risk.severity if risk.severity in SEVERITIES else "other"
         counts[severity] = counts.get(severity, 0) + 1
     newest = sorted(risks, key=lambda risk: risk.at)[::-1][:SHOWN]
     return Risks(

@@ -215,7 +215,8 @@ class ShownRisk:
 
 @dataclass(frozen=True)
 class Risks:
-    """Number of risks by severity (``crit``, ``warn``, ``info`` always there) and the latest three, newest first."""
+    """Number of risks by severity (``crit``, ``warn``, ``info`` always there, ``other`` where there are any), and the
+    latest three, newest first, each with its severity as it was written."""
 
     by_severity: Mapping[str, int]
     latest: tuple[ShownRisk, ...]

@@ -90,7 +90,7 @@ def _verdict(report: DayReport, wording: Wording) -> str:
 
 
 def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
-    recording, quotes, severity = report.recording, report.quotes, report.risks.by_severity
+    recording, quotes = report.recording, report.quotes
     none = Cell(wording("none_short"), "quiet")
     rows, expected = formats.count(recording.rows), formats.count(recording.expected_rows)
     yield wording("fact_rows"), Cell(wording("rows_of", rows=rows, expected=expected))
@@ -104,7 +104,7 @@ def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
     confidence = formats.confidence(quotes.mean_confidence)
     shown_quotes = Cell(wording("quotes_value", count=quotes.count, confidence=confidence))
     yield wording("fact_quotes"), shown_quotes if quotes.count else none
-    shown_risks = Cell(wording("risks_value", **{key: severity.get(key, 0) for key in ("crit", "warn", "info")}))
+    shown_risks = Cell(formats.severities(report.risks.by_severity, wording))
     yield wording("fact_risks"), shown_risks if report.risks.count else none
     yield wording("fact_gateway"), Cell(report.gateway_status or wording("gateway_unknown"))
 

@@ -47,7 +47,8 @@ def test_risks_are_counted_and_the_latest_come_first(normal):
 
 def test_a_severity_nobody_knows_is_counted_too():
     report = build_report(telemetry(risks=(Risk(at("01:00:00"), "odd", "r", {}, ""),)), None, configuration())
-    assert report.risks.by_severity == {"crit": 0, "warn": 0, "info": 0, "odd": 1}
+    assert report.risks.by_severity == {"crit": 0, "warn": 0, "info": 0, "other": 1}
+    assert [risk.severity for risk in report.risks.latest] == ["odd"]
     assert report.risks.count == 1
 
 

@@ -6,7 +6,17 @@ import pytest
 
 from lumen_assets.report import build_report, render_markdown
 from lumen_assets.report.markdown import escaped
-from lumen_assets_tests.report.scenes import broken_day, configuration, empty_day, hostile_day, normal_day, stormy_day
+from lumen_assets.telemetry.model import Risk
+from lumen_assets_tests.report.scenes import (
+    at,
+    broken_day,
+    configuration,
+    empty_day,
+    hostile_day,
+    normal_day,
+    stormy_day,
+    telemetry,
+)
 
 
 def markdown(today, previous=None, language="ko", rate_hz=1):
@@ -36,6 +46,14 @@ def test_a_normal_day_says_everything(language):
     for needed in ("phase_diff", "creative_gain", "13:04:10", "03:10:00", "resonating", "84447"):
         assert needed in text
     assert "](assets/report_2025-10-23_phase_diff.svg)" in text
+
+
+def test_a_risk_of_another_severity_is_counted_in_the_facts_and_shown_as_it_was_written():
+    odd = Risk(at("01:00:00"), "sev-1", "r", {}, "")
+    text = markdown(telemetry(risks=(odd,)), language="en")
+    assert "crit 0 · warn 0 · info 0 · other 1" in text
+    assert "| Risks | crit 0 · warn 0 · info 0 · other 1 |" in text
+    assert "| sev-1 |" in text
 
 
 def test_korean_and_english_headings():
