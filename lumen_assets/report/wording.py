@@ -210,6 +210,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "모두 {count}건 ({by_severity}). 최근 {shown}건을 싣습니다.",
         "{count} in all ({by_severity}). Shown, latest first: {shown}.",
     ),
+    "risks_more_critical": (
+        "싣지 않은 심각한 위험이 {count}건 더 있습니다.",
+        "Critical ones that are not shown: {count} more.",
+    ),
     "column_severity": ("심각도", "Severity"),
     "column_signals": ("신호 값", "Signals"),
     "severity_crit": ("심각", "crit"),

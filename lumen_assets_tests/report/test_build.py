@@ -42,7 +42,21 @@ def test_quotes_are_ordered_by_confidence_then_time(normal):
 
 def test_risks_are_counted_and_the_latest_come_first(normal):
     assert normal.risks.by_severity == {"crit": 1, "warn": 2, "info": 1}
-    assert [f"{r.at:%H:%M}" for r in normal.risks.latest] == ["21:12", "13:04", "09:41"]
+    assert [f"{r.at:%H:%M}" for r in normal.risks.latest] == ["21:12", "13:04", "09:41", "02:00"]
+
+
+def test_critical_risks_are_all_shown_up_to_a_bound_and_the_latest_of_the_others():
+    def risks(severity: str, count: int) -> list[Risk]:
+        return [Risk(at(f"{n:02}:00:00"), severity, "r", {}, f"{severity}{n}") for n in range(count)]
+
+    found = build_report(telemetry(risks=(*risks("crit", 15), *risks("warn", 5))), None, configuration()).risks
+    assert [r.note for r in found.latest if r.severity == "crit"] == [f"crit{n}" for n in reversed(range(15))]
+    assert [r.note for r in found.latest if r.severity != "crit"] == ["warn4", "warn3", "warn2"]
+    assert [r.at for r in found.latest] == sorted((r.at for r in found.latest), reverse=True)
+    assert found.more_critical == 0
+    found = build_report(telemetry(risks=tuple(risks("crit", 24))), None, configuration()).risks
+    assert [r.note for r in found.latest] == [f"crit{n}" for n in reversed(range(4, 24))]
+    assert found.more_critical == 4
 
 
 def test_a_severity_nobody_knows_is_counted_too():

@@ -56,6 +56,15 @@ def test_a_risk_of_another_severity_is_counted_in_the_facts_and_shown_as_it_was_
     assert "| sev-1 |" in text
 
 
+@pytest.mark.parametrize(("count", "more"), [(15, 0), (20, 0), (22, 2)])
+def test_critical_risks_are_shown_and_how_many_more_there_are(count, more):
+    found = tuple(Risk(at(f"{n:02}:00:00"), "crit", "r", {}, f"grave{n}-") for n in range(count))
+    text = markdown(telemetry(risks=found), language="en")
+    assert [f"grave{n}-" in text for n in range(count)] == [n >= more for n in range(count)]
+    assert ("Critical ones that are not shown" in text) == bool(more)
+    assert (f"Critical ones that are not shown: {more} more." in text) == bool(more)
+
+
 def test_korean_and_english_headings():
     today, previous = normal_day(rate_hz=0.2)
     korean = markdown(today, previous, "ko", 0.2)
