@@ -14,8 +14,8 @@ from lumen_assets.replication.store import Store
 def put_report(frozen: FrozenReport, folder: str, store: Store, ledger: DeliveryLedger) -> None:
     """Put a report into a folder at a destination; what became of that is in the ledger, and is not raised.
 
-    What is there already stays; something else under the name of a file is a conflict, and stays too. What was sent stays
-    sent, whatever a later run meets.
+    What is there already stays; something else under the name of a file is a conflict, and stays too. What was sent
+    stays sent, whatever a later run meets.
 
     Raises:
         LumenError: of the ledger.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lumen_assets.days import day_bounds
 from lumen_assets.report import formats
 from lumen_assets.report.document import (
     Banner,
@@ -57,6 +58,7 @@ def document(report: DayReport) -> Document:
         subtitle=formats.long_day(report.day, wording),
         subject=wording("subject", day=report.day.isoformat()),
         keywords=(*wording("keywords").split(", "), report.day.isoformat(), *(s.label for s in report.figure_signals)),
+        ends=day_bounds(report.day)[1],
         contents_title=wording("contents"),
         banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),

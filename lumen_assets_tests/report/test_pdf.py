@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,14 +62,17 @@ def test_korean_text_can_be_taken_out_again(normal):
         assert re.search(rf"1\s*/\s*{len(pypdf.PdfReader(normal).pages)}\b", text)
 
 
-def test_bookmarks_title_language_and_no_clock(normal):
+def test_bookmarks_title_language_and_the_days_end_by_no_clock(normal):
     reader = pypdf.PdfReader(normal)
     assert [item.title for item in reader.outline][:2] == ["먼저 볼 것", "한눈에 보기"]
     assert len(reader.outline) == 12
     assert reader.metadata.title == "Lumen Resonance Report 2025-10-23"
     assert "2025-10-23" in reader.metadata.subject
     assert {"텔레메트리", "2025-10-23", "위상차"} <= set(reader.metadata.keywords.split(", "))
-    assert reader.metadata.creation_date_raw.startswith("D:20000101")
+    assert reader.metadata.creation_date_raw == reader.metadata.modification_date_raw == "D:20251024000000+09'00'"
+    assert reader.metadata.creation_date == datetime.fromisoformat("2025-10-24T00:00:00+09:00")
+    assert (reader.metadata.author, reader.metadata.creator) == ("Lumen Assets", "Lumen Assets")
+    assert reader.metadata.producer == "ReportLab"
     assert reader.trailer["/Root"]["/Lang"] == "ko-KR"
     assert normal.stat().st_size < 1_000_000
 
@@ -246,6 +250,7 @@ def test_the_same_bytes_in_every_process(normal, tmp_path):
     for seed in ("1", "2"):
         path = tmp_path / f"{seed}.pdf"
         environ = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Seoul" if seed == "1" else "America/New_York"}
+        environ |= {"SOURCE_DATE_EPOCH": "1700000000"} if seed == "1" else {}
         subprocess.run([sys.executable, "-c", SCRIPT, normal.parent, path], check=True, env=environ)
         digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
     write_pdf(load_report(normal.parent, DAY), tmp_path / "again.pdf")
