@@ -207,7 +207,7 @@ def test_missing_ledgers_are_said_and_stop_nothing(bare: Installation) -> None:
         ("controls/quotes_bank.jsonl", '{"ts": "DAYT10:00:00+09:00", "by": "x"}'),
         (
             "controls/risk_ledger.jsonl",
-            '{"ts": "DAYT10:00:00+09:00", "severity": "huge", "rule": "r", "signal": {}, "note": ""}',
+            '{"ts": "DAYT10:00:00+09:00", "severity": 7, "rule": "r", "signal": {}, "note": ""}',
         ),
         ("logs/rules_effects.csv", "DAYT10:00:00+09:00,x"),
     ],

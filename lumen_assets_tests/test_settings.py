@@ -100,7 +100,7 @@ def test_lumen_config_wins_over_the_working_folder(tmp_path: Path) -> None:
         ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {ts: c}}}", "'ts': a signal's name"),
         ("sources: {telemetry: {type: prometheus, url: 'http://h', queries: {a: ' '}}}", "a: there is no expression"),
         ("signals: {x: {label: {ko: 엑스, en: x}, target: {}}}", "signals.x.target: needs min, max or both"),
-        ("signals: {x: {label: {ko: 엑스, en: x}, target: {min: 2, max: 1}}}", "min must be below max"),
+        ("signals: {x: {label: {ko: 엑스, en: x}, target: {min: 2, max: 1}}}", "min must not be above max"),
         ("start_date: soon", "start_date: "),
         ("a: [", "not valid YAML at line"),
         ("policy: {}\npolicy: {}", "stands here twice"),

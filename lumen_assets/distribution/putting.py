@@ -14,7 +14,8 @@ from lumen_assets.replication.store import Store
 def put_report(frozen: FrozenReport, folder: str, store: Store, ledger: DeliveryLedger) -> None:
     """Put a report into a folder at a destination; what became of that is in the ledger, and is not raised.
 
-    What is there already stays; something else under the name of a file is a conflict, and stays too.
+    What is there already stays; something else under the name of a file is a conflict, and stays too. What was sent
+    stays sent, whatever a later run meets.
 
     Raises:
         LumenError: of the ledger.
@@ -24,7 +25,6 @@ def put_report(frozen: FrozenReport, folder: str, store: Store, ledger: Delivery
         for suffix in SUFFIXES:
             store.put(f"{folder}/{frozen.name(suffix)}", frozen.file(suffix), digest_file(frozen.file(suffix)))
     except LumenError as error:
-        done = Delivery.failed(day, revision, target, error, datetime.now(UTC))
+        ledger.note(Delivery.failed(day, revision, target, error, datetime.now(UTC)))
     else:
-        done = Delivery(day, revision, target, State.SENT, datetime.now(UTC))
-    ledger.settle(done)
+        ledger.settle(Delivery(day, revision, target, State.SENT, datetime.now(UTC)))

@@ -36,7 +36,7 @@ ENVIRONMENT: Final = {
     "GRAFANA_TOKEN": "Grafana: a service account's token that may view the dashboard",
     "GRAFANA_DASHBOARD_UID": "Grafana: the dashboard, the part of its address behind /d/",
     "GRAFANA_DASHBOARD_SLUG": "Grafana: the part behind that, which Grafana does not read (default: the uid)",
-    "GRAFANA_PANEL_IDS": "Grafana: the panels, with commas (default: the whole dashboard as one picture)",
+    "GRAFANA_PANEL_IDS": "Grafana: the panels, with commas (default: the whole dashboard, to its end, in one picture)",
     "LUMEN_METRICS_URL": "health check: an endpoint with metrics in the Prometheus format",
     "LUMEN_REPORT_MD": "health check: a file or folder that must exist and be fresh",
 }

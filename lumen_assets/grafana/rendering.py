@@ -1,9 +1,11 @@
 """One picture from Grafana's image renderer, asked for once.
 
-What may come instead of one: a page to log in, an error as HTML, half a picture, something without an end. Only a whole
-PNG of the size of a picture is one.
+What may come instead of one: a page to log in, an error as HTML, half a picture, something without an end, and a whole
+PNG in which Grafana says that it has no image renderer, or too much to do. Only a whole PNG of the size that was asked
+for is one.
 
-Source: Grafana's documentation of the HTTP paths ``/render/d/…`` and ``/render/d-solo/…`` (image rendering).
+Sources: Grafana's documentation of the HTTP paths ``/render/d/…`` and ``/render/d-solo/…`` (image rendering);
+https://github.com/grafana/grafana-image-renderer/issues/380 and 528 of the height of a whole page.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ LARGEST: Final = 20 << 20
 MOST_PIXELS: Final = 32_000_000
 """Twice what the largest width and height make: a PNG of a few kilobytes can claim to be gigabytes."""
 
+_WHOLE_PAGE: Final = -1
+"""The height by which the image renderer draws a page down to its end."""
+
 _MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _SMALLEST: Final = 57  # its signature, and its three chunks without data but the first one's
 _END: Final = b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -36,7 +41,7 @@ def render(server: GrafanaServer, panel: str, day: date, looks: GrafanaPictures,
 
     Args:
         panel: its id; empty: the whole dashboard.
-        looks: size, and how long Grafana may take.
+        looks: size (of a dashboard the width alone), and how long Grafana may take.
         now: with a zone; what a Retry-After that is a date is counted from.
 
     Raises:
@@ -53,7 +58,7 @@ def render(server: GrafanaServer, panel: str, day: date, looks: GrafanaPictures,
         limits=Limits(read=looks.timeout_seconds, total=looks.timeout_seconds, body=LARGEST + 1),
     )
     subject = named(receiver, server.base)
-    problem = _problem(answer.headers.get("Content-Type", ""), answer.body, subject)
+    problem = _problem(answer.headers.get("Content-Type", ""), answer.body, subject, _asked(panel, looks))
     if problem is None:
         return answer.body
     if problem.retry_helps and time.monotonic() >= end:
@@ -70,12 +75,13 @@ def receiver_of(server: GrafanaServer) -> Receiver:
 def picture_url(server: GrafanaServer, panel: str, day: date, looks: GrafanaPictures) -> str:
     """The address of a picture: the day from midnight to midnight KST, in milliseconds since 1970."""
     start, end = day_bounds(day)
+    width, height = _asked(panel, looks)
     query = {
         "from": round(start.timestamp() * 1000),
         "to": round(end.timestamp() * 1000),
         "tz": KST.key,
-        "width": looks.width,
-        "height": looks.height,
+        "width": width,
+        "height": height,
         "theme": "light",
         "timeout": round(looks.timeout_seconds),
         **({"panelId": panel} if panel else {"kiosk": "true"}),
@@ -83,8 +89,13 @@ def picture_url(server: GrafanaServer, panel: str, day: date, looks: GrafanaPict
     return f"{server.base}/render/{'d-solo' if panel else 'd'}/{server.uid}/{server.slug}?{urlencode(query)}"
 
 
-def _problem(content_type: str, body: bytes, subject: str) -> LumenError | None:
-    """Why an answer is no picture; None if it is one."""
+def _asked(panel: str, looks: GrafanaPictures) -> tuple[int, int]:
+    """Width and height that are asked for; a dashboard is as high as it is."""
+    return looks.width, looks.height if panel else _WHOLE_PAGE
+
+
+def _problem(content_type: str, body: bytes, subject: str, asked: tuple[int, int]) -> LumenError | None:
+    """Why an answer is no picture of the size that was asked for; None if it is one."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "image/png":
         what = kind if kind.replace("/", "").replace("-", "").isalnum() and len(kind) < 80 else "no content type"
@@ -95,10 +106,29 @@ def _problem(content_type: str, body: bytes, subject: str) -> LumenError | None:
         return _no_picture(subject, f"it sends more than {LARGEST >> 20} MiB", "lower report.grafana.width and height")
     if len(body) < _SMALLEST or not body.endswith(_END):
         return _half(subject)
-    width, height = size_of(body)
+    other_size = _size_problem(*size_of(body), subject, asked)
+    return other_size or (None if _decodes(body) else _half(subject))
+
+
+def _size_problem(width: int, height: int, subject: str, asked: tuple[int, int]) -> LumenError | None:
     if width * height > MOST_PIXELS or not width * height:
         return _no_picture(subject, f"its picture says that it has {width} by {height} pixels")
-    return None if _decodes(body) else _half(subject)
+    if _is_as_asked(width, height, asked):
+        return None
+    wanted = f"{asked[0]} pixels in width" if asked[1] == _WHOLE_PAGE else f"{asked[0]} by {asked[1]} pixels"
+    return _no_picture(
+        subject,
+        f"its picture has {width} by {height} pixels instead of {wanted}: where it has no image renderer, or too much "
+        "to do, Grafana draws its own picture that says so",
+        "install grafana-image-renderer beside Grafana and name it in Grafana's [rendering] server_url, or let it "
+        "render more at once ([rendering] concurrent_render_request_limit)",
+    )
+
+
+def _is_as_asked(width: int, height: int, asked: tuple[int, int]) -> bool:
+    """Whether a picture is as large as was asked for, or so many times as large: the renderer's scale factor."""
+    factor, rest = divmod(width, asked[0])
+    return factor > 0 and rest == 0 and height == (height if asked[1] == _WHOLE_PAGE else factor * asked[1])
 
 
 def size_of(png: bytes) -> tuple[int, int]:
@@ -132,5 +162,5 @@ def _no_picture(subject: str, cause: str, hint: str = "") -> PermanentError:
         error_class="input",
         hint=hint
         or "open the address of the dashboard; see that GRAFANA_BASE and GRAFANA_TOKEN are right and that "
-        "Grafana has its image renderer",
+        "Grafana has its image renderer (grafana-image-renderer)",
     )

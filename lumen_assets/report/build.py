@@ -35,6 +35,9 @@ from lumen_assets.telemetry.model import DayTelemetry, InputReading, Quote, Risk
 SHOWN: Final = 3
 """Quotes and risks that are shown in full; the inputs hold the others."""
 
+CRITICAL_SHOWN: Final = 20
+"""Risks that are critical, which nobody should have to look for."""
+
 SEVERITIES: Final = ("crit", "warn", "info")
 
 
@@ -114,9 +117,11 @@ def _quotes(quotes: Sequence[Quote]) -> Quotes:
 def _risks(risks: Sequence[Risk]) -> Risks:
     counts = dict.fromkeys(SEVERITIES, 0)
     for risk in risks:
-        severity = visible(risk.severity)
+        severity = risk.severity if risk.severity in SEVERITIES else "other"
         counts[severity] = counts.get(severity, 0) + 1
-    newest = sorted(risks, key=lambda risk: risk.at)[::-1][:SHOWN]
+    newest = sorted(risks, key=lambda risk: risk.at)[::-1]
+    critical = [at for at, risk in enumerate(newest) if risk.severity == "crit"][:CRITICAL_SHOWN]
+    others = [at for at, risk in enumerate(newest) if risk.severity != "crit"][:SHOWN]
     return Risks(
         by_severity=counts,
         latest=tuple(
@@ -127,7 +132,7 @@ def _risks(risks: Sequence[Risk]) -> Risks:
                 signal={visible(name): value for name, value in risk.signal.items()},
                 note=visible(risk.note),
             )
-            for risk in newest
+            for risk in (newest[at] for at in sorted(critical + others))
         ),
     )
 

@@ -6,6 +6,7 @@ All texts are plain text, never markup: each renderer escapes every one of them,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from lumen_assets.report.model import DayReport, Language, Picture, SignalReport
@@ -185,6 +186,7 @@ class Document:
         subtitle: the same in words.
         subject: what it is about, in a few words, for a file's properties.
         keywords: to find it by, for a file's properties.
+        ends: when what it is of was over, for a file's properties; with a zone.
         contents_title: of the table of contents.
         banners: what stands above everything else.
         blocks: the sections.
@@ -196,6 +198,7 @@ class Document:
     subtitle: str
     subject: str
     keywords: tuple[str, ...]
+    ends: datetime
     contents_title: str
     banners: tuple[Banner, ...]
     blocks: tuple[Block, ...]

@@ -1,7 +1,7 @@
 """The typeface of figures and PDF: one that ships, or the configured one; what it cannot show, and emoji beside it.
 
 NanumGothic comes with the package ``koreanize_matplotlib``, which is never imported: that would import matplotlib.
-Noto Emoji, in outlines that print in grey, lies in ``typefaces``.
+Noto Emoji, in outlines that print in grey, lies in ``typefaces``; Bitstream Vera comes with reportlab.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import hashlib
 import re
 import threading
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+import reportlab
 from reportlab.lib.fonts import addMapping
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
@@ -28,6 +29,11 @@ _SHIPPED_FAMILY: Final = "NanumGothic"
 EMOJI: Final = "NotoEmoji"
 """What reportlab knows the font of emoji by, once a text has some."""
 _EMOJI_FILE: Final = Path(__file__).parent / "typefaces" / "NotoEmoji-Regular.ttf"
+PLAIN: Final = "Vera"
+"""Of the font of what the one that ships draws as something else."""
+_PLAIN_FILE: Final = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
+_DRAWN_AS_OTHERS: Final = frozenset("\\")
+"""NanumGothic draws a backslash as the won sign, as Korean fonts of old do."""
 _MODIFIERS: Final = ("Cf", "Mn")
 """Categories of variation selectors and joiners."""
 _BEYOND_16_BITS: Final = re.compile(r"(?<=> <)[0-9A-F]{5,6}(?=>)")
@@ -36,6 +42,7 @@ _HANGUL_SAMPLE: Final = "가나한글하"
 
 _lock = threading.Lock()
 _loaded: dict[Path | None, Typeface] = {}
+_loaded_beside: dict[str, frozenset[int]] = {}
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,14 @@ class Typeface:
         family: name for style sheets and SVG.
         regular, bold: names that reportlab knows them by; the same for a font without a bold face.
         characters: code points that both can show.
+        drawn_as_others: characters that it has, and draws as if they were others.
     """
 
     family: str
     regular: str
     bold: str
     characters: frozenset[int]
+    drawn_as_others: frozenset[str] = frozenset()
 
     def showable(self, text: str) -> str:
         """``text`` with every character that the font lacks replaced by its name: ``[U+1F600]``.
@@ -63,25 +72,33 @@ class Typeface:
             return text
         return "".join(c if ord(c) in self.characters else self._substitute(c) for c in text)
 
-    def pieces(self, text: str) -> list[tuple[str, bool]]:
-        """What ``showable`` gives, but emoji as they are: in pieces, each with whether it is of the font ``EMOJI``."""
-        if self.characters.issuperset(map(ord, text)):
-            return [(text, False)]
-        emoji = _emoji_characters() - self.characters
-        found = groupby(text, lambda c: ord(c) in emoji and unicodedata.category(c) not in _MODIFIERS)
-        pieces = [(is_emoji, "".join(group)) for is_emoji, group in found]
-        return [(piece if is_emoji else self.showable(piece), is_emoji) for is_emoji, piece in pieces]
+    def pieces(self, text: str) -> list[tuple[str, str]]:
+        """What ``showable`` gives, in pieces, each with the name of its font: empty for this one.
+
+        Emoji are as they are, of the font ``EMOJI``; what this one draws as something else is of the font ``PLAIN``.
+        """
+        if self.characters.issuperset(map(ord, text)) and self.drawn_as_others.isdisjoint(text):
+            return [(text, "")]
+        found = [(font, "".join(group)) for font, group in groupby(text, self._font_of)]
+        return [(piece if font else self.showable(piece), font) for font, piece in found]
+
+    def _font_of(self, character: str) -> str:
+        if character in self.drawn_as_others:
+            return PLAIN if ord(character) in _beside(PLAIN, _PLAIN_FILE) else ""
+        if ord(character) in self.characters or unicodedata.category(character) in _MODIFIERS:
+            return ""
+        return EMOJI if ord(character) in _beside(EMOJI, _EMOJI_FILE) else ""
 
     def _substitute(self, character: str) -> str:
         if unicodedata.category(character) in _MODIFIERS:
             return ""
-        plain = _PLAIN.get(character) or unicodedata.normalize("NFKC", character)
+        plain = _PLAINER.get(character) or unicodedata.normalize("NFKC", character)
         if plain != character and all(ord(c) in self.characters for c in plain):
             return plain
         return code_point(character)
 
 
-_PLAIN: Final = {"−": "-", "‐": "-", "‑": "-", "✓": "√", "↵": "↲", "\u2009": " ", "\u202f": " "}
+_PLAINER: Final = {"−": "-", "‐": "-", "‑": "-", "✓": "√", "↵": "↲", "\u2009": " ", "\u202f": " "}
 
 
 class _Font(TTFont):  # type: ignore[misc]
@@ -115,13 +132,13 @@ def typeface(font: Path | None = None) -> Typeface:
         return _loaded[font]
 
 
-def _emoji_characters() -> frozenset[int]:
-    """Those of the font ``EMOJI``, which is registered for the first text that has some."""
+def _beside(name: str, path: Path) -> frozenset[int]:
+    """The characters of a font beside the main one, which is registered for the first text that asks for some."""
     with _lock:
-        if _EMOJI_FILE not in _loaded:
-            font = _Font(EMOJI, str(_EMOJI_FILE))
-            _loaded[_EMOJI_FILE] = _register(EMOJI, font, font)
-        return _loaded[_EMOJI_FILE].characters
+        if name not in _loaded_beside:
+            font = _Font(name, str(path))
+            _loaded_beside[name] = _register(name, font, font).characters
+        return _loaded_beside[name]
 
 
 def _register_shipped() -> Typeface:
@@ -131,7 +148,7 @@ def _register_shipped() -> Typeface:
     folder = Path(spec.submodule_search_locations[0]) / "fonts"
     regular = _load(folder / f"{_SHIPPED_FAMILY}.ttf", _SHIPPED_FAMILY)
     bold = _load(folder / f"{_SHIPPED_FAMILY}Bold.ttf", f"{_SHIPPED_FAMILY}Bold")
-    return _register(_SHIPPED_FAMILY, regular, bold)
+    return replace(_register(_SHIPPED_FAMILY, regular, bold), drawn_as_others=_DRAWN_AS_OTHERS)
 
 
 def _register_given(path: Path) -> Typeface:

@@ -169,7 +169,7 @@ def quotes_section(report: DayReport, wording: Wording) -> Iterator[Block]:
 
 
 def risks_section(report: DayReport, wording: Wording) -> Iterator[Block]:
-    """Risks by severity, and the latest."""
+    """Risks by severity, the critical ones and the latest of the others."""
     yield Heading(wording("section_risks"), "risks")
     risks = report.risks
     if not risks.count:
@@ -177,6 +177,8 @@ def risks_section(report: DayReport, wording: Wording) -> Iterator[Block]:
         return
     by_severity = formats.severities(risks.by_severity, wording)
     yield Text(wording("risks_some", count=risks.count, by_severity=by_severity, shown=len(risks.latest)), tone="quiet")
+    if risks.more_critical:
+        yield Text(wording("risks_more_critical", count=risks.more_critical), tone="strong")
     columns = (
         Column(wording("column_time"), 1.0),
         Column(wording("column_severity"), 0.8),

@@ -215,7 +215,13 @@ class ShownRisk:
 
 @dataclass(frozen=True)
 class Risks:
-    """Number of risks by severity (``crit``, ``warn``, ``info`` always there) and the latest three, newest first."""
+    """The risks of a day.
+
+    Attributes:
+        by_severity: number of them; ``crit``, ``warn``, ``info`` always there, ``other`` where there are any.
+        latest: the latest twenty that are critical and the latest three of the others, newest first, each with its
+            severity as it was written.
+    """
 
     by_severity: Mapping[str, int]
     latest: tuple[ShownRisk, ...]
@@ -224,6 +230,11 @@ class Risks:
     def count(self) -> int:
         """All of them."""
         return sum(self.by_severity.values())
+
+    @property
+    def more_critical(self) -> int:
+        """Critical ones that are not among the latest."""
+        return self.by_severity.get("crit", 0) - sum(risk.severity == "crit" for risk in self.latest)
 
 
 @dataclass(frozen=True)

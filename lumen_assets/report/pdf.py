@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +37,7 @@ MARGIN: Final = 16 * mm
 _HEAD: Final = 13 * mm
 _BODY_TOP: Final = 20 * mm
 _BODY_BOTTOM: Final = 18 * mm
+_NAME: Final = "Lumen Assets"
 
 rl_config.useA85 = 0  # streams as they are: PDF has long been no text, and in text they are a quarter larger
 
@@ -82,7 +85,7 @@ def _pdf_bytes(content: Document, face: Typeface, pictures: Path, attachment: At
     target = BytesIO()
     template = _Template(target, content, face)
     story: list[Flowable] = flowables(content, face, pictures, room=template.room)
-    template.build(story, canvasmaker=_completed_canvas(template.pages, face, attachment))
+    template.build(story, canvasmaker=_completed_canvas(template.pages, face, attachment, content.ends))
     return target.getvalue()
 
 
@@ -104,9 +107,9 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]  # reportlab has no type
             title=f"{title} {content.mark}",
             subject=face.showable(content.subject),
             keywords=[face.showable(keyword) for keyword in content.keywords],
-            author="",
-            creator="",
-            producer="",
+            author=_NAME,
+            creator=_NAME,
+            producer="ReportLab",  # without its version: another one may draw the same bytes
             displayDocTitle=1,
         )
         width, height = A4
@@ -164,16 +167,28 @@ def _rule(canvas: Canvas, color: Color, y: float) -> None:
     canvas.line(MARGIN, y, A4[0] - MARGIN, y)
 
 
-def _completed_canvas(pages: Mapping[str, int], face: Typeface, attachment: Attachment) -> type[Canvas]:
-    """A canvas that puts in at the end what is known then only.
+def _pdf_date(moment: datetime) -> str:
+    """As ISO 32000-1 writes it (7.9.4): ``D:20251024000000+09'00'``."""
+    zone = f"{moment:%z}"
+    return f"D:{moment:%Y%m%d%H%M%S}{zone[:3]}'{zone[3:5]}'"
+
+
+def _completed_canvas(pages: Mapping[str, int], face: Typeface, attachment: Attachment, ends: datetime) -> type[Canvas]:
+    """A canvas that puts in at the end what is known then only, and knows no clock.
 
     Args:
         pages: by a section's anchor; filled by then.
         face: of the document.
         attachment: what the document carries with it.
+        ends: its date.
     """
 
     class CompletedCanvas(Canvas):  # type: ignore[misc]  # reportlab has no types
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self._doc.signature = hashlib.md5(usedforsecurity=False)  # else an ID by SOURCE_DATE_EPOCH, where it is set
+            self.setDateFormatter(lambda *_: _pdf_date(ends))
+
         def save(self) -> None:
             draw_page_numbers(self, {**pages, TOTAL: self.getPageNumber() - 1}, face)
             attach(self, attachment)

@@ -39,7 +39,7 @@ from lumen_assets.report.document import (
 from lumen_assets.report.drawing import GRID, INK, MEAN, QUIET, TARGET_EDGE
 from lumen_assets.report.figures import figure_drawing
 from lumen_assets.report.files import picture_bytes
-from lumen_assets.report.fonts import EMOJI, Typeface
+from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.pdf_contents import Contents
 from lumen_assets.report.pdf_drawing import Drawn
 
@@ -259,8 +259,8 @@ class _Maker:
 
     def markup(self, text: str) -> str:
         """Plain text as reportlab's paragraph markup that shows just that text."""
-        pieces = [(escape(piece, quote=False), is_emoji) for piece, is_emoji in self.face.pieces(text)]
-        marked = (f'<font name="{EMOJI}">{piece}</font>' if is_emoji else piece for piece, is_emoji in pieces)
+        pieces = [(escape(piece, quote=False), font) for piece, font in self.face.pieces(text)]
+        marked = (f'<font name="{font}">{piece}</font>' if font else piece for piece, font in pieces)
         return "".join(marked).replace("\n", "<br/>")
 
     def paragraph(self, text: str, style: ParagraphStyle) -> Paragraph:
@@ -410,8 +410,8 @@ class _Maker:
         ]
 
     def _cell(self, text: str, style: ParagraphStyle, width: float) -> Flowable:
-        (shown, is_emoji), *more = self.face.pieces(text)
-        is_line = not more and not is_emoji and shown == " ".join(shown.split())
+        (shown, font), *more = self.face.pieces(text)
+        is_line = not more and not font and shown == " ".join(shown.split())
         if is_line and stringWidth(shown, style.fontName, style.fontSize) < width - _PADDING:
             return _Line(shown, style)
         return self.paragraph(text, style)

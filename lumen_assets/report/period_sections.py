@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from lumen_assets.days import day_bounds
 from lumen_assets.report import formats
 from lumen_assets.report.document import Banner, Block, Cell, Column, Document, Facts, Heading, Table, Text
 from lumen_assets.report.finding_sections import findings_blocks
@@ -32,6 +33,7 @@ def period_document(report: PeriodReport) -> Document:
         subtitle=subtitle,
         subject=wording("period_subject", name=period.name),
         keywords=(*wording("keywords").split(", "), period.name, *(signal.label for signal in report.signals)),
+        ends=day_bounds(period.last)[1],
         contents_title=wording("contents"),
         banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lumen_assets.days import day_bounds
 from lumen_assets.report import formats
 from lumen_assets.report.document import (
     Banner,
@@ -57,6 +58,7 @@ def document(report: DayReport) -> Document:
         subtitle=formats.long_day(report.day, wording),
         subject=wording("subject", day=report.day.isoformat()),
         keywords=(*wording("keywords").split(", "), report.day.isoformat(), *(s.label for s in report.figure_signals)),
+        ends=day_bounds(report.day)[1],
         contents_title=wording("contents"),
         banners=(Banner(wording("banner_sample")),) if report.sample else (),
         blocks=tuple(block for section in sections for block in section(report, wording)),
@@ -90,7 +92,7 @@ def _verdict(report: DayReport, wording: Wording) -> str:
 
 
 def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
-    recording, quotes, severity = report.recording, report.quotes, report.risks.by_severity
+    recording, quotes = report.recording, report.quotes
     none = Cell(wording("none_short"), "quiet")
     rows, expected = formats.count(recording.rows), formats.count(recording.expected_rows)
     yield wording("fact_rows"), Cell(wording("rows_of", rows=rows, expected=expected))
@@ -104,7 +106,7 @@ def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
     confidence = formats.confidence(quotes.mean_confidence)
     shown_quotes = Cell(wording("quotes_value", count=quotes.count, confidence=confidence))
     yield wording("fact_quotes"), shown_quotes if quotes.count else none
-    shown_risks = Cell(wording("risks_value", **{key: severity.get(key, 0) for key in ("crit", "warn", "info")}))
+    shown_risks = Cell(formats.severities(report.risks.by_severity, wording))
     yield wording("fact_risks"), shown_risks if report.risks.count else none
     yield wording("fact_gateway"), Cell(report.gateway_status or wording("gateway_unknown"))
 

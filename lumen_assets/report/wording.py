@@ -66,7 +66,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "rows_of": ("{rows} / {expected}", "{rows} of {expected}"),
     "quotes_value": ("{count}건, 평균 신뢰도 {confidence}", "{count}, mean confidence {confidence}"),
-    "risks_value": ("심각 {crit} · 경고 {warn} · 정보 {info}", "{crit} crit · {warn} warn · {info} info"),
     "change_basis": (
         "‘전일 대비’는 {day}의 값과 비교한 것입니다.",
         "Changes are against {day}.",
@@ -211,6 +210,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "모두 {count}건 ({by_severity}). 최근 {shown}건을 싣습니다.",
         "{count} in all ({by_severity}). Shown, latest first: {shown}.",
     ),
+    "risks_more_critical": (
+        "싣지 않은 심각한 위험이 {count}건 더 있습니다.",
+        "Critical ones that are not shown: {count} more.",
+    ),
     "column_severity": ("심각도", "Severity"),
     "column_signals": ("신호 값", "Signals"),
     "severity_crit": ("심각", "crit"),
@@ -260,9 +263,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "counted": ("{what} {count}", "{what}: {count}"),
     # provenance
     "provenance_explained": (
-        "이 보고서는 아래 조각들로만 만들었습니다. 같은 조각과 설정이면 언제나 같은 보고서가 나옵니다.",
-        "This report is made from the slices below and nothing else; the same slices and settings give the same "
-        "report.",
+        "이 보고서는 아래 조각과 설정, 그리고 있는 경우 전날의 수치와 행, 지난 28일 중 동결된 날들의 수치, "
+        "Grafana 그림으로 만들었습니다. 이 모두가 같으면 언제나 같은 보고서가 나옵니다.",
+        "This report is made from the slices below and the settings and, where there are any, from the numbers and "
+        "rows of the day before, the numbers of those of the last 28 days that were frozen, and the pictures from "
+        "Grafana. The same of all of these gives the same report.",
     ),
     "column_digest": ("조각의 SHA-256", "SHA-256 of the slice"),
     "own_source": ("기본", "the day's own"),

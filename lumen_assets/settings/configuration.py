@@ -120,14 +120,16 @@ class Target(Section):
     """The range that a signal should be in; at least one bound."""
 
     min: float | None = Field(None, allow_inf_nan=False, description="lowest good value")
-    max: float | None = Field(None, allow_inf_nan=False, description="highest good value")
+    max: float | None = Field(
+        None, allow_inf_nan=False, description="highest good value; may be that of min: a set point"
+    )
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Target:
         if self.min is None and self.max is None:
             raise ValueError("needs min, max or both")
-        if self.min is not None and self.max is not None and self.min >= self.max:
-            raise ValueError("min must be below max")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min must not be above max")
         return self
 
 
@@ -163,7 +165,12 @@ class GrafanaPictures(Section):
     """How Grafana draws its pictures. Where it is and what it draws: GRAFANA_BASE and the others."""
 
     width: int = Field(1000, ge=100, le=4000, description="width of a picture, in pixels")
-    height: int = Field(500, ge=100, le=4000, description="height of a picture, in pixels")
+    height: int = Field(
+        500,
+        ge=100,
+        le=4000,
+        description="height of a panel's picture, in pixels; the whole dashboard is as high as it is",
+    )
     timeout_seconds: float = Field(60, gt=0, le=600, description="how long Grafana may take for a picture")
 
 

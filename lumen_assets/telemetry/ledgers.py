@@ -22,7 +22,11 @@ from lumen_assets.telemetry.numbers import BAD, FINE, NOT_FINITE, cell_number, r
 from lumen_assets.telemetry.preamble import csv_preamble, first_line_start, header_cells, split_cells
 from lumen_assets.telemetry.rejections import Rejections
 
-SEVERITIES: Final = ("info", "warn", "crit")
+_SEVERITIES: Final = {
+    "info": "info", "warn": "warn", "warning": "warn", "crit": "crit", "critical": "crit"
+}  # fmt: skip
+"""By how they are written, in any case."""
+
 Record = TypeVar("Record")
 
 
@@ -148,11 +152,19 @@ def _quote(record: Mapping[str, Any], at: datetime) -> Quote:
     return Quote(at, by, rule, _numbers(record["delta"]), confidence, quote)
 
 
+def _severity(value: object) -> str:
+    """``info``, ``warn`` or ``crit``, or what somebody else calls theirs: a grave risk is not lost for its word."""
+    written = _string(value).strip()
+    if not written:
+        raise BadLineError("bad_value")
+    return _SEVERITIES.get(written.casefold(), written)
+
+
 def _risk(record: Mapping[str, Any], at: datetime) -> Risk:
     _needs(record, "severity", "rule", "signal", "note")
-    if record["severity"] not in SEVERITIES:
-        raise BadLineError("bad_value")
-    return Risk(at, record["severity"], _string(record["rule"]), _numbers(record["signal"]), _as_text(record["note"]))
+    return Risk(
+        at, _severity(record["severity"]), _string(record["rule"]), _numbers(record["signal"]), _as_text(record["note"])
+    )
 
 
 def _read_jsonl(path: Path, day: date, make: Callable[[Mapping[str, Any], datetime], Record]) -> LedgerReading[Record]:

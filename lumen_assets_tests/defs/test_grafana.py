@@ -154,6 +154,18 @@ def test_where_it_is_down_the_day_goes_on_and_a_later_run_gets_the_picture(
     assert (revisions(installation), pictures_of_pdf(installation)) == (2, 1)
 
 
+def test_where_it_has_no_image_renderer_its_own_picture_is_not_frozen(installation: Installation, stub: Server) -> None:
+    grafana = environment(stub, "4")
+    stub.say = picture(png(size=(824, 347)))
+    found = run(installation, **grafana)
+    assert not found.passed
+    assert "824 by 347 pixels instead of 1000 by 500" in str(found.description)
+    assert pictures_of_pdf(installation) == 0
+    stub.say = picture(png("green"))
+    assert run(installation, **grafana).passed, "a later run asks again"
+    assert (revisions(installation), pictures_of_pdf(installation)) == (2, 1)
+
+
 def test_whatever_it_answers_the_day_goes_on_with_the_pictures_that_are_some(
     installation: Installation, stub: Server
 ) -> None:

@@ -22,8 +22,9 @@ LOOKS = GrafanaPictures(timeout_seconds=5)
 
 
 def test_a_panel_is_asked_for_over_the_kst_day_with_the_token(receiver) -> None:
-    receiver.say = picture(png())
-    assert render(grafana(receiver), "4", DAY, GrafanaPictures(width=800, height=400), NOW) == png()
+    drawn = png(size=(800, 400))
+    receiver.say = picture(drawn)
+    assert render(grafana(receiver), "4", DAY, GrafanaPictures(width=800, height=400), NOW) == drawn
     (request,) = receiver.received
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     address = urlsplit(request.target)
@@ -36,12 +37,43 @@ def test_a_panel_is_asked_for_over_the_kst_day_with_the_token(receiver) -> None:
     }  # fmt: skip
 
 
-def test_without_panels_the_whole_dashboard_is_asked_for(receiver) -> None:
-    receiver.say = picture(png(size=(10, 2000)))
-    render(grafana(receiver), "", DAY, LOOKS, NOW)
+def test_without_panels_the_whole_dashboard_is_asked_for_down_to_its_end(receiver) -> None:
+    drawn = png(size=(1000, 2345))
+    receiver.say = picture(drawn)
+    assert render(grafana(receiver), "", DAY, LOOKS, NOW) == drawn
     address = urlsplit(receiver.received[0].target)
     assert address.path == "/render/d/abc/lumen"
-    assert "panelId" not in address.query
+    asked = parse_qs(address.query)
+    assert (asked["width"], asked["height"]) == (["1000"], ["-1"])
+    assert "panelId" not in asked
+
+
+@pytest.mark.parametrize(("panel", "size"), [("4", (2000, 1000)), ("4", (3000, 1500)), ("", (2000, 2345))])
+def test_a_renderer_that_scales_is_one(receiver, panel, size) -> None:
+    receiver.say = picture(png(size=size))
+    assert render(grafana(receiver), panel, DAY, LOOKS, NOW) == png(size=size)
+
+
+@pytest.mark.parametrize(
+    ("panel", "size", "wanted"),
+    [
+        ("4", (824, 500), "1000 by 500 pixels"),
+        ("4", (1000, 562), "1000 by 500 pixels"),
+        ("4", (2000, 500), "1000 by 500 pixels"),
+        ("4", (500, 250), "1000 by 500 pixels"),
+        ("", (824, 500), "1000 pixels in width"),
+        ("", (10, 2000), "1000 pixels in width"),
+    ],
+)
+def test_what_grafana_draws_itself_is_no_picture_of_the_day(receiver, panel, size, wanted) -> None:
+    """It answers so, with 200, where it has no image renderer and where that has too much to do."""
+    receiver.say = picture(png(size=size))
+    with pytest.raises(PermanentError) as caught:
+        render(grafana(receiver), panel, DAY, LOOKS, NOW)
+    assert caught.value.error_class == "input"
+    assert f"has {size[0]} by {size[1]} pixels instead of {wanted}" in caught.value.cause
+    assert "no image renderer" in caught.value.cause
+    assert "grafana-image-renderer" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -296,7 +296,9 @@ def quotes(day: Day) -> dict[str, Any]:
 
 
 def risks(day: Day) -> dict[str, Any]:
-    order = sorted(range(len(day.risks)), key=lambda i: (day.risks[i][0], i))[::-1][:3]
+    newest = sorted(range(len(day.risks)), key=lambda i: (day.risks[i][0], i))[::-1]
+    critical = [i for i in newest if day.risks[i][1] == "crit"][:20]
+    order = [i for i in newest if i in critical or i in [j for j in newest if day.risks[j][1] != "crit"][:3]]
     counts = Counter(severity for _, severity, _ in day.risks)
     return {
         "by_severity": {name: counts[name] for name in ("crit", "warn", "info")},

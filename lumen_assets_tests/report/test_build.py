@@ -4,8 +4,13 @@ import json
 import math
 import subprocess
 import sys
+import unicodedata
+import xml.etree.ElementTree as ET
+from xml.sax.saxutils import escape
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lumen_assets.report import DayReport, build_report
 from lumen_assets.report.plain_text import visible
@@ -37,12 +42,27 @@ def test_quotes_are_ordered_by_confidence_then_time(normal):
 
 def test_risks_are_counted_and_the_latest_come_first(normal):
     assert normal.risks.by_severity == {"crit": 1, "warn": 2, "info": 1}
-    assert [f"{r.at:%H:%M}" for r in normal.risks.latest] == ["21:12", "13:04", "09:41"]
+    assert [f"{r.at:%H:%M}" for r in normal.risks.latest] == ["21:12", "13:04", "09:41", "02:00"]
+
+
+def test_critical_risks_are_all_shown_up_to_a_bound_and_the_latest_of_the_others():
+    def risks(severity: str, count: int) -> list[Risk]:
+        return [Risk(at(f"{n:02}:00:00"), severity, "r", {}, f"{severity}{n}") for n in range(count)]
+
+    found = build_report(telemetry(risks=(*risks("crit", 15), *risks("warn", 5))), None, configuration()).risks
+    assert [r.note for r in found.latest if r.severity == "crit"] == [f"crit{n}" for n in reversed(range(15))]
+    assert [r.note for r in found.latest if r.severity != "crit"] == ["warn4", "warn3", "warn2"]
+    assert [r.at for r in found.latest] == sorted((r.at for r in found.latest), reverse=True)
+    assert found.more_critical == 0
+    found = build_report(telemetry(risks=tuple(risks("crit", 24))), None, configuration()).risks
+    assert [r.note for r in found.latest] == [f"crit{n}" for n in reversed(range(4, 24))]
+    assert found.more_critical == 4
 
 
 def test_a_severity_nobody_knows_is_counted_too():
     report = build_report(telemetry(risks=(Risk(at("01:00:00"), "odd", "r", {}, ""),)), None, configuration())
-    assert report.risks.by_severity == {"crit": 0, "warn": 0, "info": 0, "odd": 1}
+    assert report.risks.by_severity == {"crit": 0, "warn": 0, "info": 0, "other": 1}
+    assert [risk.severity for risk in report.risks.latest] == ["odd"]
     assert report.risks.count == 1
 
 
@@ -92,6 +112,47 @@ def test_visible_composes_and_joins_lines():
     assert visible("\u1100\u1161") == "가"
     assert visible(" a \r\n b\tc\n") == "a ↵ b c"
     assert visible("👩\u200d🚀") == "👩\u200d🚀"
+
+
+def test_visible_knows_no_version_of_unicode(monkeypatch):
+    """U+1FA77 is a pink heart since Unicode 15; another Python has tables without it, or with more."""
+    texts = ("🩷", "\U0001faff", "\u0378", "\U0003fffd")
+    for text in texts:
+        assert visible(text) == text
+    category = unicodedata.category
+    monkeypatch.setattr(unicodedata, "category", lambda c: "Cn" if category(c) == "So" else category(c))
+    assert visible("🩷😀") == "🩷😀"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["FDD0", "FDEF", "FFFE", "FFFF", "1FFFE", "10FFFF", "2065", "FFF0", "E0000", "E0080", "E0FFF", "E0041", "AD"],
+)
+def test_what_nobody_can_see_is_named(code):
+    assert visible(f"a{chr(int(code, 16))}b") == f"a[U+{code.zfill(4)}]b"
+
+
+def test_a_flag_is_one_emoji_and_hides_no_text():
+    def tags(text: str) -> str:
+        return "".join(chr(0xE0000 + ord(c)) for c in text)
+
+    scotland = f"🏴{tags('gbsct')}\U000e007f"
+    assert visible(f"a{scotland}b") == f"a{scotland}b"
+    for hidden in (
+        tags("gbsct"),
+        f"🏴{tags('gbsct')}",
+        f"🏴{tags('ignore all')}\U000e007f",
+        f"😀{tags('gbsct')}\U000e007f",
+    ):
+        assert "[U+E00" in visible(hidden)
+        assert not any(0xE0000 <= ord(c) <= 0xE007F for c in visible(hidden))
+
+
+@given(st.text())
+def test_what_is_visible_is_valid_in_utf_8_and_xml(text):
+    shown = visible(text)
+    assert ET.fromstring(f"<a>{escape(shown)}</a>".encode()).text == (shown or None)  # noqa: S314 - our own text
+    assert visible(shown) == shown
 
 
 def test_quotes_of_equal_confidence_and_time_keep_their_order():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumen_assets.report import build_report, drawing, write_figures
+from lumen_assets.report import build_report, drawing, write_figures, write_pdf
 from lumen_assets.report.axes import value_axis
 from lumen_assets.settings import Configuration
 from lumen_assets_tests.report.scenes import (
@@ -46,6 +46,24 @@ def drawn(day, folder, rate_hz=0.2):
     """The first figure of a day."""
     path = write_figures(report_of(day, rate_hz=rate_hz), folder)[0]
     return ET.fromstring(path.read_bytes())  # noqa: S314 - our own file
+
+
+@pytest.mark.parametrize("off", [0.0, 0.5])
+def test_a_set_point_is_judged_and_drawn_as_a_line(tmp_path, off):
+    whole = configuration(rate_hz=1).model_dump()
+    whole["signals"]["phase_diff"]["target"] = {"min": 7, "max": 7}
+    moments = [at("01:00:00") + timedelta(seconds=n) for n in range(600)]
+    values = [7.0] * 300 + [7.0 + off] * 300
+    day = telemetry(DAY, frame(moments, {"phase_diff": values}))
+    report = build_report(day, None, Configuration.model_validate(whole))
+    assert report.signals[0].share_on_target == (0.5 if off else 1.0)
+    root = ET.fromstring(write_figures(report, tmp_path)[0].read_bytes())  # noqa: S314 - our own file
+    edges = [numbers(e, "x1", "y1", "x2", "y2") for e in root.iter(f"{SVG}line") if e.get("stroke-dasharray") == "4 2"]
+    assert len({tuple(edge) for edge in edges}) == 1
+    (x1, y1, x2, y2), *_ = edges
+    assert y1 == y2
+    assert x2 - x1 > 400
+    write_pdf(report, tmp_path / "report.pdf")
 
 
 def points(element) -> list[tuple[float, float]]:

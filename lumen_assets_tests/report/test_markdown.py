@@ -6,7 +6,17 @@ import pytest
 
 from lumen_assets.report import build_report, render_markdown
 from lumen_assets.report.markdown import escaped
-from lumen_assets_tests.report.scenes import broken_day, configuration, empty_day, hostile_day, normal_day, stormy_day
+from lumen_assets.telemetry.model import Risk
+from lumen_assets_tests.report.scenes import (
+    at,
+    broken_day,
+    configuration,
+    empty_day,
+    hostile_day,
+    normal_day,
+    stormy_day,
+    telemetry,
+)
 
 
 def markdown(today, previous=None, language="ko", rate_hz=1):
@@ -36,6 +46,23 @@ def test_a_normal_day_says_everything(language):
     for needed in ("phase_diff", "creative_gain", "13:04:10", "03:10:00", "resonating", "84447"):
         assert needed in text
     assert "](assets/report_2025-10-23_phase_diff.svg)" in text
+
+
+def test_a_risk_of_another_severity_is_counted_in_the_facts_and_shown_as_it_was_written():
+    odd = Risk(at("01:00:00"), "sev-1", "r", {}, "")
+    text = markdown(telemetry(risks=(odd,)), language="en")
+    assert "crit 0 · warn 0 · info 0 · other 1" in text
+    assert "| Risks | crit 0 · warn 0 · info 0 · other 1 |" in text
+    assert "| sev-1 |" in text
+
+
+@pytest.mark.parametrize(("count", "more"), [(15, 0), (20, 0), (22, 2)])
+def test_critical_risks_are_shown_and_how_many_more_there_are(count, more):
+    found = tuple(Risk(at(f"{n:02}:00:00"), "crit", "r", {}, f"grave{n}-") for n in range(count))
+    text = markdown(telemetry(risks=found), language="en")
+    assert [f"grave{n}-" in text for n in range(count)] == [n >= more for n in range(count)]
+    assert ("Critical ones that are not shown" in text) == bool(more)
+    assert (f"Critical ones that are not shown: {more} more." in text) == bool(more)
 
 
 def test_korean_and_english_headings():

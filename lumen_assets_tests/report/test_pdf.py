@@ -5,6 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pypdf
@@ -12,7 +15,8 @@ import pytest
 
 from lumen_assets.errors import PermanentError
 from lumen_assets.report import build_report, load_report, write_pdf, write_report
-from lumen_assets.report.fonts import Typeface, typeface
+from lumen_assets.report.fonts import EMOJI, PLAIN, Typeface, typeface
+from lumen_assets.report.provenance import Query, TelemetrySource
 from lumen_assets_tests.report.scenes import (
     DAY,
     broken_day,
@@ -23,6 +27,8 @@ from lumen_assets_tests.report.scenes import (
     notes_day,
     stormy_day,
 )
+
+FONTS = Path(find_spec("koreanize_matplotlib").submodule_search_locations[0]) / "fonts"
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +62,17 @@ def test_korean_text_can_be_taken_out_again(normal):
         assert re.search(rf"1\s*/\s*{len(pypdf.PdfReader(normal).pages)}\b", text)
 
 
-def test_bookmarks_title_language_and_no_clock(normal):
+def test_bookmarks_title_language_and_the_days_end_by_no_clock(normal):
     reader = pypdf.PdfReader(normal)
     assert [item.title for item in reader.outline][:2] == ["먼저 볼 것", "한눈에 보기"]
     assert len(reader.outline) == 12
     assert reader.metadata.title == "Lumen Resonance Report 2025-10-23"
     assert "2025-10-23" in reader.metadata.subject
     assert {"텔레메트리", "2025-10-23", "위상차"} <= set(reader.metadata.keywords.split(", "))
-    assert reader.metadata.creation_date_raw.startswith("D:20000101")
+    assert reader.metadata.creation_date_raw == reader.metadata.modification_date_raw == "D:20251024000000+09'00'"
+    assert reader.metadata.creation_date == datetime.fromisoformat("2025-10-24T00:00:00+09:00")
+    assert (reader.metadata.author, reader.metadata.creator) == ("Lumen Assets", "Lumen Assets")
+    assert reader.metadata.producer == "ReportLab"
     assert reader.trailer["/Root"]["/Lang"] == "ko-KR"
     assert normal.stat().st_size < 1_000_000
 
@@ -153,14 +162,37 @@ def test_what_the_font_lacks_is_named():
 def test_emoji_are_pieces_of_their_own():
     face = typeface()
     assert face.pieces("가 😀👩\u200d🚀 龘 1\ufe0f") == [
-        ("가 ", False),
-        ("😀👩", True),
-        ("", False),
-        ("🚀", True),
-        (" [U+9F98] 1", False),
+        ("가 ", ""),
+        ("😀👩", EMOJI),
+        ("", ""),
+        ("🚀", EMOJI),
+        (" [U+9F98] 1", ""),
     ]
-    assert face.pieces("가 1") == [("가 1", False)]
-    assert face.pieces("") == [("", False)]
+    assert face.pieces("가 1") == [("가 1", "")]
+    assert face.pieces("") == [("", "")]
+
+
+def test_a_backslash_is_no_won_sign(tmp_path):
+    """NanumGothic draws it as one, so it is of another font; what is copied is a backslash."""
+    assert typeface().pieces(r"C:\logs") == [("C:", ""), ("\\", PLAIN), ("logs", "")]
+    query = r'sum(up{job=~"api\\..*"})'
+    source = TelemetrySource(
+        "", "logs/metrics.csv", "ts", "iso", "", server="http://prometheus", step="1s", queries=(Query("up", query),)
+    )
+    report = replace(build_report(empty_day(), None, configuration("en")), sources=(source,))
+    write_pdf(report, tmp_path / "backslash.pdf")
+    assert query in pdftotext(tmp_path / "backslash.pdf").replace("\n", "")
+    fonts = subprocess.run(["pdffonts", tmp_path / "backslash.pdf"], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"\+BitstreamVera\S* +TrueType +\S+ +yes yes yes", fonts)
+    of_their_own = typeface(FONTS / "NanumGothicLight.ttf")
+    assert of_their_own.pieces(r"C:\logs") == [(r"C:\logs", "")]
+
+
+def test_new_emoji_and_flags_are_emoji():
+    face = typeface()
+    assert ("🩷", EMOJI) in face.pieces("a🩷")
+    scotland = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+    assert "".join(piece for piece, _ in face.pieces(scotland)) == "🏴"
 
 
 def test_emoji_are_copied_as_what_they_are_by_other_readers(tmp_path):
@@ -218,6 +250,7 @@ def test_the_same_bytes_in_every_process(normal, tmp_path):
     for seed in ("1", "2"):
         path = tmp_path / f"{seed}.pdf"
         environ = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Seoul" if seed == "1" else "America/New_York"}
+        environ |= {"SOURCE_DATE_EPOCH": "1700000000"} if seed == "1" else {}
         subprocess.run([sys.executable, "-c", SCRIPT, normal.parent, path], check=True, env=environ)
         digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
     write_pdf(load_report(normal.parent, DAY), tmp_path / "again.pdf")
@@ -226,10 +259,7 @@ def test_the_same_bytes_in_every_process(normal, tmp_path):
 
 
 def test_a_font_of_ones_own(tmp_path):
-    from importlib.util import find_spec
-
-    folder = Path(find_spec("koreanize_matplotlib").submodule_search_locations[0]) / "fonts"
-    write_pdf(build_report(empty_day(), None, configuration()), tmp_path / "light.pdf", folder / "NanumGothicLight.ttf")
+    write_pdf(build_report(empty_day(), None, configuration()), tmp_path / "light.pdf", FONTS / "NanumGothicLight.ttf")
     assert "한눈에 보기" in pdftotext(tmp_path / "light.pdf")
 
 

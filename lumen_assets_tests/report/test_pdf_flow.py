@@ -153,6 +153,11 @@ def test_the_weekday_is_on_the_line_of_its_date():
         assert cell.wrap(table._colWidths[0] - 8, 700)[1] == STYLES.cell("", "left", dense=True).leading
 
 
+def test_a_week_is_dated_by_its_end(tmp_path):
+    write_document(period_document(week_report("en")), tmp_path / "week.pdf", attachment=Attachment("week.json", "{}"))
+    assert pypdf.PdfReader(tmp_path / "week.pdf").metadata.creation_date_raw == "D:20260309000000+09'00'"
+
+
 @pytest.mark.parametrize("previous", [True, False])
 def test_what_changes_are_against_introduces_their_table(previous):
     today, before = normal_day(rate_hz=0.2)

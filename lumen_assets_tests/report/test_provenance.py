@@ -43,6 +43,18 @@ def test_what_a_prometheus_was_asked_is_there_word_for_word():
     assert row("x", r'sum by (job) (<br>rate(x_total\{job="a\|b"\}\[1m\])<br>) # of all') in text
 
 
+def test_it_says_all_that_a_report_is_made_from():
+    """Not the day's slices alone: docs/decisions/0010 and 0013."""
+    for language, needed in {
+        "ko": ("아래 조각", "설정", "전날의 수치", "지난 28일", "Grafana 그림"),
+        "en": ("slices below", "settings", "the day before", "the last 28 days", "pictures from Grafana"),
+    }.items():
+        text = render_markdown(report(language, {}))
+        (said,) = [line for line in text.splitlines() if needed[0] in line]
+        assert all(word in said for word in needed)
+        assert "nothing else" not in text
+
+
 def test_made_again_from_the_archive_it_says_the_same():
     """There the settings name the file."""
     server = {"type": "prometheus", "url": "http://other", "queries": {"x": "y"}, "step": "15s"}

@@ -52,6 +52,19 @@ def test_fields(tmp_path):
     assert (risk.severity, risk.signal) == ("warn", {"risk_band": 0.4})
 
 
+@pytest.mark.parametrize(
+    ("written", "severity"),
+    [
+        ("crit", "crit"), ("CRIT", "crit"), ("Critical", "crit"), (" warning ", "warn"), ("WARN", "warn"),
+        ("Info", "info"), ("fatal", "fatal"), ("심각", "심각"), ("Sev 1", "Sev 1"),
+    ],
+)  # fmt: skip
+def test_a_severity_is_taken_for_what_it_plainly_is_or_as_it_is(tmp_path, written, severity):
+    reading = read_risks(write(tmp_path, line(RISK, severity=written)), DAY)
+    assert [risk.severity for risk in reading.records] == [severity]
+    assert not reading.rejections.counts
+
+
 BAD = [
     ("change", "bad_json", "{not json\n"),
     ("change", "bad_json", "[1]\n"),
@@ -76,7 +89,8 @@ BAD = [
     ("quote", "bad_value", line(QUOTE, delta=[1])),
     ("quote", "bad_value", line(QUOTE, confidence=10**400)),
     ("quote", "missing_field", line(QUOTE, quote=...)),
-    ("risk", "bad_value", line(RISK, severity="fatal")),
+    ("risk", "bad_value", line(RISK, severity=" ")),
+    ("risk", "bad_value", line(RISK, severity=3)),
     ("risk", "bad_value", line(RISK, severity=["warn"])),
     ("risk", "bad_value", line(RISK, signal={"risk_band": "high"})),
     ("risk", "missing_field", line(RISK, signal=...)),
