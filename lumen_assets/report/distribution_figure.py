@@ -57,7 +57,7 @@ def distribution_drawing(report: DayReport, signals: Sequence[SignalReport], fac
             *_target_area(signal.target, axis, bottom),
             *_bars(signal.values.histogram, signal.target, axis, bottom),
             *_target_edges(signal.target, axis, bottom),
-            *_ticks(axis, bottom, face),
+            *_ticks(axis, bottom, face, wording),
             *_marks(signal.values, axis, bottom),
             *_beyond(signal.values, bottom, face),
         ):
@@ -130,13 +130,16 @@ def _bars(histogram: Histogram, target: TargetRange | None, axis: Axis, bottom: 
             yield area([number for point in outline for number in point], fill, edge, 0.2)
 
 
-def _ticks(axis: Axis, bottom: float, face: Typeface) -> _Shapes:
+def _ticks(axis: Axis, bottom: float, face: Typeface, wording: Wording) -> _Shapes:
     y = bottom + _BELOW
     yield line((_LEFT, y, _LEFT + _PLOT_WIDTH, y), QUIET, 0.6)
     for value, label in axis.ticks:
         x = _x(axis, value)
         yield line((x, y, x, y - 2.5), QUIET, 0.4)
         yield text(label, x=x, y=y - 9.5, font=face.regular, size=6.5, anchor="middle")
+    if axis.base:
+        base = face.showable(wording("figure_base", base=axis.base))
+        yield text(base, x=2, y=y - 9.5, font=face.regular, size=6.5)
 
 
 def _marks(values: Distribution, axis: Axis, bottom: float) -> _Shapes:

@@ -132,6 +132,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "figure_alternative": ("{day} {label} 그래프", "{label} on {day}"),
     "figure_target": ("목표 {target}", "target {target}"),
+    "figure_base": ("눈금 {base}", "ticks {base}"),
     "figure_hour": ("KST", "KST"),
     # pictures from Grafana
     "section_grafana": ("Grafana 화면", "From Grafana"),
