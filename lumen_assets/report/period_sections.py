@@ -90,15 +90,15 @@ def _signals(report: PeriodReport, wording: Wording) -> Iterator[Block]:
         return
     yield Heading(wording("section_period_signals"), "signals")
     columns = (
-        Column(wording("column_signal"), 2.2),
+        Column(wording("column_signal"), 2.0),
         Column(wording("column_days"), 0.9, "right"),
         Column(wording("column_share"), 1.1, "right"),
-        Column(wording("column_daily_median"), 1.3, "right"),
-        Column(wording("column_daily_mad"), 1.1, "right"),
-        Column(wording("column_minimum"), 1.1, "right"),
-        Column(wording("column_maximum"), 1.1, "right"),
-        Column(wording("column_best"), 1.4, "right"),
-        Column(wording("column_worst"), 1.4, "right"),
+        Column(wording("column_daily_median"), 1.25, "right"),
+        Column(wording("column_daily_mad"), 1.25, "right"),
+        Column(wording("column_minimum"), 1.25, "right"),
+        Column(wording("column_maximum"), 1.25, "right"),
+        Column(wording("column_best"), 1.2, "right"),
+        Column(wording("column_worst"), 1.2, "right"),
     )
     yield Table(columns, tuple(_signal_row(signal, report, wording) for signal in report.signals), dense=True)
 
@@ -133,13 +133,13 @@ def _before(report: PeriodReport, wording: Wording) -> Iterator[Block]:
     then, now = report.before.period.name, report.period.name
     yield Heading(wording("section_period_before", name=Word(then)), "before")
     columns = (
-        Column(wording("column_signal"), 2.2),
-        Column(wording("column_median_of", name=then), 1.2, "right"),
-        Column(wording("column_median_of", name=now), 1.2, "right"),
+        Column(wording("column_signal"), 2.1),
+        Column(wording("column_median_of", name=then), 1.25, "right"),
+        Column(wording("column_median_of", name=now), 1.25, "right"),
         Column(wording("column_change"), 1.6, "right"),
-        Column(wording("column_greater_mad"), 1.1, "right"),
-        Column(wording("column_share_of", name=then), 1.3, "right"),
-        Column(wording("column_share_of", name=now), 1.3, "right"),
+        Column(wording("column_greater_mad"), 1.2, "right"),
+        Column(wording("column_share_of", name=then), 1.25, "right"),
+        Column(wording("column_share_of", name=now), 1.25, "right"),
         Column(wording("column_change"), 1.6, "right"),
     )
     yield Table(columns, tuple(_before_row(signal, wording) for signal in report.signals), dense=True)

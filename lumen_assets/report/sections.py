@@ -180,11 +180,12 @@ def _distribution(report: DayReport, wording: Wording) -> Iterator[Block]:
     if not signals:
         return
     yield Heading(wording("section_distribution"), "distribution")
-    titles = ("count", "coverage", "minimum", "p5", "p50", "p95", "maximum", "std")
+    values = dict.fromkeys(("minimum", "p5", "p50", "p95", "maximum", "std"), 1.27)  # nine digits fit
+    titles = {"count": 1.07, "coverage": 1.0, **values}
     yield from distribution_figures(report, wording)
     columns = (
-        Column(wording("column_signal"), 2.4),
-        *(Column(wording(f"column_{title}"), 1.15, "right") for title in titles),
+        Column(wording("column_signal"), 2.35),
+        *(Column(wording(f"column_{title}"), width, "right") for title, width in titles.items()),
     )
     yield Table(columns, tuple(_distribution_row(signal) for signal in signals), dense=True)
 

@@ -160,7 +160,7 @@ def test_exactly_a_tenth_of_the_mean_is_told(before: float, now: float):
 
 def test_a_change_that_no_finding_tells_is_not_called_better_or_worse():
     page = render_markdown(report(day({**GOOD, "phase_diff": 0.0299}), day(GOOD, DAY_BEFORE), language="en"))
-    assert "| -1.0e-4 |" in page
+    assert "| -1.00e-4 |" in page
     assert "better" not in page.split("## The day in figures")[0].split("## At a glance")[1]
     page = render_markdown(report(day({**GOOD, "phase_diff": 0.02}), day(GOOD, DAY_BEFORE), language="en"))
     assert "| -0.0100 better |" in page
