@@ -324,7 +324,8 @@ class _Finders:
         mean, target = signal.values.mean, formats.target(signal.target, signal.unit, self.wording)
         numbers = {"mean": mean, "share_on_target": share}
         if not signal.mean_on_target:
-            shown = {"mean": self._value(mean, signal), "target": target, "share": formats.share(share)}
+            shown_mean = formats.with_unit(formats.judged(mean, signal.target), signal.unit)
+            shown = {"mean": shown_mean, "target": target, "share": formats.share(share)}
             yield 1 - share, self.finding("off_target", numbers, signal, **shown)
         elif reaches(1 - share, PARTLY):
             off = formats.share(1 - share)

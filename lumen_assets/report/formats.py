@@ -19,10 +19,10 @@ LARGE: Final = 1e9
 """Magnitudes from which on, and below which, numbers are written without an exponent."""
 
 
-def number(value: float | Decimal | None, *, signed: bool = False) -> str:
+def number(value: float | Decimal | None, *, signed: bool = False, more: int = 0) -> str:
     """Four significant digits, at most four decimals, of whole numbers all; below a thousandth three digits.
 
-    An exponent below 0.0001, with three digits, and from ``LARGE`` on, with four.
+    An exponent below 0.0001, with three digits, and from ``LARGE`` on, with four. ``more`` digits, where asked for.
     """
     if value is None:
         return NOTHING
@@ -31,10 +31,18 @@ def number(value: float | Decimal | None, *, signed: bool = False) -> str:
         return "0"
     magnitude = abs(float(value))
     if not SMALL <= magnitude < LARGE:
-        return sign + _short_exponent(f"{value:.{2 if magnitude < 1 else 3}e}")
+        return sign + _short_exponent(f"{value:.{more + (2 if magnitude < 1 else 3)}e}")
     order = math.floor(math.log10(magnitude))
     decimals = 2 - order if magnitude < 1e-3 else min(4, max(0, 3 - order))
-    return f"{sign}{value:,.{decimals}f}"
+    return f"{sign}{value:,.{decimals + more}f}"
+
+
+def judged(value: float | None, wanted: TargetRange | None) -> str:
+    """A number beside its target: with more digits where it would read as on target and is not, or the reverse."""
+    if value is None or wanted is None:
+        return number(value)
+    texts = (number(value, more=more) for more in range(18))  # with 17 digits a number is read as itself
+    return next(text for text in texts if (float(text.replace(",", "")) in wanted) == (value in wanted))
 
 
 def _short_exponent(text: str) -> str:

@@ -184,7 +184,7 @@ class _Finders:
         numbers = {"days_off": len(off), "days": len(judged), "share_on_target": share}
         if off:
             off.sort(key=lambda item: item[1].share_on_target or 0.0)
-            days = self._named([(day, self._value(level.mean, signal)) for day, level in off])
+            days = self._named([(day, self._judged(level, signal)) for day, level in off])
             shown = {"off": len(off), "total": len(judged), "days": days, "share": formats.share(share)}
             yield len(off) / len(judged), self.finding("off_target", numbers, signal, target=target, **shown)
         elif reaches(1 - share, PARTLY):
@@ -233,6 +233,10 @@ class _Finders:
         shown = [f"{day.isoformat()} ({what})" if what else day.isoformat() for day, what in days[:DAYS_SHOWN]]
         more = self.wording("more_days", count=len(days) - DAYS_SHOWN) if len(days) > DAYS_SHOWN else ""
         return ", ".join(shown) + more
+
+    @staticmethod
+    def _judged(level: SignalNumbers, signal: PeriodSignal) -> str:
+        return formats.with_unit(formats.judged(level.mean, level.target), signal.unit)
 
     @staticmethod
     def _value(value: float | None, signal: PeriodSignal) -> str:

@@ -129,7 +129,7 @@ def _summary_table(report: DayReport, wording: Wording) -> Table:
 
 
 def _summary_row(signal: SignalReport, report: DayReport, wording: Wording) -> tuple[Cell, ...]:
-    mean = formats.number(signal.values.mean if signal.values else None)
+    mean = formats.judged(signal.values.mean if signal.values else None, signal.target)
     return (
         signal_cell(signal),
         Cell(formats.target(signal.target, signal.unit, wording), "quiet"),

@@ -77,6 +77,14 @@ def test_what_is_off_target(language: str, text: str):
     assert found == Finding("off_target", "phase_diff", {"mean": 0.0612, "share_on_target": 0.0}, text)
 
 
+def test_a_mean_that_is_hardly_off_target_has_the_digits_that_tell_so():
+    found = report(day({**GOOD, "phase_diff": 0.0500002}), language="en")
+    assert "mean of the day 0.0500002, target ≤ 0.05" in only(found, "off_target").text
+    page = render_markdown(found)
+    assert "| ≤ 0.05 | **0.0500002** | **off target** |" in page
+    assert "mean 0.0500002 · min 0.0500002" in page
+
+
 def test_what_is_partly_off_target():
     values = [0.2 if i % 5 == 0 else 0.001 for i in range(8640)]
     moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import math
 import re
 import string
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lumen_assets.report as package
 from lumen_assets.report import formats
@@ -77,6 +80,31 @@ def test_numbers_have_sensible_digits(value, text):
 )
 def test_differences_are_those_of_the_numbers_beside_them(new, old, shown):
     assert (formats.number(new), formats.number(old), formats.difference(new, old)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.05, None, 0.05, "0.0500"), (0.0500002, None, 0.05, "0.0500002"), (0.0612, None, 0.05, "0.0612"),
+        (0.0500002, 0.05, None, "0.0500"), (0.0499996, 0.05, 0.06, "0.0499996"), (0.04996, None, 0.04997, "0.04996"),
+        (52_500_000.2, None, 52_500_000, "52,500,000.2"), (-1.00000001e-7, -1e-7, None, "-1.00000001e-7"),
+        (0.1 + 0.2, None, 0.3, "0.30000000000000004"), (0.06, None, None, "0.0600"), (None, 1, 2, "–"),
+    ],
+)  # fmt: skip
+def test_a_number_beside_its_target_has_the_digits_that_tell_on_which_side_it_is(value, low, high, text):
+    assert formats.judged(value, TargetRange(low, high)) == text
+    assert formats.judged(value, None) == formats.number(value)
+
+
+@settings(max_examples=300)
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-3, 3), st.booleans())
+def test_what_is_read_is_on_target_where_the_number_is(bound, steps, upper):
+    value = bound
+    for _ in range(abs(steps)):
+        value = math.nextafter(value, math.copysign(math.inf, steps))
+    wanted = TargetRange(None, bound) if upper else TargetRange(bound, None)
+    if math.isfinite(value):
+        assert (float(formats.judged(value, wanted).replace(",", "")) in wanted) == (value in wanted)
 
 
 @pytest.mark.parametrize(
