@@ -9,10 +9,20 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
+from lumen_assets.report.changes import (
+    ROUNDING,
+    SMALL_MEAN,
+    SMALL_SHARE,
+    mean_moved,
+    reaches,
+    share_moved,
+    usual_mean,
+    usual_share,
+)
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import DayReport, Finding, SignalReport
 from lumen_assets.report.recorded_effects import EFFECT, MEANS, Compared, compared, differing
-from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual, usual
+from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual
 from lumen_assets.report.wording import Wording
 
 KINDS: Final = (
@@ -49,19 +59,6 @@ KINDS: Final = (
 
 PARTLY: Final = 0.1
 """Share of values off target that is told of a signal whose mean is on target."""
-
-MEAN_CHANGE: Final = 0.1
-"""Change of the mean against the day before that is told, as a share of what it was."""
-
-SHARE_CHANGE: Final = 0.05
-"""Change of the share on target against the day before that is told."""
-
-SMALL_MEAN: Final = 0.01
-SMALL_SHARE: Final = 0.01
-"""Differences from the median, of means as a share of it, that are never told, however steady the days were."""
-
-ROUNDING: Final = 1e-9
-"""Of a threshold, what a number may miss it by for being a rounded one: 0.95 - 0.90 is a little less than 0.05."""
 
 DAYS_SHOWN: Final = 3
 """Other days that are named whose rows lie in this one's part of the telemetry."""
@@ -120,23 +117,6 @@ def is_few(coverage: float, of_source: float, wanted: float) -> bool:
         wanted: share of them that the source should have.
     """
     return not reaches(coverage, wanted if of_source >= wanted else wanted * of_source)
-
-
-def reaches(value: float, threshold: float) -> bool:
-    """Whether a number is a threshold or more, but for its rounding."""
-    return value >= threshold * (1 - ROUNDING)
-
-
-def mean_moved(signal: SignalReport) -> bool:
-    """Whether the change of a signal's mean against the day before is told."""
-    if signal.values is None or not signal.mean_change:
-        return False
-    return reaches(abs(signal.mean_change), MEAN_CHANGE * abs(signal.values.mean - signal.mean_change))
-
-
-def share_moved(signal: SignalReport) -> bool:
-    """Whether the change of a signal's share on target against the day before is told."""
-    return signal.share_change is not None and reaches(abs(signal.share_change), SHARE_CHANGE)
 
 
 def weighty_risks(by_severity: Mapping[str, int]) -> dict[str, int] | None:
@@ -334,8 +314,8 @@ class _Finders:
     def of_history(self, signal: SignalReport) -> Iterator[_Weighted]:
         if signal.values is None:
             return
-        days = [past.signals[signal.name] for past in self.report.history if signal.name in past.signals]
-        basis, mean = usual([level.mean for level in days]), signal.values.mean
+        history, mean, share = self.report.history, signal.values.mean, signal.share_on_target
+        basis = usual_mean(signal, history)
         if basis and _unusual(mean, basis, abs(basis.median) * SMALL_MEAN):
             shown = {
                 "value": self._value(mean, signal),
@@ -344,8 +324,7 @@ class _Finders:
                 "mad": self._value(basis.mad, signal),
             }
             yield self._unusual("unusual_mean", mean, basis, signal, shown)
-        shares = [level.share_on_target for level in days if level.target == signal.target]
-        basis, share = usual([value for value in shares if value is not None]), signal.share_on_target
+        basis = usual_share(signal, history)
         if basis and share is not None and _unusual(share, basis, SMALL_SHARE):
             shown = {
                 "value": formats.share(share),
@@ -362,15 +341,15 @@ class _Finders:
     def of_the_day_before(self, signal: SignalReport) -> Iterator[_Weighted]:
         if signal.values is None or signal.mean_change is None:
             return
-        change, shares = signal.mean_change, signal.share_change
+        change, shares, history = signal.mean_change, signal.share_change, self.report.history
         before = signal.values.mean - change
-        far_share = share_moved(signal)
-        if not far_share and not mean_moved(signal):
+        far_share = share_moved(signal, history)
+        if not far_share and not mean_moved(signal, history):
             return
         parts, numbers = [], {"mean_change": change}
         shown = formats.number(change, signed=True)
         parts.append(self.wording("change_of_mean", change=formats.with_unit(shown, signal.unit)))
-        if shares is not None:
+        if shares is not None and reaches(abs(shares), SMALL_SHARE):
             numbers["share_change"] = shares
             parts.append(self.wording("change_of_share", change=formats.points(shares, self.wording)))
         improved = signal.share_improved if far_share else signal.mean_improved

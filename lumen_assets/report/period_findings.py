@@ -8,7 +8,8 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, is_few, reaches, weighty_risks
+from lumen_assets.report.changes import reaches
+from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, is_few, weighty_risks
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import Finding
 from lumen_assets.report.numbers import DayNumbers, SignalNumbers, with_few_rows

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from lumen_assets.report import formats
+from lumen_assets.report.changes import SHARE_CHANGE
 from lumen_assets.report.document import Banner, Block, Cell, Column, Document, Facts, Heading, Table, Text
 from lumen_assets.report.finding_sections import findings_blocks
-from lumen_assets.report.findings import SHARE_CHANGE
 from lumen_assets.report.korean import Word
 from lumen_assets.report.numbers import DayNumbers
 from lumen_assets.report.period_figure_sections import means_section, shares_section

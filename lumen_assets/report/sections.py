@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lumen_assets.report import formats
+from lumen_assets.report.changes import mean_moved, share_moved
 from lumen_assets.report.document import (
     Banner,
     Block,
@@ -19,7 +20,6 @@ from lumen_assets.report.document import (
 )
 from lumen_assets.report.figure_sections import calendar_section, distribution_figures, figures_section
 from lumen_assets.report.finding_sections import findings_section
-from lumen_assets.report.findings import mean_moved, share_moved
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
@@ -136,11 +136,15 @@ def _summary_row(signal: SignalReport, report: DayReport, wording: Wording) -> t
         Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, report, wording),
         _judgement(signal, wording),
         change_cell(
-            formats.number(signal.mean_change, signed=True), _if(mean_moved(signal), signal.mean_improved), wording
+            formats.number(signal.mean_change, signed=True),
+            _if(mean_moved(signal, report.history), signal.mean_improved),
+            wording,
         ),
         Cell(formats.share(signal.share_on_target)),
         change_cell(
-            formats.points(signal.share_change, wording), _if(share_moved(signal), signal.share_improved), wording
+            formats.points(signal.share_change, wording),
+            _if(share_moved(signal, report.history), signal.share_improved),
+            wording,
         ),
     )
 

@@ -174,6 +174,38 @@ def test_a_change_that_no_finding_tells_is_not_called_better_or_worse():
     assert "| -0.0100 better |" in page
 
 
+@pytest.mark.parametrize(
+    ("spread", "enough", "told"),
+    [(0.0, True, True), (0.0004, True, True), (0.0012, True, False), (0.0012, False, True)],
+)
+def test_a_mean_has_moved_where_it_is_further_off_than_days_are_spread(spread: float, enough: bool, told: bool):
+    """0.004 is a third of what it was, and 3.3 times 0.0012; three standard deviations are 4.4 times the MAD."""
+    means = [0.014 + (i % 3 - 1) * spread for i in range(28 if enough else ENOUGH_DAYS - 1)]
+    now, then = day({**GOOD, "phase_diff": 0.016}), day({**GOOD, "phase_diff": 0.012}, DAY_BEFORE)
+    found = report(now, then, past(means, 1.0), language="en")
+    assert ("worsened" in kinds(found)) == told
+    assert ("+0.0040 worse" in render_markdown(found)) == told
+
+
+@pytest.mark.parametrize(("spread", "told"), [(0, True), (1, True), (2, False)])
+def test_a_share_has_moved_where_it_is_further_off_than_days_are_spread(spread: int, told: bool):
+    levels = past([0.0301] * 28)
+    shares = [PastLevel(0.0301, (96 + (i % 3 - 1) * spread) / 100, TARGET) for i in range(28)]
+    history = [replace(each, signals={"phase_diff": level}) for each, level in zip(levels, shares, strict=True)]
+    found = report(percents(91), percents(97, DAY_BEFORE), history, language="en")
+    assert ("worsened" in kinds(found)) == told
+    assert ("-6.0 pp worse" in render_markdown(found)) == told
+
+
+@pytest.mark.parametrize(("off", "told"), [(0, False), (80, False), (90, True)])
+def test_a_share_that_hardly_moved_is_not_told_with_the_mean(off: int, told: bool):
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    values = [0.0501] * off + [0.035] * (8640 - off)
+    rows = frame(moments, {**{name: [value] * 8640 for name, value in GOOD.items()}, "phase_diff": values})
+    found = only(report(telemetry(DAY, rows), day(GOOD, DAY_BEFORE), language="en"), "worsened")
+    assert ("share on target -1.0 pp" in found.text, "share_change" in found.numbers) == (told, told)
+
+
 @pytest.mark.parametrize(("before", "kind"), [(0.01, "worsened"), (0.045, "improved"), (0.0301, None)])
 def test_what_changed_against_the_day_before(before: float, kind: str | None):
     found = report(day(GOOD), day({**GOOD, "phase_diff": before}, DAY_BEFORE))
