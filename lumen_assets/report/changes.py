@@ -18,6 +18,9 @@ SMALL_MEAN: Final = 0.01
 SMALL_SHARE: Final = 0.01
 """Differences from the median, of means as a share of it, that are never told, however steady the days were."""
 
+ENOUGH_VALUES: Final = 0.1
+"""Share of the expected values from which on a day is held against what is usual."""
+
 ROUNDING: Final = 1e-9
 """Of a threshold, what a number may miss it by for being a rounded one: 0.95 - 0.90 is a little less than 0.05."""
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from lumen_assets.report import formats
 from lumen_assets.report.changes import (
+    ENOUGH_VALUES,
     ROUNDING,
     SMALL_MEAN,
     SMALL_SHARE,
@@ -312,7 +313,7 @@ class _Finders:
             yield 1 - share, self.finding("partly_off_target", numbers, signal, target=target, off=off)
 
     def of_history(self, signal: SignalReport) -> Iterator[_Weighted]:
-        if signal.values is None:
+        if signal.values is None or not reaches(signal.coverage, ENOUGH_VALUES):
             return
         history, mean, share = self.report.history, signal.values.mean, signal.share_on_target
         basis = usual_mean(signal, history)

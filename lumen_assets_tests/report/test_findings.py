@@ -103,6 +103,14 @@ def test_the_day_is_held_against_four_weeks():
     assert kinds(report(day({**GOOD, "phase_diff": 0.0345}), history=past(means))) == ["nothing"]
 
 
+@pytest.mark.parametrize(("rows", "told"), [(1, False), (863, False), (864, True)])
+def test_a_day_is_unusual_only_with_a_tenth_of_the_expected_values(rows: int, told: bool):
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(rows)]
+    today = telemetry(DAY, frame(moments, {**{n: [v] * rows for n, v in GOOD.items()}, "phase_diff": [0.06] * rows}))
+    found = kinds(report(today, history=past([0.0301] * 28, 1.0)))
+    assert ("unusual_mean" in found, "unusual_share" in found) == (told, told)
+
+
 def test_what_is_told_of_the_usual_is_the_difference_of_what_is_read():
     found = report(day({**GOOD, "phase_diff": 0.04126}), history=past([0.03014] * 28))
     assert "0.0413, 지난 28일 중 28일의 중앙값 0.0301, 차이 +0.0112" in only(found, "unusual_mean").text
