@@ -139,15 +139,15 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "change_of_share": ("목표 내 비율 {change}", "share on target {change}"),
     "findings_more": ("이 밖에 {count}건이 JSON에 있습니다.", "Further ones, in the JSON: {count}."),
     "history_basis": (
-        "지난 28일 가운데 {days}일의 수치와 비교했습니다.",
-        "Compared with the numbers of {days} of the last 28 days.",
+        "지난 28일 가운데 값이 있는 {days}일의 수치와 비교했습니다.",
+        "Compared with the numbers of {days} of the last 28 days, those frozen with values.",
     ),
     "history_no_values": (
         "이날은 값이 없어 지난 28일과 비교하지 않았습니다.",
         "Not compared with the last 28 days: this day has no values.",
     ),
     "history_too_short": (
-        "지난 28일과는 비교하지 않았습니다. 동결된 날이 {enough}일보다 적었습니다.",
-        "Not compared with the last 28 days: fewer than {enough} of them were frozen.",
+        "지난 28일과는 비교하지 않았습니다. 값이 있는 동결된 날이 {enough}일보다 적었습니다.",
+        "Not compared with the last 28 days: fewer than {enough} of them were frozen with values.",
     ),
 }

@@ -396,9 +396,10 @@ def left_out_text(findings: Sequence[Finding], shown: int, wording: Wording) -> 
 
 
 def basis_text(report: DayReport, wording: Wording) -> str:
-    """How many of the last 28 days the day was compared with."""
-    if report.history and all(signal.values is None for signal in report.signals):
+    """How many of the last 28 days the day was compared with: of those that were frozen, the ones with values."""
+    days = sum(bool(past.signals) for past in report.history)
+    if days < ENOUGH_DAYS:
+        return wording("history_too_short", enough=ENOUGH_DAYS)
+    if all(signal.values is None for signal in report.signals):
         return wording("history_no_values")
-    if report.history:
-        return wording("history_basis", days=len(report.history))
-    return wording("history_too_short", enough=ENOUGH_DAYS)
+    return wording("history_basis", days=days)

@@ -80,13 +80,20 @@ def _basis(report: DayReport, wording: Wording) -> str:
 
 
 def _verdict(report: DayReport, wording: Wording) -> str:
-    judged = [signal for signal in report.signals if signal.mean_on_target is not None]
-    off = [signal.label for signal in judged if not signal.mean_on_target]
+    wanted = [signal for signal in report.signals if signal.target is not None]
+    judged = [signal for signal in wanted if signal.mean_on_target is not None]
+    off, silent = [signal.label for signal in judged if not signal.mean_on_target], len(wanted) - len(judged)
     if not judged:
         return wording("verdict_none")
-    if not off:
+    if not off and not silent:
         return wording("verdict_all", total=len(judged))
-    return wording("verdict_some", total=len(judged), good=len(judged) - len(off), names=", ".join(off))
+    return "".join(
+        (
+            wording("verdict_some", total=len(wanted), good=len(judged) - len(off)),
+            wording("verdict_off", names=", ".join(off)) if off else "",
+            wording("verdict_silent", count=silent) if silent else "",
+        )
+    )
 
 
 def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:

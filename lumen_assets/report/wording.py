@@ -42,9 +42,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Every signal with a target ({total}) has its mean of the day on target.",
     ),
     "verdict_some": (
-        "목표가 정해진 신호 {total}개 가운데 {good}개의 하루 평균이 목표 안에 있습니다. 목표를 벗어난 신호: {names}.",
-        "{good} of {total} signals with a target have their mean of the day on target. Off target: {names}.",
+        "목표가 정해진 신호 {total}개 가운데 {good}개의 하루 평균이 목표 안에 있습니다.",
+        "{good} of {total} signals with a target have their mean of the day on target.",
     ),
+    "verdict_off": (" 목표를 벗어난 신호: {names}.", " Off target: {names}."),
+    "verdict_silent": (" 값이 없는 신호: {count}개.", " Without values: {count}."),
     "verdict_none": (
         "목표와 비교할 수 있는 신호가 없습니다.",
         "There is no signal that could be compared with a target.",

@@ -99,7 +99,7 @@ def test_the_day_is_held_against_four_weeks():
     finding = only(found, "unusual_mean")
     assert finding.numbers == pytest.approx({"value": 0.041, "days": 21, "median": 0.031, "mad": 0.001})
     assert "지난 28일 중 21일의 중앙값 0.0310, 차이 +0.0100, MAD 0.0010" in finding.text
-    assert "지난 28일 가운데 21일의 수치와 비교했습니다." in render_markdown(found)
+    assert "지난 28일 가운데 값이 있는 21일의 수치와 비교했습니다." in render_markdown(found)
     assert kinds(report(day({**GOOD, "phase_diff": 0.0345}), history=past(means))) == ["nothing"]
 
 
@@ -132,6 +132,45 @@ def test_nothing_is_said_on_a_few_days():
     assert found.history == ()
     assert kinds(found) == ["nothing"]
     assert "7일보다 적었습니다" in findings_text(found)
+
+
+@pytest.mark.parametrize(
+    ("empty", "language", "text"),
+    [
+        (5, "ko", "지난 28일 가운데 값이 있는 23일의 수치와 비교했습니다."),
+        (5, "en", "Compared with the numbers of 23 of the last 28 days, those frozen with values."),
+        (22, "en", "Not compared with the last 28 days: fewer than 7 of them were frozen with values."),
+    ],
+)
+def test_days_without_values_are_not_counted_as_compared_with(empty: int, language: str, text: str):
+    days = past([0.03] * 28)
+    days[:empty] = [replace(each, signals={}) for each in days[:empty]]
+    assert findings_text(report(day(GOOD), history=days, language=language)).endswith(f"\n\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("silent", "phase", "language", "text"),
+    [
+        (2, 0.03, "ko", "신호 4개 가운데 2개의 하루 평균이 목표 안에 있습니다. 값이 없는 신호: 2개."),
+        (2, 0.03, "en", "2 of 4 signals with a target have their mean of the day on target. Without values: 2."),
+        (
+            1,
+            0.06,
+            "ko",
+            "4개 가운데 2개의 하루 평균이 목표 안에 있습니다. 목표를 벗어난 신호: 위상차. 값이 없는 신호: 1개.",
+        ),
+        (
+            0,
+            0.06,
+            "en",
+            "3 of 4 signals with a target have their mean of the day on target. Off target: phase difference.",
+        ),
+        (0, 0.03, "en", "Every signal with a target (4) has its mean of the day on target."),
+    ],
+)
+def test_signals_with_a_target_and_without_values_are_counted(silent: int, phase: float, language: str, text: str):
+    values = dict(list({**GOOD, "phase_diff": phase}.items())[: 4 - silent])
+    assert f"{text}**\n" in render_markdown(report(day(values), language=language))
 
 
 def test_steady_days_make_no_trifle_unusual():
