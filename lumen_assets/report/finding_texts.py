@@ -135,6 +135,10 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "목표를 벗어난 신호, 기록 공백, 경고 이상의 위험 기록이 없습니다.",
         "No signal is off target; there is no gap, and no risk of severity warn or crit.",
     ),
+    "nothing_but_rows": (
+        " 기대한 행의 {coverage}가 있습니다.",
+        " Of the rows that were expected, {coverage} are there.",
+    ),
     "change_of_mean": ("하루 평균 {change}", "mean of the day {change}"),
     "change_of_share": ("목표 내 비율 {change}", "share on target {change}"),
     "findings_more": ("이 밖에 {count}건이 JSON에 있습니다.", "Further ones, in the JSON: {count}."),

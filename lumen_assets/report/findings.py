@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -60,6 +61,9 @@ KINDS: Final = (
 
 PARTLY: Final = 0.1
 """Share of values off target that is told of a signal whose mean is on target."""
+
+ALL_ROWS: Final = 0.9995
+"""Share of the expected rows from which on nothing is said of it where there is nothing else to tell."""
 
 DAYS_SHOWN: Final = 3
 """Other days that are named whose rows lie in this one's part of the telemetry."""
@@ -142,7 +146,11 @@ class _Finders:
         return Finding(kind, signal.name if signal else None, {name: float(n) for name, n in numbers.items()}, text)
 
     def nothing(self) -> Finding:
-        return self.finding("nothing", {})
+        coverage = self.report.recording.coverage
+        if coverage >= ALL_ROWS:
+            return self.finding("nothing", {})
+        calm = self.finding("nothing", {"coverage": coverage})
+        return replace(calm, text=calm.text + self.wording("nothing_but_rows", coverage=formats.share(coverage)))
 
     def of_the_record(self, min_coverage: float) -> Iterator[_Weighted]:
         report, recording = self.report, self.report.recording

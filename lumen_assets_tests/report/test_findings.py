@@ -66,6 +66,24 @@ def test_a_good_day_says_that_there_is_nothing():
 
 
 @pytest.mark.parametrize(
+    ("missing", "said"),
+    [(0, None), (4, None), (5, ("99.9%", 8635)), (268, ("96.9%", 8372))],
+)
+def test_where_there_is_nothing_to_tell_it_is_said_that_rows_are_missing(missing: int, said: tuple[str, int] | None):
+    """A row in each of some pairs of ten seconds is lost, so that there is no gap."""
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640) if i % 2 or i >= 2 * missing]
+    rows = frame(moments, {name: [value] * len(moments) for name, value in GOOD.items()})
+    for language, text in (
+        ("ko", " 기대한 행의 {}가 있습니다."),
+        ("en", " Of the rows that were expected, {} are there."),
+    ):
+        found = only(report(telemetry(DAY, rows), language=language), "nothing")
+        rest = text.format(said[0]) if said else ""
+        assert found.text == Wording(language)("finding_nothing") + rest
+        assert found.numbers == ({"coverage": said[1] / 8640} if said else {})
+
+
+@pytest.mark.parametrize(
     ("language", "text"),
     [
         ("ko", "위상차가 목표를 벗어났습니다: 하루 평균 0.0612, 목표 ≤ 0.05, 목표 안의 값 0.0%."),
