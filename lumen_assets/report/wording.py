@@ -237,7 +237,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "column_kind": ("사유", "Reason"),
     "column_content": ("내용", "Content"),
     "note_clock_backwards": ("시계 역행", "clock stepped back"),
-    "note_nan_cells": ("숫자가 아닌 칸(NaN)", "NaN cells"),
+    "note_nan_cells": ("유한하지 않은 칸(NaN 또는 무한대)", "cells that are not finite (NaN or infinite)"),
     "note_empty_cells": ("빈 칸", "empty cells"),
     "note_text_cells": ("숫자가 아닌 칸(글자)", "cells of text"),
     "note_text_columns": ("글자라서 뺀 열", "columns of text, left out"),

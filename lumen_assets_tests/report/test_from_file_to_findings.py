@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics as plain
 import tempfile
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lumen_assets.report import DayReport, build_report
+from lumen_assets.report import DayReport, build_report, render_markdown
 from lumen_assets.report.model import PastDay
 from lumen_assets.report.numbers import numbers_of
 from lumen_assets.report.robust import ENOUGH_DAYS
@@ -116,3 +117,13 @@ def test_the_last_day_of_a_steady_file_is_told_to_be_odd(tmp_path: Path) -> None
     kinds = [finding.kind for finding in last.findings]
     assert [kind for kind in kinds if kind.startswith("unusual")] == ["unusual_mean", "unusual_share"]
     assert last.history[0].day == _days()[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "remark"),
+    [("ko", "유한하지 않은 칸(NaN 또는 무한대) 4"), ("en", "cells that are not finite (NaN or infinite): 4")],
+)
+def test_cells_that_are_infinite_are_not_called_nan(tmp_path: Path, language: str, remark: str) -> None:
+    last = reports(tmp_path, [["0.03"]] * (DAYS - 1) + [["nan", "1e400", "-Infinity", "inf", "0.03"]])[-1]
+    assert last.inputs[0].notes == {"nan_cells": 4}
+    assert remark in render_markdown(replace(last, language=language))
