@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
+from reportlab.pdfbase.pdfmetrics import stringWidth
+
 from lumen_assets.report import formats
 from lumen_assets.report.axes import Axis, value_axis
 from lumen_assets.report.drawing import (
@@ -80,15 +82,17 @@ def _x(axis: Axis, value: float) -> float:
 
 def _names(signal: SignalReport, bottom: float, face: Typeface, wording: Wording) -> _Shapes:
     room = _LEFT - 14
-    lines = [(signal.label, face.bold, 8.0, INK)]
+    lines = [(signal.label, "", face.bold, 8.0, INK)]
     if signal.label != signal.name:
-        lines.append((signal.name, face.regular, 7.0, QUIET))
+        lines.append((signal.name, "", face.regular, 7.0, QUIET))
     if signal.target is not None:
         target = wording("figure_target", target=formats.target(signal.target, signal.unit, wording))
-        lines.append((f"{target} · {formats.share(signal.share_on_target)}", face.regular, 7.0, TARGET_EDGE))
-    for number, (shown, font, size, color) in enumerate(lines):
-        content = fitted(face.showable(shown), font, size, room)
-        yield text(content, x=2, y=bottom + _BELOW + _BARS - 8 - 10 * number, font=font, size=size, color=color)
+        share = f" · {formats.share(signal.share_on_target)}"
+        lines.append((target, share, face.regular, 7.0, TARGET_EDGE))
+    for number, (shown, whole, font, size, color) in enumerate(lines):
+        cut = fitted(face.showable(shown), font, size, room - stringWidth(whole, font, size))
+        y = bottom + _BELOW + _BARS - 8 - 10 * number
+        yield text(cut + whole, x=2, y=y, font=font, size=size, color=color)
 
 
 def _target_area(target: TargetRange | None, axis: Axis, bottom: float) -> _Shapes:
