@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lumen_assets.report import formats
@@ -57,11 +57,22 @@ def _summary(report: PeriodReport, wording: Wording) -> Iterator[Block]:
             (wording("period_fact_days"), Cell(wording("rows_of", rows=len(report.days), expected=total))),
             (wording("fact_rows"), Cell(formats.count(rows))),
             (wording("fact_coverage"), Cell(formats.share(rows / expected if expected else None))),
-            (wording("fact_silence"), Cell(wording("gaps_value", count=formats.count(gaps), length=silent))),
-            (wording("fact_rules"), Cell(wording("times", count=formats.count(rules)))),
-            (wording("fact_risks"), Cell(formats.severities(report.risks, wording))),
+            (
+                wording("fact_silence"),
+                _unless_zero(gaps, wording("gaps_value", count=formats.count(gaps), length=silent)),
+            ),
+            (wording("fact_rules"), _unless_zero(rules, wording("times", count=formats.count(rules)))),
+            (wording("fact_risks"), _risks(report.risks, wording)),
         )
     )
+
+
+def _unless_zero(count: int, text: str) -> Cell:
+    return Cell(text) if count else Cell(formats.NOTHING, "quiet")
+
+
+def _risks(by_severity: Mapping[str, int], wording: Wording) -> Cell:
+    return _unless_zero(sum(by_severity.values()), formats.severities(by_severity, wording))
 
 
 _SAID_MORE_IN: Final = {
@@ -189,10 +200,10 @@ def _day_row(numbers: DayNumbers, wording: Wording) -> tuple[Cell, ...]:
     return (
         Cell(f"{numbers.day.isoformat()} {wording.weekday(numbers.day.weekday())[:3]}"),
         Cell(formats.share(numbers.coverage)),
-        Cell(formats.count(numbers.gap_count)),
-        Cell(formats.length(numbers.silent_seconds, wording)),
-        Cell(formats.count(numbers.rule_changes)),
-        Cell(formats.severities(numbers.risks, wording)),
+        _unless_zero(numbers.gap_count, formats.count(numbers.gap_count)),
+        _unless_zero(numbers.gap_count, formats.length(numbers.silent_seconds, wording)),
+        _unless_zero(numbers.rule_changes, formats.count(numbers.rule_changes)),
+        _risks(numbers.risks, wording),
         Cell(", ".join(off) or formats.NOTHING, "bad" if off else "quiet"),
     )
 
