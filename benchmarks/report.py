@@ -138,16 +138,15 @@ def prepend(file: Path, rate: float, days: int) -> None:
     with file.open(encoding="utf-8") as short:
         head, first = [short.readline(), short.readline()], short.readline()
         stamp, _, values = first.partition(",")
-        start = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
-        before = start - timedelta(days=1)
-        times = pl.datetime_range(before, start, interval=f"{round(1000 / rate)}ms", closed="left", eager=True)
-        rows = "".join((times.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ") + f",{values}").to_list())
+        start = datetime.fromisoformat(stamp[:23])  # of a day in Seoul, with its offset behind: 00:00
+        end = start + timedelta(days=1)
+        times = pl.datetime_range(start, end, interval=f"{round(1000 / rate)}ms", closed="left", eager=True)
+        rows = "".join((times.dt.strftime("%Y-%m-%dT%H:%M:%S%.3f") + f"{stamp[23:]},{values}").to_list())
         longer = file.with_suffix(".longer")
         with longer.open("w", encoding="utf-8") as written:
             written.writelines(head)
-            for earlier in range(days - 1, -1, -1):
-                evening, morning = ((f"{at:%F}T", f"{at - timedelta(days=earlier):%F}T") for at in (before, start))
-                written.write(rows.replace(*evening).replace(*morning))
+            for earlier in range(days, 0, -1):
+                written.write(rows.replace(f"{start:%F}T", f"{start - timedelta(days=earlier):%F}T"))
             written.write(first)
             shutil.copyfileobj(short, written)
     longer.replace(file)

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
-from lumen_assets.report import formats
 from lumen_assets.report.axes import Axis, value_axis
 from lumen_assets.report.drawing import (
     CHANGE,
     ENVELOPE,
     ENVELOPE_EDGE,
     GRID,
-    INK,
     MEAN,
     ON_TARGET,
     QUIET,
@@ -27,11 +25,11 @@ from lumen_assets.report.drawing import (
     blank_drawing,
     box,
     curve_line,
-    fitted,
     hatched,
     line,
     text,
 )
+from lumen_assets.report.figure_titles import figure_titles
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.gaps import gap_seconds
 from lumen_assets.report.model import MINUTES, Curve, DayReport, SignalReport
@@ -65,7 +63,7 @@ def signal_drawing(report: DayReport, signal: SignalReport, face: Typeface) -> D
         *_mean_line(stretches, signal.curve, axis),
         *_target_edges(signal, axis),
         *_changes(report, face),
-        *_titles(signal, face, wording),
+        *figure_titles(signal, axis, left=_LEFT, right=WIDTH - _RIGHT, y=HEIGHT - 10, face=face, wording=wording),
     ):
         drawing.add(shape)
     return drawing
@@ -263,15 +261,3 @@ def _change_labels(places: Sequence[tuple[int, float]], face: Typeface) -> list[
             label = _ChangeLabel(labels.pop().first, label.last)
         labels.append(label)
     return labels
-
-
-def _titles(signal: SignalReport, face: Typeface, wording: Wording) -> Iterator[String]:
-    y = HEIGHT - 10
-    title = formats.with_unit(formats.signal_title(signal), f"[{signal.unit}]" if signal.unit else "")
-    right = ""
-    if signal.target is not None:
-        right = face.showable(wording("figure_target", target=formats.target(signal.target, signal.unit, wording)))
-        yield text(right, x=WIDTH - _RIGHT, y=y, font=face.regular, size=8, color=TARGET_EDGE, anchor="end")
-    room = _PLOT_WIDTH - stringWidth(right, face.regular, 8) - 12
-    shown = fitted(face.showable(title), face.bold, 9, room)
-    yield text(shown, x=_LEFT, y=y, font=face.bold, size=9, color=INK)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
+from reportlab.pdfbase.pdfmetrics import stringWidth
+
 from lumen_assets.report import formats
 from lumen_assets.report.axes import Axis, value_axis
 from lumen_assets.report.drawing import (
@@ -57,7 +59,7 @@ def distribution_drawing(report: DayReport, signals: Sequence[SignalReport], fac
             *_target_area(signal.target, axis, bottom),
             *_bars(signal.values.histogram, signal.target, axis, bottom),
             *_target_edges(signal.target, axis, bottom),
-            *_ticks(axis, bottom, face),
+            *_ticks(axis, bottom, face, wording),
             *_marks(signal.values, axis, bottom),
             *_beyond(signal.values, bottom, face),
         ):
@@ -80,15 +82,17 @@ def _x(axis: Axis, value: float) -> float:
 
 def _names(signal: SignalReport, bottom: float, face: Typeface, wording: Wording) -> _Shapes:
     room = _LEFT - 14
-    lines = [(signal.label, face.bold, 8.0, INK)]
+    lines = [(signal.label, "", face.bold, 8.0, INK)]
     if signal.label != signal.name:
-        lines.append((signal.name, face.regular, 7.0, QUIET))
+        lines.append((signal.name, "", face.regular, 7.0, QUIET))
     if signal.target is not None:
         target = wording("figure_target", target=formats.target(signal.target, signal.unit, wording))
-        lines.append((f"{target} · {formats.share(signal.share_on_target)}", face.regular, 7.0, TARGET_EDGE))
-    for number, (shown, font, size, color) in enumerate(lines):
-        content = fitted(face.showable(shown), font, size, room)
-        yield text(content, x=2, y=bottom + _BELOW + _BARS - 8 - 10 * number, font=font, size=size, color=color)
+        share = f" · {formats.share(signal.share_on_target)}"
+        lines.append((target, share, face.regular, 7.0, TARGET_EDGE))
+    for number, (shown, whole, font, size, color) in enumerate(lines):
+        cut = fitted(face.showable(shown), font, size, room - stringWidth(whole, font, size))
+        y = bottom + _BELOW + _BARS - 8 - 10 * number
+        yield text(cut + whole, x=2, y=y, font=font, size=size, color=color)
 
 
 def _target_area(target: TargetRange | None, axis: Axis, bottom: float) -> _Shapes:
@@ -130,13 +134,16 @@ def _bars(histogram: Histogram, target: TargetRange | None, axis: Axis, bottom: 
             yield area([number for point in outline for number in point], fill, edge, 0.2)
 
 
-def _ticks(axis: Axis, bottom: float, face: Typeface) -> _Shapes:
+def _ticks(axis: Axis, bottom: float, face: Typeface, wording: Wording) -> _Shapes:
     y = bottom + _BELOW
     yield line((_LEFT, y, _LEFT + _PLOT_WIDTH, y), QUIET, 0.6)
     for value, label in axis.ticks:
         x = _x(axis, value)
         yield line((x, y, x, y - 2.5), QUIET, 0.4)
         yield text(label, x=x, y=y - 9.5, font=face.regular, size=6.5, anchor="middle")
+    if axis.base:
+        base = face.showable(wording("figure_base", base=axis.base))
+        yield text(base, x=2, y=y - 9.5, font=face.regular, size=6.5)
 
 
 def _marks(values: Distribution, axis: Axis, bottom: float) -> _Shapes:

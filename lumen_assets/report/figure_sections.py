@@ -33,7 +33,8 @@ def _figure(report: DayReport, signal: SignalReport, wording: Wording) -> DayFig
     values = signal.values
     assert values is not None  # noqa: S101 - only signals with values have a figure
     mean, minimum, maximum = (
-        formats.with_unit(formats.number(v), signal.unit) for v in (values.mean, values.minimum, values.maximum)
+        formats.with_unit(formats.judged(value, signal.target), signal.unit)
+        for value in (values.mean, values.minimum, values.maximum)
     )
     caption = wording("figure_caption", mean=mean, minimum=minimum, maximum=maximum)
     if signal.share_on_target is not None:

@@ -146,19 +146,23 @@ FINDING_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "목표를 벗어난 신호, 기록 공백, 경고 이상의 위험 기록이 없습니다.",
         "No signal is off target; there is no gap, and no risk of severity warn or crit.",
     ),
+    "nothing_but_rows": (
+        " 기대한 행의 {coverage}가 있습니다.",
+        " Of the rows that were expected, {coverage} are there.",
+    ),
     "change_of_mean": ("하루 평균 {change}", "mean of the day {change}"),
     "change_of_share": ("목표 내 비율 {change}", "share on target {change}"),
     "findings_more": ("이 밖에 {count}건이 JSON에 있습니다.", "Further ones, in the JSON: {count}."),
     "history_basis": (
-        "지난 28일 가운데 {days}일의 수치와 비교했습니다.",
-        "Compared with the numbers of {days} of the last 28 days.",
+        "지난 28일 가운데 값이 있는 {days}일의 수치와 비교했습니다.",
+        "Compared with the numbers of {days} of the last 28 days, those frozen with values.",
     ),
     "history_no_values": (
         "이날은 값이 없어 지난 28일과 비교하지 않았습니다.",
         "Not compared with the last 28 days: this day has no values.",
     ),
     "history_too_short": (
-        "지난 28일과는 비교하지 않았습니다. 동결된 날이 {enough}일보다 적었습니다.",
-        "Not compared with the last 28 days: fewer than {enough} of them were frozen.",
+        "지난 28일과는 비교하지 않았습니다. 값이 있는 동결된 날이 {enough}일보다 적었습니다.",
+        "Not compared with the last 28 days: fewer than {enough} of them were frozen with values.",
     ),
 }

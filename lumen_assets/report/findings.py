@@ -5,14 +5,26 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
+from lumen_assets.report.changes import (
+    ENOUGH_VALUES,
+    ROUNDING,
+    SMALL_MEAN,
+    SMALL_SHARE,
+    mean_moved,
+    reaches,
+    share_moved,
+    usual_mean,
+    usual_share,
+)
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import DayReport, Finding, SignalReport
 from lumen_assets.report.recorded_effects import EFFECT, MEANS, Compared, compared, differing, is_unchecked
-from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual, usual
+from lumen_assets.report.robust import ENOUGH_DAYS, UNUSUAL, Usual
 from lumen_assets.report.wording import Wording
 
 KINDS: Final = (
@@ -52,18 +64,8 @@ KINDS: Final = (
 PARTLY: Final = 0.1
 """Share of values off target that is told of a signal whose mean is on target."""
 
-MEAN_CHANGE: Final = 0.1
-"""Change of the mean against the day before that is told, as a share of what it was."""
-
-SHARE_CHANGE: Final = 0.05
-"""Change of the share on target against the day before that is told."""
-
-SMALL_MEAN: Final = 0.01
-SMALL_SHARE: Final = 0.01
-"""Differences from the median, of means as a share of it, that are never told, however steady the days were."""
-
-ROUNDING: Final = 1e-9
-"""Of a threshold, what a number may miss it by for being a rounded one: 0.95 - 0.90 is a little less than 0.05."""
+ALL_ROWS: Final = 0.9995
+"""Share of the expected rows from which on nothing is said of it where there is nothing else to tell."""
 
 DAYS_SHOWN: Final = 3
 """Other days that are named whose rows lie in this one's part of the telemetry."""
@@ -128,23 +130,6 @@ def is_few(coverage: float, of_source: float, wanted: float) -> bool:
     return not reaches(coverage, wanted if of_source >= wanted else wanted * of_source)
 
 
-def reaches(value: float, threshold: float) -> bool:
-    """Whether a number is a threshold or more, but for its rounding."""
-    return value >= threshold * (1 - ROUNDING)
-
-
-def mean_moved(signal: SignalReport) -> bool:
-    """Whether the change of a signal's mean against the day before is told."""
-    if signal.values is None or not signal.mean_change:
-        return False
-    return reaches(abs(signal.mean_change), MEAN_CHANGE * abs(signal.values.mean - signal.mean_change))
-
-
-def share_moved(signal: SignalReport) -> bool:
-    """Whether the change of a signal's share on target against the day before is told."""
-    return signal.share_change is not None and reaches(abs(signal.share_change), SHARE_CHANGE)
-
-
 def weighty_risks(by_severity: Mapping[str, int]) -> dict[str, int] | None:
     """Risks by severity, those of unknown ones as ``other``; None where there are none but of ``info``."""
     counts = {name: by_severity.get(name, 0) for name in ("crit", "warn", "info")}
@@ -167,7 +152,11 @@ class _Finders:
         return Finding(kind, signal.name if signal else None, {name: float(n) for name, n in numbers.items()}, text)
 
     def nothing(self) -> Finding:
-        return self.finding("nothing", {})
+        coverage = self.report.recording.coverage
+        if coverage >= ALL_ROWS:
+            return self.finding("nothing", {})
+        calm = self.finding("nothing", {"coverage": coverage})
+        return replace(calm, text=calm.text + self.wording("nothing_but_rows", coverage=formats.share(coverage)))
 
     def of_the_record(self, min_coverage: float) -> Iterator[_Weighted]:
         report, recording = self.report, self.report.recording
@@ -340,17 +329,18 @@ class _Finders:
         mean, target = signal.values.mean, formats.target(signal.target, signal.unit, self.wording)
         numbers = {"mean": mean, "share_on_target": share}
         if not signal.mean_on_target:
-            shown = {"mean": self._value(mean, signal), "target": target, "share": formats.share(share)}
+            shown_mean = formats.with_unit(formats.judged(mean, signal.target), signal.unit)
+            shown = {"mean": shown_mean, "target": target, "share": formats.share(share)}
             yield 1 - share, self.finding("off_target", numbers, signal, **shown)
         elif reaches(1 - share, PARTLY):
             off = formats.share(1 - share)
             yield 1 - share, self.finding("partly_off_target", numbers, signal, target=target, off=off)
 
     def of_history(self, signal: SignalReport) -> Iterator[_Weighted]:
-        if signal.values is None:
+        if signal.values is None or not reaches(signal.coverage, ENOUGH_VALUES):
             return
-        days = [past.signals[signal.name] for past in self.report.history if signal.name in past.signals]
-        basis, mean = usual([level.mean for level in days]), signal.values.mean
+        history, mean, share = self.report.history, signal.values.mean, signal.share_on_target
+        basis = usual_mean(signal, history)
         if basis and _unusual(mean, basis, abs(basis.median) * SMALL_MEAN):
             shown = {
                 "value": self._value(mean, signal),
@@ -359,8 +349,7 @@ class _Finders:
                 "mad": self._value(basis.mad, signal),
             }
             yield self._unusual("unusual_mean", mean, basis, signal, shown)
-        shares = [level.share_on_target for level in days if level.target == signal.target]
-        basis, share = usual([value for value in shares if value is not None]), signal.share_on_target
+        basis = usual_share(signal, history)
         if basis and share is not None and _unusual(share, basis, SMALL_SHARE):
             shown = {
                 "value": formats.share(share),
@@ -377,15 +366,15 @@ class _Finders:
     def of_the_day_before(self, signal: SignalReport) -> Iterator[_Weighted]:
         if signal.values is None or signal.mean_change is None:
             return
-        change, shares = signal.mean_change, signal.share_change
+        change, shares, history = signal.mean_change, signal.share_change, self.report.history
         before = signal.values.mean - change
-        far_share = share_moved(signal)
-        if not far_share and not mean_moved(signal):
+        far_share = share_moved(signal, history)
+        if not far_share and not mean_moved(signal, history):
             return
         parts, numbers = [], {"mean_change": change}
         shown = formats.number(change, signed=True)
         parts.append(self.wording("change_of_mean", change=formats.with_unit(shown, signal.unit)))
-        if shares is not None:
+        if shares is not None and reaches(abs(shares), SMALL_SHARE):
             numbers["share_change"] = shares
             parts.append(self.wording("change_of_share", change=formats.points(shares, self.wording)))
         improved = signal.share_improved if far_share else signal.mean_improved
@@ -431,9 +420,10 @@ def left_out_text(findings: Sequence[Finding], shown: int, wording: Wording) -> 
 
 
 def basis_text(report: DayReport, wording: Wording) -> str:
-    """How many of the last 28 days the day was compared with."""
-    if report.history and all(signal.values is None for signal in report.signals):
+    """How many of the last 28 days the day was compared with: of those that were frozen, the ones with values."""
+    days = sum(bool(past.signals) for past in report.history)
+    if days < ENOUGH_DAYS:
+        return wording("history_too_short", enough=ENOUGH_DAYS)
+    if all(signal.values is None for signal in report.signals):
         return wording("history_no_values")
-    if report.history:
-        return wording("history_basis", days=len(report.history))
-    return wording("history_too_short", enough=ENOUGH_DAYS)
+    return wording("history_basis", days=days)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from lumen_assets.days import day_bounds
 from lumen_assets.report.model import TargetRange
@@ -14,21 +14,41 @@ from lumen_assets.report.wording import MONTHS, Wording
 
 NOTHING = "–"
 
+SMALL: Final = 1e-4
+LARGE: Final = 1e9
+"""Magnitudes from which on, and below which, numbers are written without an exponent."""
 
-def number(value: float | Decimal | None, *, signed: bool = False) -> str:
-    """Four significant digits, at most four decimals; below a thousandth three digits; below 0.0001 an exponent."""
+
+def number(value: float | Decimal | None, *, signed: bool = False, more: int = 0) -> str:
+    """Four significant digits, at most four decimals, of whole numbers all; below a thousandth three digits.
+
+    An exponent below 0.0001, with three digits, and from ``LARGE`` on, with four. ``more`` digits, where asked for.
+    """
     if value is None:
         return NOTHING
     sign = "+" if signed and value > 0 else ""
     if value == 0:
         return "0"
     magnitude = abs(float(value))
-    if not 1e-4 <= magnitude < 1e7:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{sign}{mantissa}e{int(exponent)}"
+    if not SMALL <= magnitude < LARGE:
+        return sign + _short_exponent(f"{value:.{more + (2 if magnitude < 1 else 3)}e}")
     order = math.floor(math.log10(magnitude))
     decimals = 2 - order if magnitude < 1e-3 else min(4, max(0, 3 - order))
-    return f"{sign}{value:,.{decimals}f}"
+    return f"{sign}{value:,.{decimals + more}f}"
+
+
+def judged(value: float | None, wanted: TargetRange | None) -> str:
+    """A number beside its target: with more digits where it would read as on target and is not, or the reverse."""
+    if value is None or wanted is None:
+        return number(value)
+    texts = (number(value, more=more) for more in range(18))  # with 17 digits a number is read as itself
+    return next(text for text in texts if (float(text.replace(",", "")) in wanted) == (value in wanted))
+
+
+def _short_exponent(text: str) -> str:
+    """``1.5e-07`` as ``1.5e-7``."""
+    mantissa, exponent = text.lower().split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def difference(new: float, old: float) -> str:
@@ -44,8 +64,11 @@ def difference(new: float, old: float) -> str:
 
 
 def bound(value: float) -> str:
-    """A configured bound with as many digits as it was given with."""
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    """A configured bound with as many digits as it was given with, written as ``number`` writes."""
+    given = Decimal(repr(value)).normalize()
+    if given == 0:
+        return "0"
+    return f"{given:,f}" if SMALL <= abs(value) < LARGE else _short_exponent(f"{given:e}")
 
 
 def with_unit(text: str, unit: str) -> str:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Final
 
+from lumen_assets.report.changes import SHARE_CHANGE, reaches
 from lumen_assets.report.files import OTHER_FIGURES, figure_file
-from lumen_assets.report.findings import SHARE_CHANGE, reaches
 from lumen_assets.report.numbers import DayNumbers, SignalNumbers
 from lumen_assets.report.period_findings import find
 from lumen_assets.report.periods import Period, PeriodBefore, PeriodChange, PeriodReport, PeriodSignal, RatedDay

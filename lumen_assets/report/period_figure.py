@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from reportlab.pdfbase.pdfmetrics import stringWidth
-
-from lumen_assets.report import formats
 from lumen_assets.report.axes import Axis, value_axis
 from lumen_assets.report.drawing import (
     CHANGE,
@@ -25,11 +22,11 @@ from lumen_assets.report.drawing import (
     blank_drawing,
     box,
     curve_line,
-    fitted,
     hatched,
     line,
     text,
 )
+from lumen_assets.report.figure_titles import figure_titles
 from lumen_assets.report.fonts import Typeface
 from lumen_assets.report.numbers import SignalNumbers
 from lumen_assets.report.periods import PeriodReport, PeriodSignal
@@ -77,7 +74,7 @@ def means_drawing(report: PeriodReport, signal: PeriodSignal, face: Typeface) ->
         *_whiskers(days, axis),
         *_lines(days, axis),
         *_means(days, axis),
-        *_titles(signal, face, wording),
+        *figure_titles(signal, axis, left=_LEFT, right=WIDTH - _RIGHT, y=HEIGHT - 10, face=face, wording=wording),
     ):
         drawing.add(shape)
     return drawing
@@ -173,14 +170,3 @@ def _mean(day: _Day) -> float:
     if day.level is None or day.level.mean is None:
         raise ValueError(f"{day.label} has no mean to draw")
     return day.level.mean
-
-
-def _titles(signal: PeriodSignal, face: Typeface, wording: Wording) -> Iterator[String]:
-    y = HEIGHT - 10
-    title = formats.with_unit(formats.signal_title(signal), f"[{signal.unit}]" if signal.unit else "")
-    right = ""
-    if signal.target is not None:
-        right = face.showable(wording("figure_target", target=formats.target(signal.target, signal.unit, wording)))
-        yield text(right, x=WIDTH - _RIGHT, y=y, font=face.regular, size=8, color=TARGET_EDGE, anchor="end")
-    room = _PLOT_WIDTH - stringWidth(right, face.regular, 8) - 12
-    yield text(fitted(face.showable(title), face.bold, 9, room), x=_LEFT, y=y, font=face.bold, size=9, color=INK)

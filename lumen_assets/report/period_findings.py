@@ -8,7 +8,8 @@ from datetime import date
 from typing import Final
 
 from lumen_assets.report import formats
-from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, is_few, reaches, weighty_risks
+from lumen_assets.report.changes import reaches
+from lumen_assets.report.findings import DAYS_SHOWN, PARTLY, is_few, weighty_risks
 from lumen_assets.report.korean import Word
 from lumen_assets.report.model import Finding
 from lumen_assets.report.numbers import DayNumbers, SignalNumbers, with_few_rows
@@ -184,7 +185,7 @@ class _Finders:
         numbers = {"days_off": len(off), "days": len(judged), "share_on_target": share}
         if off:
             off.sort(key=lambda item: item[1].share_on_target or 0.0)
-            days = self._named([(day, self._value(level.mean, signal)) for day, level in off])
+            days = self._named([(day, self._judged(level, signal)) for day, level in off])
             shown = {"off": len(off), "total": len(judged), "days": days, "share": formats.share(share)}
             yield len(off) / len(judged), self.finding("off_target", numbers, signal, target=target, **shown)
         elif reaches(1 - share, PARTLY):
@@ -233,6 +234,10 @@ class _Finders:
         shown = [f"{day.isoformat()} ({what})" if what else day.isoformat() for day, what in days[:DAYS_SHOWN]]
         more = self.wording("more_days", count=len(days) - DAYS_SHOWN) if len(days) > DAYS_SHOWN else ""
         return ", ".join(shown) + more
+
+    @staticmethod
+    def _judged(level: SignalNumbers, signal: PeriodSignal) -> str:
+        return formats.with_unit(formats.judged(level.mean, level.target), signal.unit)
 
     @staticmethod
     def _value(value: float | None, signal: PeriodSignal) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lumen_assets.days import day_bounds
 from lumen_assets.report import formats
+from lumen_assets.report.changes import SHARE_CHANGE
 from lumen_assets.report.document import Banner, Block, Cell, Column, Document, Facts, Heading, Table, Text
 from lumen_assets.report.finding_sections import findings_blocks
-from lumen_assets.report.findings import SHARE_CHANGE
 from lumen_assets.report.korean import Word
 from lumen_assets.report.numbers import DayNumbers
 from lumen_assets.report.period_figure_sections import means_section, shares_section
@@ -59,11 +59,22 @@ def _summary(report: PeriodReport, wording: Wording) -> Iterator[Block]:
             (wording("period_fact_days"), Cell(wording("rows_of", rows=len(report.days), expected=total))),
             (wording("fact_rows"), Cell(formats.count(rows))),
             (wording("fact_coverage"), Cell(formats.share(rows / expected if expected else None))),
-            (wording("fact_silence"), Cell(wording("gaps_value", count=formats.count(gaps), length=silent))),
-            (wording("fact_rules"), Cell(wording("times", count=formats.count(rules)))),
-            (wording("fact_risks"), Cell(formats.severities(report.risks, wording))),
+            (
+                wording("fact_silence"),
+                _unless_zero(gaps, wording("gaps_value", count=formats.count(gaps), length=silent)),
+            ),
+            (wording("fact_rules"), _unless_zero(rules, wording("times", count=formats.count(rules)))),
+            (wording("fact_risks"), _risks(report.risks, wording)),
         )
     )
+
+
+def _unless_zero(count: int, text: str) -> Cell:
+    return Cell(text) if count else Cell(formats.NOTHING, "quiet")
+
+
+def _risks(by_severity: Mapping[str, int], wording: Wording) -> Cell:
+    return _unless_zero(sum(by_severity.values()), formats.severities(by_severity, wording))
 
 
 _SAID_MORE_IN: Final = {
@@ -92,15 +103,15 @@ def _signals(report: PeriodReport, wording: Wording) -> Iterator[Block]:
         return
     yield Heading(wording("section_period_signals"), "signals")
     columns = (
-        Column(wording("column_signal"), 2.2),
+        Column(wording("column_signal"), 2.0),
         Column(wording("column_days"), 0.9, "right"),
         Column(wording("column_share"), 1.1, "right"),
-        Column(wording("column_daily_median"), 1.3, "right"),
-        Column(wording("column_daily_mad"), 1.1, "right"),
-        Column(wording("column_minimum"), 1.1, "right"),
-        Column(wording("column_maximum"), 1.1, "right"),
-        Column(wording("column_best"), 1.4, "right"),
-        Column(wording("column_worst"), 1.4, "right"),
+        Column(wording("column_daily_median"), 1.25, "right"),
+        Column(wording("column_daily_mad"), 1.25, "right"),
+        Column(wording("column_minimum"), 1.25, "right"),
+        Column(wording("column_maximum"), 1.25, "right"),
+        Column(wording("column_best"), 1.2, "right"),
+        Column(wording("column_worst"), 1.2, "right"),
     )
     yield Table(columns, tuple(_signal_row(signal, report, wording) for signal in report.signals), dense=True)
 
@@ -135,13 +146,13 @@ def _before(report: PeriodReport, wording: Wording) -> Iterator[Block]:
     then, now = report.before.period.name, report.period.name
     yield Heading(wording("section_period_before", name=Word(then)), "before")
     columns = (
-        Column(wording("column_signal"), 2.2),
-        Column(wording("column_median_of", name=then), 1.2, "right"),
-        Column(wording("column_median_of", name=now), 1.2, "right"),
+        Column(wording("column_signal"), 2.1),
+        Column(wording("column_median_of", name=then), 1.25, "right"),
+        Column(wording("column_median_of", name=now), 1.25, "right"),
         Column(wording("column_change"), 1.6, "right"),
-        Column(wording("column_greater_mad"), 1.1, "right"),
-        Column(wording("column_share_of", name=then), 1.3, "right"),
-        Column(wording("column_share_of", name=now), 1.3, "right"),
+        Column(wording("column_greater_mad"), 1.2, "right"),
+        Column(wording("column_share_of", name=then), 1.25, "right"),
+        Column(wording("column_share_of", name=now), 1.25, "right"),
         Column(wording("column_change"), 1.6, "right"),
     )
     yield Table(columns, tuple(_before_row(signal, wording) for signal in report.signals), dense=True)
@@ -191,10 +202,10 @@ def _day_row(numbers: DayNumbers, wording: Wording) -> tuple[Cell, ...]:
     return (
         Cell(f"{numbers.day.isoformat()} {wording.weekday(numbers.day.weekday())[:3]}"),
         Cell(formats.share(numbers.coverage)),
-        Cell(formats.count(numbers.gap_count)),
-        Cell(formats.length(numbers.silent_seconds, wording)),
-        Cell(formats.count(numbers.rule_changes)),
-        Cell(formats.severities(numbers.risks, wording)),
+        _unless_zero(numbers.gap_count, formats.count(numbers.gap_count)),
+        _unless_zero(numbers.gap_count, formats.length(numbers.silent_seconds, wording)),
+        _unless_zero(numbers.rule_changes, formats.count(numbers.rule_changes)),
+        _risks(numbers.risks, wording),
         Cell(", ".join(off) or formats.NOTHING, "bad" if off else "quiet"),
     )
 

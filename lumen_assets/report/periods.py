@@ -130,7 +130,7 @@ class PeriodChange:
         median_improved: whether it went in the good direction; None if it does not differ, or none is good.
         share_on_target: of all its values then; None without a target, or where it was another one.
         share_change: this period's share minus that one.
-        share_improved: whether more values were on target; None if it changed by less than ``findings.SHARE_CHANGE``.
+        share_improved: whether more values were on target; None if it changed by less than ``changes.SHARE_CHANGE``.
     """
 
     days: int

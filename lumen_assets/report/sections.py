@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lumen_assets.days import day_bounds
 from lumen_assets.report import formats
+from lumen_assets.report.changes import mean_moved, share_moved
 from lumen_assets.report.document import (
     Banner,
     Block,
@@ -20,7 +21,6 @@ from lumen_assets.report.document import (
 )
 from lumen_assets.report.figure_sections import calendar_section, distribution_figures, figures_section
 from lumen_assets.report.finding_sections import findings_section
-from lumen_assets.report.findings import mean_moved, share_moved
 from lumen_assets.report.ledger_sections import (
     inputs_section,
     method_section,
@@ -82,13 +82,20 @@ def _basis(report: DayReport, wording: Wording) -> str:
 
 
 def _verdict(report: DayReport, wording: Wording) -> str:
-    judged = [signal for signal in report.signals if signal.mean_on_target is not None]
-    off = [signal.label for signal in judged if not signal.mean_on_target]
+    wanted = [signal for signal in report.signals if signal.target is not None]
+    judged = [signal for signal in wanted if signal.mean_on_target is not None]
+    off, silent = [signal.label for signal in judged if not signal.mean_on_target], len(wanted) - len(judged)
     if not judged:
         return wording("verdict_none")
-    if not off:
+    if not off and not silent:
         return wording("verdict_all", total=len(judged))
-    return wording("verdict_some", total=len(judged), good=len(judged) - len(off), names=", ".join(off))
+    return "".join(
+        (
+            wording("verdict_some", total=len(wanted), good=len(judged) - len(off)),
+            wording("verdict_off", names=", ".join(off)) if off else "",
+            wording("verdict_silent", count=silent) if silent else "",
+        )
+    )
 
 
 def _facts(report: DayReport, wording: Wording) -> Iterator[tuple[str, Cell]]:
@@ -131,18 +138,22 @@ def _summary_table(report: DayReport, wording: Wording) -> Table:
 
 
 def _summary_row(signal: SignalReport, report: DayReport, wording: Wording) -> tuple[Cell, ...]:
-    mean = formats.number(signal.values.mean if signal.values else None)
+    mean = formats.judged(signal.values.mean if signal.values else None, signal.target)
     return (
         signal_cell(signal),
         Cell(formats.target(signal.target, signal.unit, wording), "quiet"),
         Cell(formats.with_unit(mean, signal.unit), "strong") if signal.values else _absence(signal, report, wording),
         _judgement(signal, wording),
         change_cell(
-            formats.number(signal.mean_change, signed=True), _if(mean_moved(signal), signal.mean_improved), wording
+            formats.number(signal.mean_change, signed=True),
+            _if(mean_moved(signal, report.history), signal.mean_improved),
+            wording,
         ),
         Cell(formats.share(signal.share_on_target)),
         change_cell(
-            formats.points(signal.share_change, wording), _if(share_moved(signal), signal.share_improved), wording
+            formats.points(signal.share_change, wording),
+            _if(share_moved(signal, report.history), signal.share_improved),
+            wording,
         ),
     )
 
@@ -182,11 +193,12 @@ def _distribution(report: DayReport, wording: Wording) -> Iterator[Block]:
     if not signals:
         return
     yield Heading(wording("section_distribution"), "distribution")
-    titles = ("count", "coverage", "minimum", "p5", "p50", "p95", "maximum", "std")
+    values = dict.fromkeys(("minimum", "p5", "p50", "p95", "maximum", "std"), 1.27)  # nine digits fit
+    titles = {"count": 1.07, "coverage": 1.0, **values}
     yield from distribution_figures(report, wording)
     columns = (
-        Column(wording("column_signal"), 2.4),
-        *(Column(wording(f"column_{title}"), 1.15, "right") for title in titles),
+        Column(wording("column_signal"), 2.35),
+        *(Column(wording(f"column_{title}"), width, "right") for title, width in titles.items()),
     )
     yield Table(columns, tuple(_distribution_row(signal) for signal in signals), dense=True)
 

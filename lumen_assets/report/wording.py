@@ -42,9 +42,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Every signal with a target ({total}) has its mean of the day on target.",
     ),
     "verdict_some": (
-        "목표가 정해진 신호 {total}개 가운데 {good}개의 하루 평균이 목표 안에 있습니다. 목표를 벗어난 신호: {names}.",
-        "{good} of {total} signals with a target have their mean of the day on target. Off target: {names}.",
+        "목표가 정해진 신호 {total}개 가운데 {good}개의 하루 평균이 목표 안에 있습니다.",
+        "{good} of {total} signals with a target have their mean of the day on target.",
     ),
+    "verdict_off": (" 목표를 벗어난 신호: {names}.", " Off target: {names}."),
+    "verdict_silent": (" 값이 없는 신호: {count}개.", " Without values: {count}."),
     "verdict_none": (
         "목표와 비교할 수 있는 신호가 없습니다.",
         "There is no signal that could be compared with a target.",
@@ -131,6 +133,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "figure_alternative": ("{day} {label} 그래프", "{label} on {day}"),
     "figure_target": ("목표 {target}", "target {target}"),
+    "figure_base": ("눈금 {base}", "ticks {base}"),
     "figure_hour": ("KST", "KST"),
     # pictures from Grafana
     "section_grafana": ("Grafana 화면", "From Grafana"),
@@ -237,7 +240,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "column_kind": ("사유", "Reason"),
     "column_content": ("내용", "Content"),
     "note_clock_backwards": ("시계 역행", "clock stepped back"),
-    "note_nan_cells": ("숫자가 아닌 칸(NaN)", "NaN cells"),
+    "note_nan_cells": ("유한하지 않은 칸(NaN 또는 무한대)", "cells that are not finite (NaN or infinite)"),
     "note_empty_cells": ("빈 칸", "empty cells"),
     "note_text_cells": ("숫자가 아닌 칸(글자)", "cells of text"),
     "note_text_columns": ("글자라서 뺀 열", "columns of text, left out"),

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from lumen_assets.report import build_report, render_markdown, write_figures
+from lumen_assets.report.fonts import typeface
 from lumen_assets.report.model import PastDay, PastLevel, TargetRange
 from lumen_assets.settings import Configuration
 from lumen_assets_tests.report.scenes import DAY, at, configuration, frame, normal_day, telemetry
@@ -50,6 +52,20 @@ def test_bars_are_as_high_as_values_are_many_and_dark_beyond_the_target(tmp_path
     assert max(bar["x"] + bar["width"] for bar in good) <= edge <= bad[0]["x"]
     texts = [e.text for e in root.iter(f"{SVG}text")]
     assert "목표 ≤ 0.05 · 85.7%" in texts
+
+
+@pytest.mark.parametrize(("unit", "cut"), [("kPa", False), ("millimetres of mercury", True)])
+def test_the_share_is_whole_where_there_is_no_room_for_the_target(tmp_path, unit, cut):
+    wanted = configuration("en").model_dump()
+    wanted["signals"]["phase_diff"] |= {"unit": unit, "target": {"min": 0.012345, "max": 0.05}}
+    moments = [at("01:00:00") + timedelta(seconds=n) for n in range(100)]
+    day = telemetry(DAY, frame(moments, {"phase_diff": [0.03] * 50 + [0.07] * 50}))
+    root = svg(build_report(day, None, Configuration.model_validate(wanted)), "distribution", tmp_path)
+    (shown,) = (e.text for e in root.iter(f"{SVG}text") if str(e.text).startswith("target"))
+    assert shown.endswith(" · 50.0%")
+    assert shown.startswith("target 0.012345 to 0.05")
+    assert ("…" in shown) == cut
+    assert stringWidth(shown, typeface().regular, 7) <= LEFT - 14
 
 
 def test_a_bar_that_the_target_cuts_is_light_on_its_side_and_dark_on_the_other(tmp_path):

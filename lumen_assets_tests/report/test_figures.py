@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from lumen_assets.report import build_report, drawing, write_figures, write_pdf
 from lumen_assets.report.axes import value_axis
+from lumen_assets.report.fonts import typeface
 from lumen_assets.settings import Configuration
 from lumen_assets_tests.report.scenes import (
     DAY,
@@ -241,3 +245,47 @@ def test_axes_hold_their_values_on_a_few_ticks(a, b):
     assert axis.high >= high or math.isclose(axis.high, high, rel_tol=1e-6, abs_tol=(high - low) * 1e-6)
     assert 2 <= len(axis.ticks) <= 9
     assert 0 <= axis.position(low) <= axis.position(high) <= 1
+
+
+MAGNITUDES = st.integers(-12, 20).map(lambda power: 10.0**power)
+
+
+@settings(max_examples=300)
+@given(st.floats(-1, 1), MAGNITUDES, st.floats(0.01, 1), st.floats(1e-11, 1))
+def test_labels_of_ticks_differ_and_are_the_ticks_and_fit(middle, magnitude, width, narrow):
+    low = middle * magnitude
+    axis = value_axis(low, low + width * narrow * magnitude)
+    labels = [label for _, label in axis.ticks]
+    assert len(set(labels)) == len(labels)
+    step = (axis.high - axis.low) / (len(labels) - 1)
+    base = Decimal(axis.base.replace(",", "") or 0)
+    for value, label in axis.ticks:
+        assert abs(base + Decimal(label.replace(",", "")) - Decimal(value)) < Decimal(step) / 1000
+        assert stringWidth(label, typeface().regular, 7) <= 42
+        assert re.fullmatch(r"-?\d{1,3}((,\d{3})*(\.\d+)?|(\.\d+)?e-?\d+)", label), label
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels", "base"),
+    [
+        (5_000_000, 5_001_000, "5,000,000 5,000,200 5,000,400 5,000,600 5,000,800 5,001,000", ""),
+        (-1500, 400, "-1,500 -1,000 -500 0 500", ""),
+        (0.05, 0.050004, "0.050000 0.050001 0.050002 0.050003 0.050004", ""),
+        (1.7e12, 1.7008e12, "1.7e12 1.7002e12 1.7004e12 1.7006e12 1.7008e12", ""),
+        (1.7e12, 1.70008e12, "0 20,000,000 40,000,000 60,000,000 80,000,000", "+1,700,000,000,000"),
+        (1e15, 1e15 + 2000, "0 500 1,000 1,500 2,000", "+1e15"),
+        (100, 100.00000004, "0 1e-8 2e-8 3e-8 4e-8", "+100.000000"),
+        (-1e15, -1e15 + 2000, "0 500 1,000 1,500 2,000", "-1e15"),
+        (1e301, 1.0000001e301, "1.0000000e301 1.0000001e301", ""),
+    ],
+)
+def test_labels_have_the_digits_that_they_need(low, high, labels, base):
+    axis = value_axis(low, high)
+    assert ([label for _, label in axis.ticks], axis.base) == (labels.split(), base)
+
+
+def test_what_is_to_be_added_to_labels_is_said_in_the_figures(tmp_path):
+    moments = [at("00:00:00") + timedelta(minutes=i) for i in range(1440)]
+    day = telemetry(DAY, frame(moments, {"odd": [1000 + (i % 7) * 1e-8 for i in range(1440)]}))
+    for path in write_figures(report_of(day, rate_hz=1 / 60), tmp_path):
+        assert "눈금 +1,000.000000" in path.read_text("utf-8")

@@ -66,6 +66,24 @@ def test_a_good_day_says_that_there_is_nothing():
 
 
 @pytest.mark.parametrize(
+    ("missing", "said"),
+    [(0, None), (4, None), (5, ("99.9%", 8635)), (268, ("96.9%", 8372))],
+)
+def test_where_there_is_nothing_to_tell_it_is_said_that_rows_are_missing(missing: int, said: tuple[str, int] | None):
+    """A row in each of some pairs of ten seconds is lost, so that there is no gap."""
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640) if i % 2 or i >= 2 * missing]
+    rows = frame(moments, {name: [value] * len(moments) for name, value in GOOD.items()})
+    for language, text in (
+        ("ko", " 기대한 행의 {}가 있습니다."),
+        ("en", " Of the rows that were expected, {} are there."),
+    ):
+        found = only(report(telemetry(DAY, rows), language=language), "nothing")
+        rest = text.format(said[0]) if said else ""
+        assert found.text == Wording(language)("finding_nothing") + rest
+        assert found.numbers == ({"coverage": said[1] / 8640} if said else {})
+
+
+@pytest.mark.parametrize(
     ("language", "text"),
     [
         ("ko", "위상차가 목표를 벗어났습니다: 하루 평균 0.0612, 목표 ≤ 0.05, 목표 안의 값 0.0%."),
@@ -75,6 +93,14 @@ def test_a_good_day_says_that_there_is_nothing():
 def test_what_is_off_target(language: str, text: str):
     found = only(report(day({**GOOD, "phase_diff": 0.0612}), language=language), "off_target")
     assert found == Finding("off_target", "phase_diff", {"mean": 0.0612, "share_on_target": 0.0}, text)
+
+
+def test_a_mean_that_is_hardly_off_target_has_the_digits_that_tell_so():
+    found = report(day({**GOOD, "phase_diff": 0.0500002}), language="en")
+    assert "mean of the day 0.0500002, target ≤ 0.05" in only(found, "off_target").text
+    page = render_markdown(found)
+    assert "| ≤ 0.05 | **0.0500002** | **off target** |" in page
+    assert "mean 0.0500002 · min 0.0500002" in page
 
 
 def test_what_is_partly_off_target():
@@ -91,8 +117,16 @@ def test_the_day_is_held_against_four_weeks():
     finding = only(found, "unusual_mean")
     assert finding.numbers == pytest.approx({"value": 0.041, "days": 21, "median": 0.031, "mad": 0.001})
     assert "지난 28일 중 21일의 중앙값 0.0310, 차이 +0.0100, MAD 0.0010" in finding.text
-    assert "지난 28일 가운데 21일의 수치와 비교했습니다." in render_markdown(found)
+    assert "지난 28일 가운데 값이 있는 21일의 수치와 비교했습니다." in render_markdown(found)
     assert kinds(report(day({**GOOD, "phase_diff": 0.0345}), history=past(means))) == ["nothing"]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(1, False), (863, False), (864, True)])
+def test_a_day_is_unusual_only_with_a_tenth_of_the_expected_values(rows: int, told: bool):
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(rows)]
+    today = telemetry(DAY, frame(moments, {**{n: [v] * rows for n, v in GOOD.items()}, "phase_diff": [0.06] * rows}))
+    found = kinds(report(today, history=past([0.0301] * 28, 1.0)))
+    assert ("unusual_mean" in found, "unusual_share" in found) == (told, told)
 
 
 def test_what_is_told_of_the_usual_is_the_difference_of_what_is_read():
@@ -116,6 +150,45 @@ def test_nothing_is_said_on_a_few_days():
     assert found.history == ()
     assert kinds(found) == ["nothing"]
     assert "7일보다 적었습니다" in findings_text(found)
+
+
+@pytest.mark.parametrize(
+    ("empty", "language", "text"),
+    [
+        (5, "ko", "지난 28일 가운데 값이 있는 23일의 수치와 비교했습니다."),
+        (5, "en", "Compared with the numbers of 23 of the last 28 days, those frozen with values."),
+        (22, "en", "Not compared with the last 28 days: fewer than 7 of them were frozen with values."),
+    ],
+)
+def test_days_without_values_are_not_counted_as_compared_with(empty: int, language: str, text: str):
+    days = past([0.03] * 28)
+    days[:empty] = [replace(each, signals={}) for each in days[:empty]]
+    assert findings_text(report(day(GOOD), history=days, language=language)).endswith(f"\n\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("silent", "phase", "language", "text"),
+    [
+        (2, 0.03, "ko", "신호 4개 가운데 2개의 하루 평균이 목표 안에 있습니다. 값이 없는 신호: 2개."),
+        (2, 0.03, "en", "2 of 4 signals with a target have their mean of the day on target. Without values: 2."),
+        (
+            1,
+            0.06,
+            "ko",
+            "4개 가운데 2개의 하루 평균이 목표 안에 있습니다. 목표를 벗어난 신호: 위상차. 값이 없는 신호: 1개.",
+        ),
+        (
+            0,
+            0.06,
+            "en",
+            "3 of 4 signals with a target have their mean of the day on target. Off target: phase difference.",
+        ),
+        (0, 0.03, "en", "Every signal with a target (4) has its mean of the day on target."),
+    ],
+)
+def test_signals_with_a_target_and_without_values_are_counted(silent: int, phase: float, language: str, text: str):
+    values = dict(list({**GOOD, "phase_diff": phase}.items())[: 4 - silent])
+    assert f"{text}**\n" in render_markdown(report(day(values), language=language))
 
 
 def test_steady_days_make_no_trifle_unusual():
@@ -160,10 +233,42 @@ def test_exactly_a_tenth_of_the_mean_is_told(before: float, now: float):
 
 def test_a_change_that_no_finding_tells_is_not_called_better_or_worse():
     page = render_markdown(report(day({**GOOD, "phase_diff": 0.0299}), day(GOOD, DAY_BEFORE), language="en"))
-    assert "| -1.0e-4 |" in page
+    assert "| -1.00e-4 |" in page
     assert "better" not in page.split("## The day in figures")[0].split("## At a glance")[1]
     page = render_markdown(report(day({**GOOD, "phase_diff": 0.02}), day(GOOD, DAY_BEFORE), language="en"))
     assert "| -0.0100 better |" in page
+
+
+@pytest.mark.parametrize(
+    ("spread", "enough", "told"),
+    [(0.0, True, True), (0.0004, True, True), (0.0012, True, False), (0.0012, False, True)],
+)
+def test_a_mean_has_moved_where_it_is_further_off_than_days_are_spread(spread: float, enough: bool, told: bool):
+    """0.004 is a third of what it was, and 3.3 times 0.0012; three standard deviations are 4.4 times the MAD."""
+    means = [0.014 + (i % 3 - 1) * spread for i in range(28 if enough else ENOUGH_DAYS - 1)]
+    now, then = day({**GOOD, "phase_diff": 0.016}), day({**GOOD, "phase_diff": 0.012}, DAY_BEFORE)
+    found = report(now, then, past(means, 1.0), language="en")
+    assert ("worsened" in kinds(found)) == told
+    assert ("+0.0040 worse" in render_markdown(found)) == told
+
+
+@pytest.mark.parametrize(("spread", "told"), [(0, True), (1, True), (2, False)])
+def test_a_share_has_moved_where_it_is_further_off_than_days_are_spread(spread: int, told: bool):
+    levels = past([0.0301] * 28)
+    shares = [PastLevel(0.0301, (96 + (i % 3 - 1) * spread) / 100, TARGET) for i in range(28)]
+    history = [replace(each, signals={"phase_diff": level}) for each, level in zip(levels, shares, strict=True)]
+    found = report(percents(91), percents(97, DAY_BEFORE), history, language="en")
+    assert ("worsened" in kinds(found)) == told
+    assert ("-6.0 pp worse" in render_markdown(found)) == told
+
+
+@pytest.mark.parametrize(("off", "told"), [(0, False), (80, False), (90, True)])
+def test_a_share_that_hardly_moved_is_not_told_with_the_mean(off: int, told: bool):
+    moments = [at("00:00:00") + timedelta(seconds=10 * i) for i in range(8640)]
+    values = [0.0501] * off + [0.035] * (8640 - off)
+    rows = frame(moments, {**{name: [value] * 8640 for name, value in GOOD.items()}, "phase_diff": values})
+    found = only(report(telemetry(DAY, rows), day(GOOD, DAY_BEFORE), language="en"), "worsened")
+    assert ("share on target -1.0 pp" in found.text, "share_change" in found.numbers) == (told, told)
 
 
 @pytest.mark.parametrize(("before", "kind"), [(0.01, "worsened"), (0.045, "improved"), (0.0301, None)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics as plain
 import tempfile
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lumen_assets.report import DayReport, build_report
+from lumen_assets.report import DayReport, build_report, render_markdown
 from lumen_assets.report.model import PastDay
 from lumen_assets.report.numbers import numbers_of
 from lumen_assets.report.robust import ENOUGH_DAYS
@@ -27,12 +28,15 @@ CELL = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
 )
 DAYS = 10
+EXPECTED = 20
+"""Values a day; two are a tenth."""
+
 Cells = list[list[str]]
 
 
 def reports(root: Path, days: Cells) -> list[DayReport]:
     """The report of each day, compared with those before it as if each was frozen."""
-    lines, settings_ = ["ts,phase_diff"], configuration()
+    lines, settings_ = ["ts,phase_diff"], configuration(rate_hz=EXPECTED / 86_400)
     for day, cells in zip(_days(), days, strict=True):
         lines += [
             f"{at('00:00:00', day) + timedelta(seconds=i):%Y-%m-%dT%H:%M:%S}+09:00,{c}" for i, c in enumerate(cells)
@@ -68,6 +72,7 @@ def middle(values: list[float]) -> float:
 @given(st.lists(st.lists(CELL, min_size=1, max_size=12), min_size=DAYS, max_size=DAYS))
 @example([["0.1"]] * DAYS)
 @example([["0.03"] * 5] * (DAYS - 1) + [["0.06"]])
+@example([["0.03"] * 5] * (DAYS - 1) + [["0.06"] * 2])
 @example([["nan", "inf"]] * DAYS)
 def test_numbers_and_findings_are_those_of_plain_python(days: Cells) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +96,7 @@ def test_numbers_and_findings_are_those_of_plain_python(days: Cells) -> None:
         ("unusual_mean", today_mean, [level for level, _ in before], None),
         ("unusual_share", today_share, [level for _, level in before], 0.01),
     ):
-        if len(past) < ENOUGH_DAYS or math.isnan(value):
+        if len(past) < ENOUGH_DAYS or math.isnan(value) or len(known(days[-1])) < EXPECTED / 10:
             assert kind not in told
             continue
         median = plain.median(map(Fraction, past))
@@ -108,7 +113,17 @@ def test_numbers_and_findings_are_those_of_plain_python(days: Cells) -> None:
 
 
 def test_the_last_day_of_a_steady_file_is_told_to_be_odd(tmp_path: Path) -> None:
-    last = reports(tmp_path, [["0.03"] * 5] * (DAYS - 1) + [["0.06"]])[-1]
+    last = reports(tmp_path, [["0.03"] * 5] * (DAYS - 1) + [["0.06"] * 2])[-1]
     kinds = [finding.kind for finding in last.findings]
     assert [kind for kind in kinds if kind.startswith("unusual")] == ["unusual_mean", "unusual_share"]
     assert last.history[0].day == _days()[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "remark"),
+    [("ko", "유한하지 않은 칸(NaN 또는 무한대) 4"), ("en", "cells that are not finite (NaN or infinite): 4")],
+)
+def test_cells_that_are_infinite_are_not_called_nan(tmp_path: Path, language: str, remark: str) -> None:
+    last = reports(tmp_path, [["0.03"]] * (DAYS - 1) + [["nan", "1e400", "-Infinity", "inf", "0.03"]])[-1]
+    assert last.inputs[0].notes == {"nan_cells": 4}
+    assert remark in render_markdown(replace(last, language=language))

@@ -302,6 +302,10 @@ def test_what_was_off_target_on_some_days_the_worst_first(language: str, text: s
     assert only(report, "off_target").numbers == pytest.approx({"days_off": 2, "days": 7, "share_on_target": 5.5 / 7})
 
 
+def test_a_mean_that_is_hardly_off_target_has_the_digits_that_tell_so() -> None:
+    assert "2026-03-02 (0.0500002)" in only(built(days_of(WEEK, [0.0500002, 0.03])), "off_target").text
+
+
 def test_days_with_another_target_are_not_held_against_the_last_one() -> None:
     days = days_of(WEEK)
     days[1] = day_of(WEEK.days[1], {"phase_diff": signal(0.03, 0.0, target=TargetRange(None, 0.01))})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import statistics as plain
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -172,6 +173,21 @@ def test_a_period_is_a_document_like_a_day(language: str) -> None:
     assert len([block for block in found.blocks if isinstance(block, Table)]) == 2
     empty = render_document(period_document(built([], language)))
     assert ("동결된 날이 없습니다" if language == "ko" else "No day of this period was frozen") in empty
+
+
+def test_of_what_there_was_nothing_no_zeros_are_shown() -> None:
+    calm = replace(
+        a_day(WEEK.days[2], 0.03), gap_count=0, silent_seconds=0.0, rule_changes=0, risks={"crit": 0, "warn": 0}
+    )
+    days = [calm, replace(calm, day=WEEK.days[3], risks={"crit": 0, "warn": 2})]
+    assert "| Silence | – |\n| Rule changes | – |\n| Risks | – |" in render_document(
+        period_document(built([calm], "en"))
+    )
+    text = render_document(period_document(built([*days, a_day(WEEK.days[4], 0.03)], "en")))
+    assert "| 2026-03-04 Wed | 90.0% | – | – | – | – | – |" in text
+    assert "| 2026-03-05 Thu | 90.0% | – | – | – | crit 0 · warn 2 | – |" in text
+    assert "| 2026-03-06 Fri | 90.0% | 2 | 30 s | 1 | crit 1 · warn 0 · info 0 · odd 1 | – |" in text
+    assert "| Silence | 2 (30 s in all) |" in text
 
 
 @pytest.mark.parametrize("kind", ["week", "month"])

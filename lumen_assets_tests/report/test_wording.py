@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import math
 import re
 import string
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lumen_assets.report as package
 from lumen_assets.report import formats
+from lumen_assets.report.model import TargetRange
 from lumen_assets.report.wording import TEXTS, Wording
 
 PREFIXES = ("severity_", "kind_", "note_", "column_", "good_", "finding_", "side_", "times_")
@@ -49,8 +53,9 @@ def test_every_kind_of_rejected_line_and_note_has_words():
     ("value", "text"),
     [
         (0, "0"), (0.04217, "0.0422"), (0.3, "0.3000"), (3.14159, "3.142"), (422142.0, "422,142"),
-        (-0.0000831, "-8.3e-5"),
-        (1e-9, "1.0e-9"), (1e300, "1.0e300"), (None, "–"),
+        (-0.0000831, "-8.31e-5"),
+        (53_510_000.4, "53,510,000"), (-999_999_999, "-999,999,999"), (1e9, "1.000e9"), (-5.3519e12, "-5.352e12"),
+        (1e-9, "1.00e-9"), (1e300, "1.000e300"), (None, "–"),
     ],
 )  # fmt: skip
 def test_numbers_have_sensible_digits(value, text):
@@ -66,13 +71,52 @@ def test_numbers_have_sensible_digits(value, text):
         (1234.4, 1000.4, ("1,234", "1,000", "+234")),
         (0.0, 0.03, ("0", "0.0300", "-0.0300")),
         (0.03, 0.03, ("0.0300", "0.0300", "0")),
-        (0.03001, 0.03003, ("0.0300", "0.0300", "-2.0e-5")),
-        (8.34e-5, 1.26e-5, ("8.3e-5", "1.3e-5", "+7.0e-5")),
-        (1.79e308, -1.0, ("1.8e308", "-1.000", "+1.8e308")),
+        (0.03001, 0.03003, ("0.0300", "0.0300", "-2.00e-5")),
+        (8.342e-5, 1.263e-5, ("8.34e-5", "1.26e-5", "+7.08e-5")),
+        (53_510_000, 52_490_000, ("53,510,000", "52,490,000", "+1,020,000")),
+        (5.351e12, 5.249e12, ("5.351e12", "5.249e12", "+1.020e11")),
+        (1.79e308, -1.0, ("1.790e308", "-1.000", "+1.790e308")),
     ],
 )
 def test_differences_are_those_of_the_numbers_beside_them(new, old, shown):
     assert (formats.number(new), formats.number(old), formats.difference(new, old)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.05, None, 0.05, "0.0500"), (0.0500002, None, 0.05, "0.0500002"), (0.0612, None, 0.05, "0.0612"),
+        (0.0500002, 0.05, None, "0.0500"), (0.0499996, 0.05, 0.06, "0.0499996"), (0.04996, None, 0.04997, "0.04996"),
+        (52_500_000.2, None, 52_500_000, "52,500,000.2"), (-1.00000001e-7, -1e-7, None, "-1.00000001e-7"),
+        (0.1 + 0.2, None, 0.3, "0.30000000000000004"), (0.06, None, None, "0.0600"), (None, 1, 2, "–"),
+    ],
+)  # fmt: skip
+def test_a_number_beside_its_target_has_the_digits_that_tell_on_which_side_it_is(value, low, high, text):
+    assert formats.judged(value, TargetRange(low, high)) == text
+    assert formats.judged(value, None) == formats.number(value)
+
+
+@settings(max_examples=300)
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-3, 3), st.booleans())
+def test_what_is_read_is_on_target_where_the_number_is(bound, steps, upper):
+    value = bound
+    for _ in range(abs(steps)):
+        value = math.nextafter(value, math.copysign(math.inf, steps))
+    wanted = TargetRange(None, bound) if upper else TargetRange(bound, None)
+    if math.isfinite(value):
+        assert (float(formats.judged(value, wanted).replace(",", "")) in wanted) == (value in wanted)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5_000_000, "5,000,000"), (52_500_000.5, "52,500,000.5"), (-1000, "-1,000"), (0.05, "0.05"), (5, "5"),
+        (123_456.789, "123,456.789"), (0, "0"), (0.00005, "5e-5"), (2.5e12, "2.5e12"), (1 / 3, "0.3333333333333333"),
+    ],
+)  # fmt: skip
+def test_bounds_have_the_digits_that_were_given(value, text):
+    assert formats.bound(value) == text
+    assert formats.target(TargetRange(None, value), "V", Wording("en")) == f"≤ {text} V"
 
 
 @pytest.mark.parametrize(
