@@ -119,7 +119,7 @@ def _bars(histogram: Histogram, target: TargetRange | None, axis: Axis, bottom: 
     first, last = _x(axis, histogram.low), _x(axis, histogram.high)
     if last - first < 2:  # one value, or nearly so: a bar that can be seen
         first, last = first - 1, last + 1
-    good = [_x(axis, bound) for bound in _bounds(target, axis)] if target else [_LEFT, _LEFT + _PLOT_WIDTH]
+    good = _good(histogram, target, axis)
     bars = []
     for number, count in enumerate(histogram.counts):
         x1, x2 = (round(first + (last - first) * n / bins, 2) for n in (number, number + 1))
@@ -132,6 +132,18 @@ def _bars(histogram: Histogram, target: TargetRange | None, axis: Axis, bottom: 
             outline = [(steps[0][0], y), *steps, (steps[-1][0], y)]
             fill, edge = (ENVELOPE, ENVELOPE_EDGE) if on_target else (CHANGE, CHANGE)
             yield area([number for point in outline for number in point], fill, edge, 0.2)
+
+
+def _good(histogram: Histogram, target: TargetRange | None, axis: Axis) -> tuple[float, float]:
+    """From where to where bars are on target; around a set point, or a single value, as wide as a bar of one."""
+    if target is None:
+        return _LEFT, _LEFT + _PLOT_WIDTH
+    low, high = _bounds(target, axis)
+    is_one_value = histogram.low == histogram.high
+    if is_one_value and not low <= histogram.low <= high:
+        return _LEFT, _LEFT
+    first, last = _x(axis, low), _x(axis, high)
+    return (first - 1, last + 1) if is_one_value or low == high else (first, last)
 
 
 def _ticks(axis: Axis, bottom: float, face: Typeface, wording: Wording) -> _Shapes:

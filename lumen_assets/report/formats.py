@@ -124,6 +124,8 @@ def target(wanted: TargetRange | None, unit: str, wording: Wording) -> str:
         return with_unit(f"≥ {bound(wanted.min)}", unit)
     if wanted.min is None or wanted.max is None:
         return NOTHING
+    if wanted.min == wanted.max:
+        return with_unit(f"= {bound(wanted.min)}", unit)
     return with_unit(wording("between", low=bound(wanted.min), high=bound(wanted.max)), unit)
 
 

@@ -76,6 +76,26 @@ def test_a_bar_that_the_target_cuts_is_light_on_its_side_and_dark_on_the_other(t
     assert first["x"] == pytest.approx(float(target.get("x1")), abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("value", "target", "good"),
+    [
+        (7.0, {"min": 7, "max": 7}, True),
+        (7.0, {"max": 7}, True),
+        (7.0, {"min": 7}, True),
+        (7.0001, {"max": 7}, False),
+        (6.9999, {"min": 7, "max": 7}, False),
+    ],
+)
+def test_one_value_on_a_bound_is_on_target_as_a_whole(tmp_path, value, target, good):
+    wanted = configuration("en").model_dump()
+    wanted["signals"]["phase_diff"]["target"] = target
+    day = telemetry(DAY, frame([at("01:00:00"), at("01:00:01")], {"phase_diff": [value] * 2}))
+    root = svg(build_report(day, None, Configuration.model_validate(wanted)), "distribution", tmp_path)
+    assert [len(boxes(root, color)) for color in (ON_TARGET, OFF_TARGET)] == ([1, 0] if good else [0, 1])
+    if len(target) == 2:
+        assert any(str(e.text).startswith("target = 7 ·") for e in root.iter(f"{SVG}text"))
+
+
 def test_a_far_value_is_said_and_leaves_the_others_their_room(tmp_path):
     root = svg(of_values([n / 100_000 for n in range(10_000)] + [900.0]), "distribution", tmp_path)
     texts = [e.text for e in root.iter(f"{SVG}text")]
