@@ -336,7 +336,7 @@ def telling(report: dict[str, Any]) -> dict[tuple[str, str | None], dict[str, An
         told["gone", None] = {"count": len(report["gone"])}
     for s in report["signals"]:
         told.update({(kind, s["name"]): numbers for kind, numbers in _telling_of(s, report)})
-    return told or {("nothing", None): {}}
+    return told or {("nothing", None): {"coverage": recorded["coverage"]} if recorded["coverage"] < 0.9995 else {}}
 
 
 def _telling_of_rules(rule_effects: list[dict[str, Any]]) -> dict[tuple[str, str | None], dict[str, Any]]:
@@ -383,11 +383,12 @@ def _telling_of(s: dict[str, Any], report: dict[str, Any]) -> Iterable[tuple[str
         if not good or 10 * (count - _exact(on_target) * count) >= count:
             yield "partly_off_target" if good else "off_target", {"mean": average, "share_on_target": on_target}
     change, of_share = s["mean_change"], s["share_change"]
-    far = of_share is not None and 20 * abs(_exact(on_target) - _exact(on_target - of_share)) >= 1
+    moved = Fraction(0) if of_share is None else abs(_exact(on_target) - _exact(on_target - of_share))
+    far = 20 * moved >= 1
     tenth = abs(Fraction(average) - Fraction(change or 0)) / 10
     if change is not None and (far or (change and Fraction(abs(change)) >= tenth * (1 - Fraction(1, 10**9)))):
         improved = s["share_improved"] if far else s["mean_improved"]
-        numbers = {"mean_change": change} | ({"share_change": of_share} if of_share is not None else {})
+        numbers = {"mean_change": change} | ({"share_change": of_share} if 100 * moved >= 1 else {})
         yield {None: "changed", True: "improved", False: "worsened"}[improved], numbers
     effects, name = report["rule_effects"], s["name"]
     whole = [e for e in effects if not e["cut_before"] and not e["cut_after"]]
