@@ -286,7 +286,7 @@ class DayInputs:
         A column that is put into ``signals`` costs the rows in which it is text, though the file is what it was.
         """
         count = read.rejected.get("bad_number", 0)
-        if count <= frozen_bad_numbers(report).get(visible(read.name), 0):
+        if not count or count <= frozen_bad_numbers(report).get(visible(read.name), 0):
             return ""
         signals, before = self._settings.configuration.signals, frozen_configured(report)
         new = [visible(name) for name in columns if name in signals and visible(name) not in before]

@@ -39,11 +39,16 @@ def _is_promised(record: dg.RunRecord, now: datetime) -> bool:
 
 
 def _failures_ahead(instance: dg.DagsterInstance) -> set[str]:
-    """The runs whose failure the daemon has yet to look at. It moves its cursor when it is done with what it read."""
+    """The runs whose failure the daemon has yet to look at. It moves its cursor when it is done with what it read.
+
+    Before its first turn it has none, and what is there then it never looks at.
+    """
     failure = DagsterEventType.RUN_FAILURE
     key = _create_cursor_key(failure)
-    cursor = int(instance.daemon_cursor_storage.get_cursor_values({key}).get(key, 0))
-    events = instance.event_log_storage.get_logs_for_all_runs_by_log_id(cursor, failure)
+    cursor = instance.daemon_cursor_storage.get_cursor_values({key}).get(key)
+    if cursor is None:
+        return set()
+    events = instance.event_log_storage.get_logs_for_all_runs_by_log_id(int(cursor), failure)
     return {event.run_id for event in events.values()}
 
 

@@ -15,7 +15,7 @@ def put_report(frozen: FrozenReport, folder: str, store: Store, ledger: Delivery
     """Put a report into a folder at a destination; what became of that is in the ledger, and is not raised.
 
     What is there already stays; something else under the name of a file is a conflict, and stays too. What was sent
-    stays sent, whatever a later run meets.
+    stays sent though its destination is away later, but not where something else is in its place.
 
     Raises:
         LumenError: of the ledger.
@@ -25,6 +25,7 @@ def put_report(frozen: FrozenReport, folder: str, store: Store, ledger: Delivery
         for suffix in SUFFIXES:
             store.put(f"{folder}/{frozen.name(suffix)}", frozen.file(suffix), digest_file(frozen.file(suffix)))
     except LumenError as error:
-        ledger.note(Delivery.failed(day, revision, target, error, datetime.now(UTC)))
+        failed = Delivery.failed(day, revision, target, error, datetime.now(UTC))
+        (ledger.settle if error.error_class == "conflict" else ledger.note)(failed)
     else:
         ledger.settle(Delivery(day, revision, target, State.SENT, datetime.now(UTC)))

@@ -143,7 +143,8 @@ def _good(histogram: Histogram, target: TargetRange | None, axis: Axis) -> tuple
     if is_one_value and not low <= histogram.low <= high:
         return _LEFT, _LEFT
     first, last = _x(axis, low), _x(axis, high)
-    return (first - 1, last + 1) if is_one_value or low == high else (first, last)
+    is_set_point = low == high and axis.low <= low <= axis.high
+    return (first - 1, last + 1) if is_one_value or is_set_point else (first, last)
 
 
 def _ticks(axis: Axis, bottom: float, face: Typeface, wording: Wording) -> _Shapes:

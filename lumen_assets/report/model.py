@@ -220,7 +220,7 @@ class Risks:
     Attributes:
         by_severity: number of them; ``crit``, ``warn``, ``info`` always there, ``other`` where there are any.
         latest: the latest twenty that are critical and the latest three of the others, newest first, each with its
-            severity as it was written.
+            severity: crit, warn or info, or what else was written.
     """
 
     by_severity: Mapping[str, int]

@@ -21,7 +21,8 @@ class SignalNumbers:
     """A signal of a day; the numbers are None where it had no value. See ``SignalReport``.
 
     Attributes:
-        coverage: share of the expected values that it has; None of days that an earlier version froze.
+        coverage: share of the expected values that it has; None where it was not configured, and of days that an
+            earlier version froze.
         source: the name of its source, as in ``Sources.by_name``.
         source_coverage: share of the expected rows that this has.
     """
@@ -119,7 +120,7 @@ def numbers_of(report: DayReport) -> DayNumbers:
             minimum=values.minimum if values else None,
             maximum=values.maximum if values else None,
             share_on_target=signal.share_on_target,
-            coverage=signal.coverage,
+            coverage=signal.coverage if signal.configured else None,
             source=signal.source,
             source_coverage=report.recordings[signal.source].coverage,
         )

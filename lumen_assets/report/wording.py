@@ -210,7 +210,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "column_delta": ("신호 변화", "Change of signals"),
     "risks_none": ("이날은 위험 기록이 없습니다.", "No risks were recorded on this day."),
     "risks_some": (
-        "모두 {count}건 ({by_severity}). 최근 {shown}건을 싣습니다.",
+        "모두 {count}건 ({by_severity}). {shown}건을 최근 순으로 싣습니다.",
         "{count} in all ({by_severity}). Shown, latest first: {shown}.",
     ),
     "risks_more_critical": (

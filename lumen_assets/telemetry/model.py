@@ -233,7 +233,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Risk:
-    """A line of ``controls/risk_ledger.jsonl``; ``severity`` is info, warn or crit."""
+    """A line of ``controls/risk_ledger.jsonl``; ``severity`` is info, warn or crit, or what else was written."""
 
     at: datetime
     severity: str

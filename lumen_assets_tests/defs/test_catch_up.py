@@ -331,11 +331,13 @@ def test_a_run_that_dagster_starts_again_is_waited_for_until_its_daemon_has_look
     configuration = Path(daemon.installation.environment["LUMEN_CONFIG"])
     configuration.write_text(configuration.read_text().replace("attempts: 3", "attempts: 3, first_wait_minutes: 0.01"))
     daemon.restart()
+    cursors = daemon.instance.daemon_cursor_storage
+    cursors.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": "0"})
     killed = a_run(daemon.instance, START, dg.DagsterRunStatus.STARTED, timedelta(), 1)
     daemon.instance.report_run_failed(daemon.instance.get_run_by_id(killed))
     daemon.instance.add_run_tags(killed, {"dagster/will_retry": "true"})
     put_back(daemon.instance, killed, timedelta(minutes=1))
     assert f"daily:{START}:2" not in {request.run_key for request in daemon.requests()[0]}
     read = str(daemon.instance.event_log_storage.get_maximum_record_id())
-    daemon.instance.daemon_cursor_storage.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": read})
+    cursors.set_cursor_values({"EVENT_LOG_CONSUMER_CURSOR-PIPELINE_FAILURE": read})
     assert f"daily:{START}:2" in {request.run_key for request in daemon.requests()[0]}

@@ -209,6 +209,14 @@ def test_it_is_not_waited_for_where_the_daemon_came_upon_it_too_soon(
 
 
 def test_a_daemon_that_does_not_look_is_not_waited_for_for_ever(deployment: Deployment) -> None:
+    deployment.daemon_turns()
     run_id = deployment.run()
     assert deployment.awaited(deployment.records()) == [run_id]
     assert deployment.awaited(deployment.records(), STARTED_AGAIN_WITHIN + SETTLING) == []
+
+
+def test_what_failed_before_the_daemon_s_first_turn_is_not_waited_for(deployment: Deployment) -> None:
+    deployment.run()
+    assert deployment.awaited(deployment.records()) == []
+    deployment.daemon_turns()
+    assert len(deployment.tries()) == 1

@@ -38,3 +38,12 @@ def test_what_failed_is_sent_once_the_destination_is_there(report, tmp_path) -> 
     root.mkdir()
     assert put(report, root, tmp_path).state is State.SENT
     assert len(list((root / "reports").rglob("report_*"))) == len(SUFFIXES)
+
+
+def test_what_was_sent_and_replaced_since_is_told(report, tmp_path) -> None:
+    root = tmp_path / "there"
+    root.mkdir()
+    assert put(report, root, tmp_path).state is State.SENT
+    next((root / "reports").rglob("report_*.md")).write_text("something else")
+    replaced = put(report, root, tmp_path)
+    assert (replaced.state, replaced.error_class) == (State.FAILED, "conflict")

@@ -96,6 +96,16 @@ def test_one_value_on_a_bound_is_on_target_as_a_whole(tmp_path, value, target, g
         assert any(str(e.text).startswith("target = 7 ·") for e in root.iter(f"{SVG}text"))
 
 
+def test_no_bar_is_on_a_set_point_that_is_beyond_the_axis(tmp_path):
+    wanted = configuration("en").model_dump()
+    wanted["signals"]["phase_diff"]["target"] = {"min": 7, "max": 7}
+    moments = [at("01:00:00") + timedelta(seconds=n) for n in range(1001)]
+    day = telemetry(DAY, frame(moments, {"phase_diff": [50 + n / 100 for n in range(1001)]}))
+    root = svg(build_report(day, None, Configuration.model_validate(wanted)), "distribution", tmp_path)
+    assert not boxes(root, ON_TARGET)
+    assert boxes(root, OFF_TARGET)
+
+
 def test_a_far_value_is_said_and_leaves_the_others_their_room(tmp_path):
     root = svg(of_values([n / 100_000 for n in range(10_000)] + [900.0]), "distribution", tmp_path)
     texts = [e.text for e in root.iter(f"{SVG}text")]

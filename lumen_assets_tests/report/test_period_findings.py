@@ -206,6 +206,9 @@ def test_the_numbers_of_a_day_know_how_many_values_a_signal_has_of_those_expecte
     found = numbers.signals["phase_diff"]
     assert (found.coverage, found.source_coverage) == (today.signals[0].coverage, today.recording.coverage)
     assert DayNumbers.from_json(numbers.to_json()) == numbers
+    unconfigured = settings.model_copy(update={"signals": {}})
+    before = numbers_of(build_report(normal_day(rate_hz=0.1)[0], None, unconfigured))
+    assert before.signals["phase_diff"].coverage is None, "on that day nobody expected any"
     report = build_period_report(Period.of("week", DAY), [numbers], settings)
     assert [f.signal for f in report.findings if f.kind == "few_values"] == ["phase_diff"]
     older = json.loads(numbers.to_json())
