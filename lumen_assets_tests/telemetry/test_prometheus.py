@@ -390,7 +390,7 @@ def test_a_server_that_scrapes_itself_and_the_demo_exporter_with_restarts_in_bet
                 rate=f"rate({own}[2s])",
             )
             asked = Prometheus(settings, PrometheusLogin())
-            until(lambda: set(asked.look().values()) == {1}, "a scrape of just now")
+            until(lambda: asked.look() == dict.fromkeys(settings.queries, 1), "a scrape of just now")
             exporter.stop()
             time.sleep(0.5)  # what was being scraped is there
             raw = raw_samples(running, "lumen_phase_diff")
