@@ -101,8 +101,7 @@ def create_archive(
                 bagging = _BagWriter(frames, members, base_name, mtime, progress)
                 manifest = bagging.write(sources, bag_info)
                 frames.finish()
-                end = frames.frames[-1].offset + frames.frames[-1].size
-                cipher.write(tail_bytes(bagging.index, end))
+                cipher.write(tail_bytes(bagging.index))
                 cipher.finish()
                 digests = sink.digests()
         except FileExistsError:

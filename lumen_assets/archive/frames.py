@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import os
 import threading
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Final, NoReturn, cast
 
@@ -39,6 +42,44 @@ class Frame:
     tar_size: int
 
 
+class Frames:
+    """The frames of a stream in their order; an object each would take 2 MB for 20 GB."""
+
+    def __init__(self) -> None:
+        self._ends = array("Q")
+        self._tar_ends = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, number: int) -> Frame:
+        """The frame of that number, from 0; a negative one is none."""
+        offset, tar_offset = (self._ends[number - 1], self._tar_ends[number - 1]) if number else (0, 0)
+        return Frame(offset, self._ends[number] - offset, tar_offset, self._tar_ends[number] - tar_offset)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return map(self.__getitem__, range(len(self)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of them in the compressed stream."""
+        return self._ends[-1] if self._ends else 0
+
+    @property
+    def tar_size(self) -> int:
+        """Bytes of the tar stream that they hold."""
+        return self._tar_ends[-1] if self._tar_ends else 0
+
+    def append(self, size: int, tar_size: int) -> None:
+        """Another frame; the arguments as in ``Frame``."""
+        self._ends.append(self.size + size)
+        self._tar_ends.append(self.tar_size + tar_size)
+
+    def number_at(self, tar_offset: int) -> int:
+        """The number of the frame that holds this byte of the tar stream; of one more than there are behind its end."""
+        return bisect.bisect_right(self._tar_ends, tar_offset)
+
+
 FrameStage = Stage[tuple[int, bytes]]
 """Works on whole frames, and gives the size of what it was given, and what it made of it."""
 
@@ -72,7 +113,7 @@ class FrameWriter:
         self._local = threading.local()  # a compressor serves one thread at a time
         self._stage = compressing
         self._buffer = bytearray()
-        self.frames: list[Frame] = []
+        self.frames = Frames()
         self.tar_size = 0
 
     def write(self, data: bytes | memoryview, /) -> None:
@@ -101,7 +142,7 @@ class FrameWriter:
 
     def _collect(self) -> None:
         tar_size, compressed = self._stage.take()
-        self.frames.append(_frame_after(self.frames, len(compressed), tar_size))
+        self.frames.append(len(compressed), tar_size)
         self._sink.write(compressed)
 
     def _compress(self, plain: bytearray) -> tuple[int, bytes]:
@@ -130,7 +171,7 @@ class FrameReader:
         self._name = name
         self._plain = memoryview(b"")
         self._following = FRAME_MAGIC
-        self.frames: list[Frame] = []
+        self.frames = Frames()
         self.tar_size = 0
 
     def take(self, size: int, /) -> bytes:
@@ -176,17 +217,11 @@ class FrameReader:
             fail(self._name, "its tar stream ends too early", "tar")
         size, plain = self._stage.take()
         self._plain = memoryview(plain)
-        self.frames.append(_frame_after(self.frames, size, len(plain)))
+        self.frames.append(size, len(plain))
         self.tar_size += len(self._plain)
 
     def _decompress(self, compressed: bytes) -> tuple[int, bytes]:
         return len(compressed), decompress_frame(compressed, self._name)
-
-
-def _frame_after(frames: list[Frame], size: int, tar_size: int) -> Frame:
-    """The frame that follows ``frames``."""
-    last = frames[-1] if frames else Frame(0, 0, 0, 0)
-    return Frame(last.offset + last.size, size, last.tar_offset + last.tar_size, tar_size)
 
 
 def decompress_frame(compressed: bytes, name: str, *, limit: int = FRAME_SIZE) -> bytes:

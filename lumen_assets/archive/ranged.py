@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import BinaryIO, Final, Protocol
 
 from lumen_assets.archive import bag
 from lumen_assets.archive.extract import Staging, staged_folder
-from lumen_assets.archive.frames import Frame, FrameContent
+from lumen_assets.archive.frames import Frame, FrameContent, Frames
 from lumen_assets.archive.keys import Key, Keyring
 from lumen_assets.archive.names import path_problem
 from lumen_assets.archive.stream import (
@@ -251,7 +250,7 @@ class _IndexedArchive:
 class _TarRange:
     """The tar stream from any offset on, of which no more is read than that takes."""
 
-    def __init__(self, plain: DecryptedRange, frames: Sequence[Frame], name: str) -> None:
+    def __init__(self, plain: DecryptedRange, frames: Frames, name: str) -> None:
         self._plain = plain
         self._frames = frames
         self._name = name
@@ -263,7 +262,7 @@ class _TarRange:
     def seek(self, offset: int, *, wanted: int) -> None:
         """Go to an offset, from which at least ``wanted`` bytes are going to be taken."""
         self._wanted = offset + wanted
-        number = bisect.bisect_right(self._frames, offset, key=lambda frame: frame.tar_offset) - 1
+        number = self._frames.number_at(offset)
         if self._content is None or number != self._number or offset < self._position:
             self._open(number)
         while self._position < offset:

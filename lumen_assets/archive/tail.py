@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import zstandard
 
-from lumen_assets.archive.frames import FRAME_SIZE, Frame, decompress_frame
+from lumen_assets.archive.frames import FRAME_SIZE, Frames, decompress_frame
 from lumen_assets.archive.stream import END_MARK, ReadableStream, fail, read_fully
 from lumen_assets.errors import PermanentError
 
@@ -22,6 +22,7 @@ SKIPPABLE_MAGIC: Final = (0x184D2A5C).to_bytes(4, "little")
 FOOTER: Final = struct.Struct("<QII8s")
 """Offset of the skippable frame in the compressed stream, size of the index compressed and as JSON, a mark."""
 _FORMAT: Final = "lumen-index/v1"
+_START: Final = f'{{"format":"{_FORMAT}","frames":['.encode()
 _HEAD: Final = struct.Struct("<4sI")
 _IN_JSON: Final = json.JSONEncoder(ensure_ascii=False).encode
 _MAX_INDEX: Final = 1 << 29
@@ -52,7 +53,7 @@ class GrowingIndex:
         frames: may still grow, too.
     """
 
-    def __init__(self, frames: Sequence[Frame]) -> None:
+    def __init__(self, frames: Frames) -> None:
         self.frames = frames
         self.files = 0
         self._members = bytearray()
@@ -65,15 +66,17 @@ class GrowingIndex:
 
     def to_json(self) -> bytes:
         """The one JSON text of this index."""
-        frames = json.dumps([[frame.size, frame.tar_size] for frame in self.frames], separators=(",", ":"))
-        return b"".join((f'{{"format":"{_FORMAT}","frames":{frames},"members":['.encode(), self._members, b"]}"))
+        frames = bytearray()
+        for number, frame in enumerate(self.frames):
+            frames += b"%s[%d,%d]" % (b"," if number else b"", frame.size, frame.tar_size)
+        return b"".join((_START, frames, b'],"members":[', self._members, b"]}"))
 
 
 @dataclass(frozen=True)
 class TailIndex:
     """Every frame and every file, in the order of the stream."""
 
-    frames: tuple[Frame, ...]
+    frames: Frames
     places: tuple[Place, ...]
 
     @property
@@ -89,12 +92,8 @@ class TailIndex:
         return index.to_json()
 
 
-def tail_bytes(index: TailIndex | GrowingIndex, offset: int) -> bytes:
-    """The skippable frame that ends the compressed stream.
-
-    Args:
-        offset: where it starts in the compressed stream.
-    """
+def tail_bytes(index: TailIndex | GrowingIndex) -> bytes:
+    """The skippable frame that ends the compressed stream."""
     plain = index.to_json()
     if len(plain) > _MAX_INDEX:
         raise PermanentError(
@@ -105,7 +104,7 @@ def tail_bytes(index: TailIndex | GrowingIndex, offset: int) -> bytes:
             hint="make several archives",
         )
     packed = zstandard.ZstdCompressor(level=1, write_checksum=True, write_content_size=True).compress(plain)
-    footer = FOOTER.pack(offset, len(packed), len(plain), END_MARK)
+    footer = FOOTER.pack(index.frames.size, len(packed), len(plain), END_MARK)
     return _HEAD.pack(SKIPPABLE_MAGIC, len(packed) + FOOTER.size) + packed + footer
 
 
@@ -121,14 +120,13 @@ def check_tail(source: ReadableStream, magic: bytes, expected: TailIndex | Growi
     if magic != SKIPPABLE_MAGIC:
         fail(name, "its index is missing", "index")
     plain = expected.to_json()
-    last = expected.frames[-1]
     limit = len(plain) + (64 << 10)
     length = int.from_bytes(read_fully(source, 4), "little")
     body = read_fully(source, length) if FOOTER.size < length <= limit else b""
     if not body or len(body) != length:
         fail(name, "its index has an impossible size", "index")
     packed, footer = body[: -FOOTER.size], body[-FOOTER.size :]
-    right = FOOTER.pack(last.offset + last.size, len(packed), len(plain), END_MARK)
+    right = FOOTER.pack(expected.frames.size, len(packed), len(plain), END_MARK)
     if footer != right or decompress_frame(packed, name, limit=len(plain)) != plain:
         fail(name, "its index does not say what it holds", "index")
     if source.read(1):
@@ -171,29 +169,25 @@ def parse_index(tail: bytes, plain_size: int, end: int, name: str) -> TailIndex:
         content = json.loads(decompress_frame(packed, name, limit=plain_size).decode())
         if content.pop("format") != _FORMAT:
             fail(name, "its index has an unknown format", "index")
-        frames = _frames(content.pop("frames"))
+        frames = _frames(content.pop("frames"), end)
         places = tuple(_place(*place) for place in content.pop("members"))
-        if content or not frames or frames[-1].offset + frames[-1].size != end:
+        if content or not frames or frames.size != end:
             raise ValueError("contradiction")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         fail(name, "its index is not one", "index")
-    tar_size = frames[-1].tar_offset + frames[-1].tar_size
-    if any(place.offset + place.size > tar_size for place in places):
+    if any(place.offset + place.size > frames.tar_size for place in places):
         fail(name, "its index names files outside of it", "index")
     return TailIndex(frames, places)
 
 
-def _frames(sizes: Sequence[Any]) -> tuple[Frame, ...]:
-    frames: list[Frame] = []
-    offset = tar_offset = 0
+def _frames(sizes: Sequence[Any], end: int) -> Frames:
+    frames = Frames()
     for size, tar_size in sizes:
         _natural(size, tar_size)
-        if not size or not 0 < tar_size <= FRAME_SIZE:
+        if not 0 < size <= end - frames.size or not 0 < tar_size <= FRAME_SIZE:
             raise ValueError("no frame")
-        frames.append(Frame(offset, size, tar_offset, tar_size))
-        offset += size
-        tar_offset += tar_size
-    return tuple(frames)
+        frames.append(size, tar_size)
+    return frames
 
 
 def _place(name: object, offset: object, size: object) -> Place:

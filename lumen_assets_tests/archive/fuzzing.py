@@ -25,13 +25,12 @@ from lumen_assets.archive import (
     verify_stream,
 )
 from lumen_assets.archive.bag import parse_bag_info, parse_manifest
-from lumen_assets.archive.frames import Frame
 from lumen_assets.archive.stream import SEGMENT_SIZE
 from lumen_assets.archive.tail import SKIPPABLE_MAGIC, TailIndex, tail_bytes
 from lumen_assets.archive.tar import Member, header_bytes, read_member
 from lumen_assets.errors import LumenError
 from lumen_assets_tests.archive.conftest import BOUND_TO, make
-from lumen_assets_tests.archive.hostile import archive_of, bag, compress, folder, seal, tar_of
+from lumen_assets_tests.archive.hostile import archive_of, bag, compress, folder, one_frame, seal, tar_of
 from lumen_assets_tests.archive.watching import watched_writes
 
 CORPUS: Final = Path(__file__).parent / "corpus"
@@ -188,16 +187,16 @@ def keyring(data: bytes) -> None:
 
 _TAR, _PLACES = tar_of(GOOD)
 _FRAME = compress(_TAR)
-_TAIL = TailIndex((Frame(0, len(_FRAME), 0, len(_TAR)),), tuple(_PLACES))
+_TAIL = TailIndex(one_frame(_FRAME, _TAR), tuple(_PLACES))
 _BAG = {info.name.partition("/")[2]: content for info, content in GOOD}
 
 LAYERS: Final[Mapping[Callable[[bytes], None], Sequence[bytes]]] = {
     ciphertext: [SMALL],
     changed: [bytes(5), b"\x01\0\0\0\1", b"\x0b\0\0\0\2", b"\x05\0\0\0\1\x04\0\0\0\1"],
-    plaintext: [_FRAME + tail_bytes(_TAIL, len(_FRAME))],
+    plaintext: [_FRAME + tail_bytes(_TAIL)],
     frames: [_FRAME],
     tar: [_TAR],
-    tail: [tail_bytes(_TAIL, len(_FRAME))],
+    tail: [tail_bytes(_TAIL)],
     index: [_TAIL.to_json()],
     header: [header_bytes(Member("기록/" * 30 + "x", is_folder=False, size=1 << 40, mode=0o755, mtime=-1)), _TAR[:512]],
     listing: [_BAG["manifest-sha256.txt"], _BAG["bag-info.txt"]],

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import zstandard
 
 from lumen_assets.archive import Key
-from lumen_assets.archive.frames import Frame
+from lumen_assets.archive.frames import Frames
 from lumen_assets.archive.stream import EncryptingWriter
 from lumen_assets.archive.tail import Place, TailIndex, tail_bytes
 from lumen_assets_tests.archive.conftest import BOUND_TO
@@ -69,6 +69,13 @@ def seal(compressed: bytes, key: Key) -> bytes:
     return sink.getvalue()
 
 
+def one_frame(frame: bytes, plain: bytes) -> Frames:
+    """The frames of a stream that has only this one."""
+    frames = Frames()
+    frames.append(len(frame), len(plain))
+    return frames
+
+
 def archive_of(
     entries: list[Entry],
     key: Key,
@@ -82,5 +89,5 @@ def archive_of(
     plain, found = tar_of(entries)
     plain = tar(plain)
     frame = packed(plain)
-    index = TailIndex((Frame(0, len(frame), 0, len(plain)),), tuple(places(found)))
-    return seal(frame + tail(tail_bytes(index, len(frame))), key)
+    index = TailIndex(one_frame(frame, plain), tuple(places(found)))
+    return seal(frame + tail(tail_bytes(index)), key)
