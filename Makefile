@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 DAY_OPTION = $(if $(DAY),--day $(DAY))
 FROM ?= $(DAY)
 TO ?= $(DAY)
+# Bytecode is kept, whatever the environment says: else each of the many processes compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
 RANGE_OPTIONS = $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO)) $(if $(WORKERS),--workers $(WORKERS))
 
 .PHONY: help setup setup-dev daily backfill ui report pdf freeze upload verify status test soak bench bench-archive bench-report lint types \

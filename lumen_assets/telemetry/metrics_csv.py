@@ -259,7 +259,8 @@ def _plain_rows(lines: _Lines, form: _Form) -> list[_Rows]:
             for column in frame:
                 if column.dtype != pl.String:
                     usual &= column.is_not_null().to_numpy()
-        rows.append(_Rows(lines.numbers, instants, usual, frame.drop("c0")).only(usual))
+        frame.drop_in_place("c0")
+        rows.append(_Rows(lines.numbers, instants, usual, frame).only(usual))
     if not usual.all():
         others = lines.only(~usual)
         rows.append(_text_rows(others.numbers, others.cells([pl.String] * form.cells), form))

@@ -64,7 +64,7 @@ class NumberColumn:
 
 def column_numbers(cells: pl.Series) -> NumberColumn:
     """``cell_number`` for a column of text; null counts as empty. Of numbers and truth values: the same for those."""
-    numbers = cells.cast(pl.Float64, strict=False)
+    numbers = cells if cells.dtype == pl.Float64 else cells.cast(pl.Float64, strict=False)
     rows = np.flatnonzero(~np.isfinite(numbers.to_numpy()))
     if not len(rows):
         return NumberColumn(numbers, rows, rows, rows)

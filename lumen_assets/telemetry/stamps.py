@@ -57,7 +57,7 @@ def microseconds_of_lines(
     usual = ends - starts >= width
     fronts = _fronts(octets, starts if usual.all() else np.where(usual, starts, starts[first]), width)
     heads = np.flatnonzero(_unlike_before(fronts))
-    minutes = [_minute(text) for text in fronts[heads, :_MINUTE].view((np.void, _MINUTE))[:, 0].tolist()]
+    minutes = [_minute(front[:_MINUTE].tobytes()) for front in fronts[heads].view(np.uint8)]
     real = np.array([minute is not None for minute in minutes])
     instants = np.array([minute or 0 for minute in minutes], np.int64) - _offset(found)
     seconds, fits = _seconds(fronts, found)
@@ -65,41 +65,45 @@ def microseconds_of_lines(
     return np.repeat(instants, lines) + seconds, usual & fits & np.repeat(real, lines)
 
 
-def _fronts(octets: Octets, starts: NDArray[np.int64], width: int) -> Octets:
-    """The first ``width`` bytes of each line, a row each."""
-    kind = np.dtype((np.void, width))
-    return np.ndarray((len(octets) - width + 1,), kind, octets, strides=(1,))[starts].view(np.uint8).reshape(-1, width)
+def _fronts(octets: Octets, starts: NDArray[np.int64], width: int) -> Words:
+    """At least the first ``width`` bytes of each line, a row of words each; zeros behind the text."""
+    wide = -(-width // _WORD.itemsize) * _WORD.itemsize
+    last = len(octets) - wide
+    if last < 0:
+        octets, last = np.pad(octets, (0, -last)), 0
+    kind = np.dtype((np.void, wide))
+    within = np.minimum(starts, last)
+    fronts = np.ndarray((last + 1,), kind, octets, strides=(1,))[within].view(np.uint8).reshape(-1, wide)
+    for line in np.flatnonzero(within != starts).tolist():
+        front = octets[starts[line] :]
+        fronts[line] = np.pad(front, (0, wide - len(front)))
+    return fronts.view(_WORD)
 
 
-def _unlike_before(fronts: Octets) -> NDArray[np.bool_]:
+def _unlike_before(fronts: Words) -> NDArray[np.bool_]:
     """Which lines are not of the minute of the line before, as it is written."""
     unlike = np.ones(len(fronts), np.bool_)
-    date_, time = (_words(fronts, at) for at in (0, _MINUTE - _WORD.itemsize))
-    unlike[1:] = (date_[1:] != date_[:-1]) | (time[1:] != time[:-1])
+    unlike[1:] = (fronts[1:, 0] != fronts[:-1, 0]) | (fronts[1:, 1] != fronts[:-1, 1])
     return unlike
 
 
-def _words(fronts: Octets, at: int) -> Words:
-    """The eight bytes from one on, in each row."""
-    words: Words = fronts[..., at : at + _WORD.itemsize].view(_WORD)[..., 0]
-    return words
-
-
-def _seconds(fronts: Octets, form: re.Match[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _seconds(fronts: Words, form: re.Match[bytes]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds since the minute, and of which lines: those that are of the form from the minute on."""
-    model = np.frombuffer(form[0], np.uint8)
+    model = np.zeros(fronts.shape[1] * _WORD.itemsize, np.uint8)
+    model[: form.end()] = np.frombuffer(form[0], np.uint8)
     digit = (model >= ord("0")) & (model <= ord("9"))
     digit[form.start(2) if form[2] else form.end() :] = False  # the offset is the same in each
-    masks = digit * np.uint8(0xFF)
+    same = ~digit & (np.arange(len(model)) < form.end())
+    models, digits, sames = (each.view(_WORD) for each in (model, digit * np.uint8(0xFF), same * np.uint8(0xFF)))
     fits = np.ones(len(fronts), np.bool_)
     pairs: dict[int, Octets] = {}  # each digit with the next one, zero for what is none, as a number
-    last = len(model) - _WORD.itemsize
-    for at in (*range(_MINUTE, last, _WORD.itemsize), last):
-        words, mask = _words(fronts, at), _words(masks, at)
+    for n in range(_MINUTE // _WORD.itemsize, fronts.shape[1]):
+        words, mask = fronts[:, n], digits[n]
         values = (words & mask) ^ (mask & (ord("0") * _EACH))
         above_nine = (values & (0x7F * _EACH)) + (0x7F - 9) * _EACH | values
-        fits &= (((words ^ _words(model, at)) & ~mask) | (above_nine & (0x80 * _EACH))) == 0
+        fits &= (((words ^ models[n]) & sames[n]) | (above_nine & (0x80 * _EACH))) == 0
         numbers = (values * 10 + (values >> 8)).astype(_WORD, copy=False).view(np.uint8).reshape(-1, _WORD.itemsize)
+        at = n * _WORD.itemsize
         pairs |= {at + n: numbers[:, n] for n in range(_WORD.itemsize - 1) if digit[at + n]}
     seconds = pairs[17].astype(np.int64)
     fits &= seconds <= 59
