@@ -5,7 +5,8 @@
 The telemetry is that of `lumen demo` at 5 Hz. Both report, make a PDF, compress and encrypt, put two local copies, and
 read each copy back, decrypt it and compare its content. The scripts do it with the standard library, reportlab and
 cryptography, as a CI job would, and find each day's rows already cut out. Half of the scripts' days are measured before
-the backfill and half after it, so that what the machine does besides hits both.
+the backfill and half after it, so that what the machine does besides hits both. At last as many at once as there are
+cores: so often the scripts' speed is what a machine's cores do together, which may be little more than what one does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -108,6 +110,15 @@ def script_day(source: Path, folder: Path) -> dict[str, float]:
     return {**seconds, "cpu": children_cpu() - cpu}
 
 
+def scripts_at_once(source: Path, folder: Path) -> float:
+    """Seconds a day of the scripts where every core is at work on a day of its own."""
+    cores = os.cpu_count() or 1
+    started = time.perf_counter()
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(lambda number: script_day(source, folder / str(number)), range(cores)))
+    return (time.perf_counter() - started) / cores
+
+
 def resident_mb(pid: int) -> float:
     """Memory of a process and its children, MB; 0 of one that is gone."""
     try:
@@ -176,7 +187,8 @@ def main() -> None:
             days = [first + timedelta(days=number) for number in range(asked.days)]
             ui_seconds = ui_backfill(days, _free_port(), root / "ui.log")
         after = scripts(range(half, asked.script_days))
-    report(before + after, said, asked.days, seconds, cpu, peak, ui_seconds)
+        at_once = scripts_at_once(workspace.inputs.cut(first).folder / path, root / "at-once")
+    report(before + after, at_once, said, asked.days, seconds, cpu, peak, ui_seconds)
 
 
 def _free_port() -> int:
@@ -186,6 +198,7 @@ def _free_port() -> int:
 
 def report(
     scripts: list[dict[str, float]],
+    at_once: float,
     said: dict[str, object],
     days: int,
     seconds: float,
@@ -201,12 +214,16 @@ def report(
     print(f"{days} days, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n")
     print("| | seconds a day | days/min | processor seconds a day |\n|---|---:|---:|---:|")
     print(f"| plain scripts, medians of {len(scripts)} days | {script:.2f} | {60 / script:.1f} | {script_cpu:.2f} |")
+    print(f"| the same, one a core at once | {at_once:.2f} | {60 / at_once:.1f} | |")
     print(f"| `lumen backfill`, its start included | {ours:.2f} | {60 / ours:.1f} | {ours_cpu:.2f} |")
     if ui_seconds is not None:
         ui = ui_seconds / days
         print(f"| a backfill from the UI | {ui:.2f} | {60 / ui:.1f} | |")
         print(f"\nratio of the UI's {script / ui:.1f}")
     print(f"\nratio {script / ours:.1f}, of processor seconds {script_cpu / ours_cpu:.1f}; peak memory {peak:.0f} MB")
+    print(
+        f"all cores are worth {script / at_once:.2f} of one; ratio to the scripts on all of them {at_once / ours:.1f}"
+    )
     print(f"`lumen backfill` says {said['days_per_minute']} days/min")
     print("scripts: " + ", ".join(f"{name} {value:.2f} s" for name, value in median.items()))
 

@@ -261,6 +261,7 @@ def open_segment(
     Raises:
         IntegrityError: saying whether no key fits the archive, or the segment is not what was written.
     """
+    _require_tag(name, number, block)
     ciphers = [SegmentCipher(key, associated_data, header) for key in candidates(keys)]
     for cipher in ciphers:
         plain = cipher.decrypt(number, block, last=last)
@@ -297,6 +298,7 @@ def fail_segment(cipher: SegmentCipher, name: str, number: int, block: bytes, *,
     Raises:
         IntegrityError: always.
     """
+    _require_tag(name, number, block)
     where = _where(number, len(block))
     if cipher.decrypt(number, block, last=not last) is not None:
         if last:
@@ -306,6 +308,12 @@ def fail_segment(cipher: SegmentCipher, name: str, number: int, block: bytes, *,
     if end is not None:
         fail(name, f"bytes were appended after {_where(number, end)}, its last one", "extended")
     fail(name, f"{where} does not authenticate: it is damaged, cut or out of place", "damaged")
+
+
+def _require_tag(name: str, number: int, block: bytes) -> None:
+    """Whatever the key, what is shorter than a tag was cut."""
+    if len(block) < TAG_SIZE:
+        fail(name, f"it ends within {_where(number, len(block))}: it was cut short", "truncated")
 
 
 def _where(number: int, size: int) -> str:

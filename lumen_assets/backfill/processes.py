@@ -247,11 +247,8 @@ def _start(number: int, workers: int, arguments: Sequence[str]) -> _Worker:
     """A worker, in a process group of its own: Ctrl-C in a terminal is for us alone."""
     command = [sys.executable, "-m", "lumen_assets.backfill.worker", *arguments]
     threads = max(1, (os.cpu_count() or 1) // workers)
-    environment = {
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # half as many page faults, a hundredth or two of the time
-        **os.environ,
-        "POLARS_MAX_THREADS": str(threads),  # more would only be in each other's way
-    }
+    environment = {**os.environ, "POLARS_MAX_THREADS": str(threads)}  # more would only be in each other's way
+    environment.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # half the page faults, a hundredth of the time
     pipe = subprocess.PIPE
     environment = with_settings_for_runs(environment)
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
