@@ -104,7 +104,7 @@ def _seconds(fronts: Words, form: re.Match[bytes]) -> tuple[NDArray[np.int64], N
         fits &= (((words ^ models[n]) & sames[n]) | (above_nine & (0x80 * _EACH))) == 0
         numbers = (values * 10 + (values >> 8)).astype(_WORD, copy=False).view(np.uint8).reshape(-1, _WORD.itemsize)
         at = n * _WORD.itemsize
-        pairs |= {at + n: numbers[:, n] for n in range(_WORD.itemsize - 1) if digit[at + n]}
+        pairs |= {at + byte: numbers[:, byte] for byte in range(_WORD.itemsize - 1) if digit[at + byte]}
     seconds = pairs[17].astype(np.int64)
     fits &= seconds <= 59
     for place in (20, 22, 24):
