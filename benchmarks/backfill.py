@@ -5,8 +5,8 @@
 The telemetry is that of `lumen demo` at 5 Hz. Both report, make a PDF, compress and encrypt, put two local copies, and
 read each copy back, decrypt it and compare its content. The scripts do it with the standard library, reportlab and
 cryptography, as a CI job would, and find each day's rows already cut out. Half of the scripts' days are measured before
-the backfill and half after it, so that what the machine does besides hits both. At last as many at once as there are
-cores: so often the scripts' speed is what a machine's cores do together, which may be little more than what one does.
+the backfill and half after it, so that what the machine does besides hits both. At last there is a day a core at once:
+what all cores are worth together, of what `lumen backfill` uses and one script after the other does not.
 """
 
 from __future__ import annotations

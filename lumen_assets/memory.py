@@ -15,7 +15,6 @@ def keep_freed_memory() -> None:
 
     GNU's raises its thresholds to the largest block that was freed (mallopt(3), "dynamic mmap threshold"); that saves
     every seventh second of processor in reading an archive, half of a signal's statistics, and little in making an
-    archive. Elsewhere it does nothing. Done once a process, as it
-    stays so.
+    archive. Elsewhere it does nothing. It stays so, and is done once a process.
     """
     bytearray(_KEPT)
