@@ -43,7 +43,10 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = sorted({form for secret in secrets for form in _forms(secret)}, key=lambda form: (-len(form), form))
+        found = {form for secret in secrets for form in _forms(secret)}
+        if any(form in MASK for form in found):
+            found.add(MASK)  # a mask stays as it is, or each look would mask what the last one put there
+        forms = sorted(found, key=lambda form: (-len(form), form))
         self._secrets = re.compile("|".join(re.escape(form) for form in forms)) if forms else None
 
     def __call__(self, text: str) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lumen_assets.alerting.clean import LENGTH, Cleaner
@@ -75,6 +75,7 @@ def test_colours_controls_and_line_breaks_go() -> None:
 
 
 @given(st.text(max_size=2000))
+@example("secret")
 def test_what_comes_out_is_short_and_can_be_shown_and_stored(text: str) -> None:
     clean = Cleaner(["secret"])(text)
     assert len(clean) <= LENGTH
@@ -105,6 +106,13 @@ def test_a_secret_of_several_lines_is_found_by_its_lines() -> None:
 
 def test_empty_and_short_secrets_mask_nothing() -> None:
     assert Cleaner(["", " ", "ab"])("about a cab") == "about a cab"
+
+
+@pytest.mark.parametrize("secret", ["secret", "[secret]", "[sec", "cret]"])
+def test_a_secret_that_looks_like_the_mask_is_masked_once(secret: str) -> None:
+    clean = Cleaner([secret])
+    assert clean(f"the password {secret} was refused") == f"the password {MASK} was refused"
+    assert clean(clean(secret)) == MASK
 
 
 def test_every_text_of_an_event_is_cleaned() -> None:
