@@ -19,7 +19,6 @@ import dagster as dg
 import yaml
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
@@ -28,6 +27,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster_shared.serdes import deserialize_value
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, inspect, text
 
+from lumen_assets.defs.lookups import QuickLookups
 from lumen_assets.durable import new_file
 
 _TO_ALL: Final = {*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
@@ -133,7 +133,7 @@ def _has_all(storage: SqliteRunStorage | SqliteScheduleStorage, *tables: str) ->
         return connection.execute(text("SELECT 1 FROM alembic_version")).first() is not None
 
 
-class _Events(SqliteEventLogStorage):
+class _Events(QuickLookups):
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._connections: OrderedDict[str, Connection] = OrderedDict()
         self._there: set[str] = set()

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 from alembic.script import ScriptDirectory
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import DagsterEventType
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
@@ -97,6 +98,43 @@ def rows_of_all(folder: Path) -> dict[str, list[dict[str, object]]]:
         table: sorted(({column: own.sub("", str(value)) for column, value in row.items()} for row in rows), key=str)
         for table, rows in found.items()
     }
+
+
+def test_it_answers_what_dagster_would(folder: Path) -> None:
+    """Also of an asset that was never made, was wiped, and was made again since."""
+    keys = [thing.key, checked.key, dg.AssetKey("never")]
+    with open_instance_in(folder) as ours:
+        dg.materialize([thing, checked], instance=ours, partition_key="1")
+        dg.materialize([thing], instance=ours, partition_key="2")
+    for wiped in (None, thing.key, checked.key):
+        with open_instance_in(folder) as ours, dagsters_own(folder) as theirs:
+            if wiped:
+                ours.wipe_assets([wiped])
+            of_ours, of_theirs = (answers(instance, keys) for instance in (ours, theirs))
+            assert of_ours == of_theirs
+            assert len(of_ours[0]) == (1 if wiped else 2)
+            make(ours, "2")
+            assert answers(ours, keys) == answers(theirs, keys)
+    assert [len(events) for events in of_theirs[2:]] == [0, 1, 0, 0, 0, 0]
+
+
+def answers(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> list[object]:
+    storage = instance.event_log_storage
+    found: list[object] = [instance.get_asset_records(keys)]
+    found.append(
+        [
+            storage.get_latest_tags_by_partition(
+                key, DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG], [partition]
+            )
+            for key in keys
+            for partition in ("1", "2")
+        ]
+    )
+    for key in keys:
+        for partition in ("1", "2"):
+            events = instance.fetch_materializations(dg.AssetRecordsFilter(key, asset_partitions=[partition]), limit=1)
+            found.append(events.records)
+    return found
 
 
 def test_events_are_written_together_or_not_at_all(folder: Path) -> None:
