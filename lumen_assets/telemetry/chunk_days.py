@@ -21,7 +21,7 @@ from lumen_assets.days import day_bounds
 from lumen_assets.durable import replace_bytes
 from lumen_assets.telemetry.instants import microseconds
 from lumen_assets.telemetry.lines import Source
-from lumen_assets.telemetry.preamble import Dating, LineInstant, dated_instants
+from lumen_assets.telemetry.preamble import Dating, LineInstant, block_lines
 
 CHUNK: Final = 1 << 21
 """Bytes: a fifteenth of a day of 5 Hz telemetry."""
@@ -122,15 +122,12 @@ class ChunkDays:
 def days_of(source: Source, line_instant: LineInstant, start: int, end: int) -> Days:
     """The days that lines of ``[start, end)`` are of."""
     found: set[int] = set()
-    while start < end and len(found) <= _MOST:
-        block = source.block(start, end, _BLOCK)
-        if not block:
-            line = next(source.lines(start, end))  # a long one
-            block = (line.content or b"") + b"\n"
-            start = line.end - len(block)
-        found |= _days_of_instants(dated_instants(block, line_instant))
-        start += len(block)
-    return frozenset(found) if len(found) <= _MOST else None
+    for _, block in source.blocks(start, end, _BLOCK):
+        lines = block_lines(block, line_instant)
+        found |= _days_of_instants(lines.instants[lines.dated])
+        if len(found) > _MOST:
+            return None
+    return frozenset(found)
 
 
 def _days_of_instants(instants: NDArray[np.int64]) -> set[int]:

@@ -23,18 +23,23 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lumen_assets.days import day_bounds
 from lumen_assets.durable import temporary_beside
 from lumen_assets.errors import PermanentError
 from lumen_assets.telemetry.bisecting import Bisection
 from lumen_assets.telemetry.chunk_days import ChunkDays
 from lumen_assets.telemetry.inputs import input_names
-from lumen_assets.telemetry.lines import Line, Source
+from lumen_assets.telemetry.instants import microseconds
+from lumen_assets.telemetry.lines import Source
 from lumen_assets.telemetry.model import Clock, DaySlice, InputSlice, TelemetryFile
 from lumen_assets.telemetry.preamble import (
+    BlockLines,
     Dating,
     LineInstant,
-    block_span,
+    block_lines,
     csv_line_instant,
     csv_preamble,
     first_line_start,
@@ -56,10 +61,13 @@ _COPIED: Final = 1 << 20
 _BEFORE_EVERYTHING: Final = datetime(2, 1, 1, tzinfo=UTC)
 _BEHIND_EVERYTHING: Final = datetime(9998, 12, 31, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
+_DAY_LONG: Final = 86_400_000_000  # microseconds
 _CHUNKS_KEPT: Final = 3000
 """Of all inputs together: 6 GiB; of telemetry at 5 Hz a day and the 28 around it are some 450."""
 
 MakeBisection = Callable[[Source, int, LineInstant], Bisection]
+Wanted = Callable[[BlockLines, int], NDArray[np.bool_]]
+"""Which lines of a block are; the second argument is where it starts in the file."""
 
 
 def dating(source: Source, name: str, clock: Clock | None = None) -> Dating | None:
@@ -117,31 +125,6 @@ def _copy(source: Source, start: int, end: int, output: Output) -> None:
     while start < end and (data := source.read(start, min(_COPIED, end - start))):
         output.write(data)
         start += len(data)
-
-
-BlockWanted = Callable[[bytes], bool | None]
-"""Whether all lines of a block are wanted, or none; None if each has to be asked."""
-
-
-def _copy_lines(
-    source: Source, start: int, end: int, wanted: Callable[[Line], bool], block_wanted: BlockWanted, output: Output
-) -> None:
-    """Copy the lines that are wanted; neighbours in one go."""
-    begin = until = position = start
-    while position < end:
-        block = source.block(position, end)
-        together = block_wanted(block) if block else None
-        stop = position + len(block) if block else end
-        pieces = source.lines(position, stop) if together is None else [Line(position, stop, None)]
-        for piece in pieces:
-            if not (wanted(piece) if together is None else together):
-                continue
-            if piece.offset != until:
-                _copy(source, begin, until, output)
-                begin = piece.offset
-            until = piece.end
-        position = stop
-    _copy(source, begin, until, output)
 
 
 @dataclass(frozen=True)
@@ -203,21 +186,40 @@ class _Cut:
     def copy_section(self, first: int, last: int) -> None:
         """The day's section, without rows of earlier days whose zone reaches into it."""
 
-        def wanted(line: Line) -> bool:
-            off = self._days_off(line)
-            if off is None or off >= 0:
-                return True
+        def wanted(lines: BlockLines, position: int) -> NDArray[np.bool_]:
+            off = self._days_off(lines)
+            which = ~lines.dated | (off >= 0)
+            for line in np.flatnonzero(~which).tolist():
+                which[line] = is_behind_its_zone(position + int(lines.starts[line]), int(off[line]))
+            return which
+
+        def is_behind_its_zone(offset: int, off: int) -> bool:
             if off < -1 and self._zone_end_behind(-2) <= first:  # then the zones behind still earlier days end there
                 return True
-            return line.offset >= self._zone_end_behind(off)
+            return offset >= self._zone_end_behind(off)
 
         mixed = min(self._bisection.zone_end(self._start), last)
-        _copy_lines(self._source, first, mixed, wanted, self._is_of_no_earlier_day, self._output)
+        self._copy_lines(first, mixed, wanted)
         _copy(self._source, mixed, last, self._output)
 
     def copy_dated(self, start: int, end: int) -> None:
         """Lines of the day between two line starts."""
-        _copy_lines(self._source, start, end, lambda line: self._days_off(line) == 0, self._is_of_the_day, self._output)
+        self._copy_lines(start, end, lambda lines, _: lines.dated & (self._days_off(lines) == 0))
+
+    def _copy_lines(self, start: int, end: int, wanted: Wanted) -> None:
+        """Copy the lines that are wanted; neighbours in one go."""
+        begin = until = position = start
+        for stop, block in self._source.blocks(start, end):
+            lines = block_lines(block, self._how.line_instant)
+            edges = np.flatnonzero(np.diff(wanted(lines, position), prepend=False, append=False))
+            bounds = position + np.append(lines.starts, stop - position)[edges]
+            for first, last in bounds.reshape(-1, 2).tolist():
+                if first != until:
+                    _copy(self._source, begin, until, self._output)
+                    begin = first
+                until = last
+            position = stop
+        _copy(self._source, begin, until, self._output)
 
     def copy_strays(self, start: int, end: int, chunks: ChunkDays) -> None:
         """The same where there are hardly any: chunks that are known to have none are not read."""
@@ -227,28 +229,12 @@ class _Cut:
                 first, last = (source.line_start(n * size, self._how.start, source.size) for n in (number, number + 1))
                 self.copy_dated(max(first, start), min(last, end))
 
-    def _days_off(self, line: Line) -> int | None:
-        moment = None if line.content is None else self._how.line_instant(line.content)
-        return None if moment is None else (moment - self._start) // _DAY
+    def _days_off(self, lines: BlockLines) -> NDArray[np.int64]:
+        """How many days later than this one each line is."""
+        return (lines.instants - microseconds(self._start)) // _DAY_LONG
 
     def _found_zone_end_behind(self, offset: int) -> int:
         return self._bisection.zone_end(_moved(self._start, offset + 1))
-
-    def _is_of_no_earlier_day(self, block: bytes) -> bool | None:
-        days = self._days(block)
-        return True if days and days[0] >= self._day.isoformat() else None
-
-    def _is_of_the_day(self, block: bytes) -> bool | None:
-        days = self._days(block)
-        if days is None:
-            return None
-        first, last = days
-        return (True if first == last else None) if first <= self._day.isoformat() <= last else False
-
-    def _days(self, block: bytes) -> tuple[str, str] | None:
-        """The first and the last day of a block's lines, where that can be told at a glance."""
-        span = block_span(block, self._how.line_instant)
-        return None if span is None else (span[0][:10], span[1][:10])
 
 
 def _undated(place: str, source: Source, clock: Clock) -> PermanentError:

@@ -140,6 +140,21 @@ class Source:
         data = self.read(start, min(size, self.max_line, end - start))
         return data[: data.rfind(b"\n") + 1]
 
+    def blocks(self, start: int, end: int, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
+        """The lines of ``[start, end)``, both line starts or the file's end, in blocks, and where each block ends.
+
+        Every line has a newline, the file's last one too. One that is too long for a block is one by itself, and empty
+        if it is longer than ``max_line``.
+        """
+        while start < end:
+            block = self.block(start, end, size)
+            if block:
+                start += len(block)
+            else:
+                line = next(self.lines(start, end))
+                start, block = line.end, (line.content or b"") + b"\n"
+            yield start, block
+
     def line_start(self, at: int, first: int, limit: int) -> int:
         """The first line start at or after ``at``; ``first`` is known to be one; ``limit`` if none is before it."""
         if at <= first:

@@ -13,8 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lumen_assets.days import KST
-from lumen_assets.telemetry.instants import at_microsecond, clock_instant, clock_microseconds, instant, microseconds
+from lumen_assets.telemetry.instants import clock_instant, clock_microseconds, instant, microseconds
 from lumen_assets.telemetry.lines import Source
 from lumen_assets.telemetry.model import Clock
 from lumen_assets.telemetry.stamps import line_starts, microseconds_of_lines
@@ -178,43 +177,12 @@ def telemetry_line_instant(clock: Clock, column: int) -> LineInstant:
     return csv_line_instant if clock.is_usual and column == 0 else CellInstant(column, clock)
 
 
-def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64] | None:
-    """The instants of a block of whole CSV lines, microseconds since 1970 UTC, a hundred times as fast as line by line.
-
-    Returns:
-        None where the lines do not all start in one of the forms that writers use: then each is to be asked.
-    """
-    known = _block_lines(block, line_instant)
-    return known.instants if known and known.dated.all() else None
-
-
-def dated_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64]:
-    """The instants of those lines of a block of whole lines that have one, in no order; as ``block_instants``."""
-    known = _block_lines(block, line_instant)
-    if known is None:
-        others, instants = block.split(b"\n"), np.zeros(0, np.int64)
-    else:
-        spans = zip(known.starts[~known.dated].tolist(), known.ends[~known.dated].tolist(), strict=True)
-        others, instants = [block[start:end] for start, end in spans], known.instants[known.dated]
-    moments = [moment for moment in map(line_instant, others) if moment is not None]
-    return np.concatenate((instants, np.array([microseconds(moment) for moment in moments], np.int64)))
-
-
-def length_before(block: bytes, time: int, line_instant: LineInstant) -> int:
-    """Bytes of the lines at the start of a block that are known to be before a time, microseconds since 1970 UTC.
-
-    Of a block of which ``block_instants`` knows nothing: 0.
-    """
-    known = _block_lines(block, line_instant)
-    if known is None or not known.dated.all():
-        return 0
-    later = np.flatnonzero(known.instants >= time)
-    return int(known.starts[later[0]]) if len(later) else len(block)
-
-
 @dataclass(frozen=True)
-class _BlockLines:
-    """The lines of a block: where they start and end, and the instants of those that are ``dated``; maybe not all."""
+class BlockLines:
+    """The lines of a block: where they start and end, and the instants of those that are ``dated``.
+
+    Instants are microseconds since 1970 UTC.
+    """
 
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
@@ -222,19 +190,66 @@ class _BlockLines:
     dated: NDArray[np.bool_]
 
 
-def _block_lines(block: bytes, line_instant: LineInstant) -> _BlockLines | None:
-    """What can be told of a block's lines at a glance."""
+def block_lines(block: bytes, line_instant: LineInstant) -> BlockLines:
+    """The lines of a block of at least one whole line, a hundred times as fast as line by line where it is CSV."""
+    known = _at_a_glance(block, line_instant)
+    if known is None:
+        ends = _newlines(block)
+        known = BlockLines(line_starts(ends), ends, np.zeros(len(ends), np.int64), np.zeros(len(ends), np.bool_))
+    return _completed(known, block, line_instant)
+
+
+def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64] | None:
+    """The instants of a block of whole CSV lines, microseconds since 1970 UTC.
+
+    Returns:
+        None where the lines do not all start in one of the forms that writers use: then each is to be asked.
+    """
+    known = _at_a_glance(block, line_instant)
+    return known.instants if known and known.dated.all() else None
+
+
+def length_before(block: bytes, time: int, line_instant: LineInstant) -> int:
+    """Bytes of the lines at the start of a block that are known not to be of a time, microseconds since 1970 UTC, or
+    later; 0 where to know that takes as long as to ask each of them.
+    """
+    known = _at_a_glance(block, line_instant)
+    if known is None:
+        return 0
+    known = _completed(known, block, line_instant)
+    later = np.flatnonzero(known.dated & (known.instants >= time))
+    return int(known.starts[later[0]]) if len(later) else len(block)
+
+
+def _newlines(block: bytes) -> NDArray[np.int64]:
+    return np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
+
+
+def _at_a_glance(block: bytes, line_instant: LineInstant) -> BlockLines | None:
+    """What can be told of a block's lines together: maybe not of all that are dated. None if nothing can."""
     if not block or not (line_instant is csv_line_instant or isinstance(line_instant, CellInstant)):
         return None
-    octets = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(octets == _NEWLINE)
+    ends = _newlines(block)
     starts = line_starts(ends)
     if not isinstance(line_instant, CellInstant):
-        return _BlockLines(starts, ends, *microseconds_of_lines(octets, starts, ends))
+        return BlockLines(starts, ends, *microseconds_of_lines(np.frombuffer(block, np.uint8), starts, ends))
     instants = _cell_instants(block, line_instant)
     if instants is None or len(instants) != len(starts):
         return None
-    return _BlockLines(starts, ends, instants.fill_null(0).to_numpy(), instants.is_not_null().to_numpy())
+    return BlockLines(starts, ends, instants.fill_null(0).to_numpy(), instants.is_not_null().to_numpy())
+
+
+def _completed(known: BlockLines, block: bytes, line_instant: LineInstant) -> BlockLines:
+    """The same with the lines that were not known to be dated, asked one by one."""
+    odd = np.flatnonzero(~known.dated).tolist()
+    if not odd:
+        return known
+    instants, dated = known.instants.copy(), known.dated.copy()
+    for line in odd:
+        moment = line_instant(block[known.starts[line] : known.ends[line]])
+        if moment is not None:
+            instants[line], dated[line] = microseconds(moment), True
+    return BlockLines(known.starts, known.ends, instants, dated)
 
 
 def _cell_instants(block: bytes, cell: CellInstant) -> pl.Series | None:
@@ -253,23 +268,6 @@ def _cell_instants(block: bytes, cell: CellInstant) -> pl.Series | None:
     except pl.exceptions.PolarsError:  # too few columns, or not UTF-8
         return None
     return clock_microseconds(cell.clock, texts)
-
-
-def block_span(block: bytes, line_instant: LineInstant) -> tuple[str, str] | None:
-    """Between which seconds, ``YYYY-MM-DDTHH:MM:SS`` in KST, a block of whole CSV lines lies, both included.
-
-    Returns:
-        None as ``block_instants``.
-    """
-    found = block_instants(block, line_instant)
-    try:
-        return None if found is None else (_second(int(found.min())), _second(int(found.max())))
-    except OverflowError:  # an offset leads out of the years that there are
-        return None
-
-
-def _second(microsecond: int) -> str:
-    return at_microsecond(microsecond).astimezone(KST).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def json_line_instant(content: bytes) -> datetime | None:

@@ -57,7 +57,8 @@ def microseconds_of_lines(
     usual = ends - starts >= width
     fronts = _fronts(octets, starts if usual.all() else np.where(usual, starts, starts[first]), width)
     heads = np.flatnonzero(_unlike_before(fronts))
-    minutes = [_minute(front[:_MINUTE].tobytes()) for front in fronts[heads].view(np.uint8)]
+    texts = fronts[heads, : _MINUTE // _WORD.itemsize].tobytes()
+    minutes = [_minute(texts[at : at + _MINUTE]) for at in range(0, len(texts), _MINUTE)]
     real = np.array([minute is not None for minute in minutes])
     instants = np.array([minute or 0 for minute in minutes], np.int64) - _offset(found)
     seconds, fits = _seconds(fronts, found)
