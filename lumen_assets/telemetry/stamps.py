@@ -18,13 +18,15 @@ from lumen_assets.telemetry.instants import instant, microseconds
 _FORM: Final = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{1,6}))?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9])),"
 )
-_MINUTES: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+_HOURS: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])")
 _LONGEST: Final = 33  # bytes of a timestamp with six digits and an offset, and the comma behind it
 _FEW: Final = 8  # lines in which a timestamp is looked for whose form may be that of all
-_MINUTE: Final = 16  # bytes of a timestamp up to its minute
+_HOUR: Final = 13  # bytes of a timestamp up to its hour
+_MINUTE: Final = 16  # up to its minute
 _WORD: Final = np.dtype("<u8")
 _EACH: Final = 0x01_01_01_01_01_01_01_01  # a byte times this: a word of that byte
 _SECOND: Final = 1_000_000
+_MINUTES: Final = {f":{minute:02}".encode(): minute * 60 * _SECOND for minute in range(60)}
 
 Octets = NDArray[np.uint8]
 Words = NDArray[np.uint64]
@@ -62,7 +64,7 @@ def microseconds_of_lines(
     real = np.array([minute is not None for minute in minutes])
     instants = np.array([minute or 0 for minute in minutes], np.int64) - _offset(found)
     seconds, fits = _seconds(fronts, found)
-    lines = np.diff(heads, append=len(fronts))
+    lines = np.diff(heads, append=len(starts))
     return np.repeat(instants, lines) + seconds, usual & fits & np.repeat(real, lines)
 
 
@@ -100,9 +102,13 @@ def _seconds(fronts: Words, form: re.Match[bytes]) -> tuple[NDArray[np.int64], N
     pairs: dict[int, Octets] = {}  # each digit with the next one, zero for what is none, as a number
     for n in range(_MINUTE // _WORD.itemsize, fronts.shape[1]):
         words, mask = fronts[:, n], digits[n]
+        unlike = (words ^ models[n]) & sames[n]
+        if not mask:
+            fits &= unlike == 0
+            continue
         values = (words & mask) ^ (mask & (ord("0") * _EACH))
         above_nine = (values & (0x7F * _EACH)) + (0x7F - 9) * _EACH | values
-        fits &= (((words ^ models[n]) & sames[n]) | (above_nine & (0x80 * _EACH))) == 0
+        fits &= (unlike | (above_nine & (0x80 * _EACH))) == 0
         numbers = (values * 10 + (values >> 8)).astype(_WORD, copy=False).view(np.uint8).reshape(-1, _WORD.itemsize)
         at = n * _WORD.itemsize
         pairs |= {at + byte: numbers[:, byte] for byte in range(_WORD.itemsize - 1) if digit[at + byte]}
@@ -123,8 +129,13 @@ def _offset(found: re.Match[bytes]) -> int:
     return -size if found[2] == b"-" else size
 
 
-@lru_cache
 def _minute(text: bytes) -> int | None:
     """Local microseconds of a minute; None if it is not of the form, or none of a day."""
-    moment = instant(f"{text.decode()}Z") if _MINUTES.fullmatch(text) else None
+    hour, minute = _hour(text[:_HOUR]), _MINUTES.get(text[_HOUR:])
+    return None if hour is None or minute is None else hour + minute
+
+
+@lru_cache(maxsize=1 << 11)  # those of 85 days
+def _hour(text: bytes) -> int | None:
+    moment = instant(f"{text.decode()}:00Z") if _HOURS.fullmatch(text) else None
     return None if moment is None else microseconds(moment)
