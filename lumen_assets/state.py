@@ -6,7 +6,7 @@ It is a record, not a source of truth: archives and manifests at the destination
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,17 @@ _WAIT: Final = 30
 """Seconds that a writer of a SQLite file waits for another one; a transaction of ours takes milliseconds."""
 
 _LOCK: Final = 0x6C756D65  # "lume": the advisory lock in Postgres under which tables are made
+
+_pool: type[sa.Pool] = sa.NullPool
+
+
+def keep_connections() -> None:
+    """Have every database that this process opens from now on keep its connections: it must never be forked.
+
+    Most of a small transaction is to open the file, and to write the log back into it when it is closed.
+    """
+    global _pool  # noqa: PLW0603 - of the process, as what forks is
+    _pool = sa.QueuePool
 
 
 def postgres_url(text: str) -> sa.URL:
@@ -38,7 +49,8 @@ def postgres_url(text: str) -> sa.URL:
 class StateDatabase:
     """Some tables, which several processes may use at once; made when something is first recorded.
 
-    Connections are made for each transaction and never kept, so that nothing is inherited by a forked process.
+    Connections are made for each transaction and not kept, so that nothing is inherited by a forked process; but see
+    ``keep_connections``.
 
     Args:
         place: a SQLite file, made with its folder; or a Postgres, where the tables are in the schema ``lumen``.
@@ -54,8 +66,8 @@ class StateDatabase:
         self._hint = hint if self._path else "see that the database is there and may be written to"
         url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
         arguments: dict[str, Any] = {"timeout": _WAIT} if self._path else {"connect_timeout": 10}
-        self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
-        self._ready = False
+        self._engine = sa.create_engine(url, poolclass=_pool, hide_parameters=True, connect_args=arguments)
+        self._prepared: object = None
 
     @property
     def exists(self) -> bool:
@@ -71,7 +83,7 @@ class StateDatabase:
             PermanentError: it cannot be used.
         """
         try:
-            if not (self._ready and self.exists):
+            if self._prepared is None or self._prepared != self._file():
                 self._prepare()
             with self._engine.begin() as connection:
                 self._choose_schema(connection)
@@ -79,7 +91,17 @@ class StateDatabase:
         except sa.exc.SQLAlchemyError as error:
             raise self._translated(error) from error
 
+    def _file(self) -> object:
+        """Which file it is, None where there is none: a connection that was kept may be to one that was moved away."""
+        if self._path is None:
+            return self._engine
+        with suppress(FileNotFoundError):
+            status = self._path.stat()
+            return status.st_dev, status.st_ino
+        return None
+
     def _prepare(self) -> None:
+        self._engine.dispose()
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._engine.connect() as connection:
@@ -93,7 +115,7 @@ class StateDatabase:
                 connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
                 for index in table.indexes:
                     connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-        self._ready = True
+        self._prepared = self._file()
 
     def _choose_schema(self, connection: sa.Connection) -> None:
         if self._path is None:

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from datetime import date
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import dagster as dg
 
@@ -20,17 +20,23 @@ from lumen_assets.defs.own_runs import at_work, end_dead_runs
 from lumen_assets.defs.under_way import runs_of_day_under_way
 from lumen_assets.outcomes import Outcome
 from lumen_assets.settings import load_settings
+from lumen_assets.state import keep_connections
 from lumen_assets.workspace import Workspace
+
+_GARBAGE: Final = 10_000
+"""Objects that are made before garbage is looked for among them: Python's 700 is a fiftieth of a day's time."""
 
 
 def main() -> None:
     """Make every day that is asked for on standard input, until that ends."""
     parent = _Parent()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[parent])
+    keep_connections()
     workspace = Workspace(load_settings())
     with open_instance(workspace) as instance:
         runner = DayRunner(workspace, instance, tags={BACKFILL: sys.argv[1]})
         gc.freeze()  # what is there now stays: garbage is looked for among what a day makes
+        gc.set_threshold(_GARBAGE)
         parent.tell(ready=True)
         for line in sys.stdin:
             day = parse_day(json.loads(line)["day"])

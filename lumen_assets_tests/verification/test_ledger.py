@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lumen_assets import state
 from lumen_assets.errors import PermanentError, TransientError
 from lumen_assets.state import postgres_url
 from lumen_assets.verification import (
@@ -172,6 +173,24 @@ def test_what_was_good_anywhere_and_what_a_look_around_saw(ledger: VerdictLedger
     ledger.note_retention("here", first.at)
     ledger.note_retention("here", second.at)
     assert ledger.retention_done() == {"here": second.at}
+
+
+def test_kept_connections_are_to_the_file_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "_pool", sa.NullPool)
+    place = tmp_path / "verdicts.sqlite"
+    state.keep_connections()
+    kept = VerdictLedger(place)
+    kept.note_seen({DAY: 1})
+    assert place in [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    monkeypatch.setattr(state, "_pool", sa.NullPool)
+    assert VerdictLedger(place).seen() == {DAY: 1}
+    place.rename(tmp_path / "away.sqlite")
+    assert kept.seen() == {}
+    kept.note_seen({DAY: 2})
+    assert VerdictLedger(place).seen() == kept.seen() == {DAY: 2}
+    place.unlink()
+    VerdictLedger(place).note_seen({DAY: 3})
+    assert kept.seen() == {DAY: 3}
 
 
 def test_two_machines_may_note_at_once_what_they_have_seen(postgres: Postgres) -> None:
