@@ -30,6 +30,14 @@ FAILED_STARTS: Final = 3
 
 _SIGNALS: Final = 0.2  # seconds within which a signal is acted on
 
+_MEMORY: Final = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:30000,muzzy_decay_ms:30000",
+}
+"""Of a worker, where the environment does not say otherwise: huge pages, and what Polars' allocator (jemalloc) is let go
+of is kept for half a minute. A third of the page faults and a twentieth less time, for 50 MB.
+"""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -248,8 +256,7 @@ def _start(number: int, workers: int, arguments: Sequence[str]) -> _Worker:
     command = [sys.executable, "-m", "lumen_assets.backfill.worker", *arguments]
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = {**os.environ, "POLARS_MAX_THREADS": str(threads)}  # more would only be in each other's way
-    environment.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # half the page faults, a hundredth of the time
     pipe = subprocess.PIPE
-    environment = with_settings_for_runs(environment)
+    environment = with_settings_for_runs({**_MEMORY, **environment})
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, process_group=0)  # noqa: S603
     return _Worker(number, process)
