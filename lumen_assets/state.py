@@ -25,7 +25,8 @@ _pool: type[sa.Pool] = sa.NullPool
 def keep_connections() -> None:
     """Have every database that this process opens from now on keep its connections: it must never be forked.
 
-    Most of a small transaction is to open the file, and to write the log back into it when it is closed.
+    Most of a small transaction is to open the file, and to write the log beside it back when it is closed. That waits
+    for the end of the process now: until then, whoever copies a file takes its ``-wal`` along.
     """
     global _pool  # noqa: PLW0603 - of the process, as what forks is
     _pool = sa.QueuePool
@@ -66,7 +67,8 @@ class StateDatabase:
         self._hint = hint if self._path else "see that the database is there and may be written to"
         url = sa.URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
         arguments: dict[str, Any] = {"timeout": _WAIT} if self._path else {"connect_timeout": 10}
-        self._engine = sa.create_engine(url, poolclass=_pool, hide_parameters=True, connect_args=arguments)
+        kept = {} if _pool is sa.NullPool else {"pool_pre_ping": True}  # a server may have closed what was kept
+        self._engine = sa.create_engine(url, poolclass=_pool, hide_parameters=True, connect_args=arguments, **kept)
         self._prepared: object = None
 
     @property

@@ -82,6 +82,10 @@ class Installation:
         """Undo ``misconfigure``."""
         self._edit(f", controls/reports/report_{day}.md]", "]")
 
+    def start_on(self, day: date) -> None:
+        """Let days start on another one."""
+        self._edit("start_date: 2026-02-01", f"start_date: {day}")
+
     def _edit(self, old: str, new: str) -> None:
         path = self.root / "lumen.yaml"
         text = path.read_text(encoding="utf-8")

@@ -77,10 +77,12 @@ def backfill(
         told = tell_people(workspace, instance, unrecorded) if result.runs or not result.ok else {}
     dry_run = settings.configuration.dry_run
     few = few_rows(workspace, asked[0], asked[-1], result.done)
+    fewer = f" of the {count} asked for: the first one is {earliest}" if count and len(asked) < count else " in all"
     if as_json:
         print_json({**_as_json(result, asked, few, told), "dry_run": dry_run})
     else:
-        _print(result, asked, few, told, Console(), _command(asked, workers, absent_only=absent_only))
+        click.echo(f"{'days':<14} {asked[0]} to {asked[-1]}, {len(asked)}{fewer}")
+        _print(result, few, told, Console(), _command(asked, workers, absent_only=absent_only))
         if dry_run:
             click.echo("dry run        days were reported and frozen here; nothing was put, verified or attested")
     if stop.asked and result.left:
@@ -198,7 +200,6 @@ def _command(asked: tuple[date, ...], workers: int | None, *, absent_only: bool)
 
 def _print(
     result: Result,
-    asked: tuple[date, ...],
     few: Mapping[str, float],
     told: Mapping[str, str],
     console: Console,
@@ -207,7 +208,6 @@ def _print(
     def line(label: str, value: str) -> None:
         console.print(f"{label:<14} {value}", soft_wrap=True, highlight=False)
 
-    line("days", f"{asked[0]} to {asked[-1]}, {len(asked)} in all")
     if result.choice.good:
         line("good before", str(len(result.choice.good)))
     if not result.choice.missing:

@@ -7,6 +7,7 @@ anything but the usual case, such as an asset that somebody wiped, is left to it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -54,7 +55,8 @@ class QuickLookups(SqliteEventLogStorage):
     """Dagster's SQLite storage of events, on a database that has all of its columns and indexes."""
 
     def _fetch_asset_rows(self, asset_keys: Sequence[dg.AssetKey] | None = None, **other: Any) -> Sequence[Any]:
-        if not asset_keys or other or not self.has_secondary_index(ASSET_KEY_INDEX_COLS):
+        has_all = self.has_secondary_index(ASSET_KEY_INDEX_COLS) and self.can_read_asset_status_cache()
+        if not asset_keys or other or not has_all:
             return super()._fetch_asset_rows(asset_keys, **other)
         with self.index_connection() as connection:
             keys = [key.to_string() for key in asset_keys]
@@ -83,8 +85,9 @@ class QuickLookups(SqliteEventLogStorage):
         after_cursor: int | None = None,
     ) -> Mapping[str, Mapping[str, str]]:
         """Asked for each input of a step."""
-        no_cursor = before_cursor is after_cursor is None
-        if asset_partitions and len(asset_partitions) == 1 and no_cursor and not self._was_wiped(asset_key):
+        known = tag_keys and len(self.get_asset_tags_to_index(set(tag_keys))) == len(tag_keys)
+        usual = known and before_cursor is after_cursor is None
+        if usual and asset_partitions and len(asset_partitions) == 1 and not self._was_wiped(asset_key):
             (partition,) = asset_partitions
             sought = _of_a_partition(asset_key, event_type, partition)
             with self.index_connection() as connection:
@@ -99,11 +102,12 @@ class QuickLookups(SqliteEventLogStorage):
     ) -> Sequence[dg.EventLogRecord]:
         """What is asked for each check: the newest event of its asset's partition."""
         kind, key, partitions, *others = event_records_filter
-        newest_of_one = limit == 1 and not ascending and not any(others) and len(partitions or ()) == 1
-        if newest_of_one and key and partitions and not self._was_wiped(key):
+        usual = limit == 1 and not ascending and all(other is None for other in others)
+        if usual and key and partitions and len(partitions) == 1 and not self._was_wiped(key):
             with self.index_connection() as connection:
                 found = connection.execute(_NEWEST_EVENT, _of_a_partition(key, kind, partitions[0])).all()
-            return [dg.EventLogRecord(storage_id=number, event_log_entry=_read(text)) for number, text in found]
+            with suppress(ValueError):  # it is damaged
+                return [dg.EventLogRecord(storage_id=number, event_log_entry=_read(text)) for number, text in found]
         return super()._get_event_records(event_records_filter, limit, ascending)
 
     def _was_wiped(self, key: dg.AssetKey) -> bool:

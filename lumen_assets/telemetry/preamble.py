@@ -210,8 +210,9 @@ def block_instants(block: bytes, line_instant: LineInstant) -> NDArray[np.int64]
 
 
 def length_before(block: bytes, time: int, line_instant: LineInstant) -> int:
-    """Bytes of the lines at the start of a block that are known not to be of a time, microseconds since 1970 UTC, or
-    later; 0 where to know that takes as long as to ask each of them.
+    """Bytes in front of the first line of a block that is at a time, microseconds since 1970 UTC, or later.
+
+    Where to know that takes as long as to ask each line: 0.
     """
     known = _at_a_glance(block, line_instant)
     if known is None:

@@ -194,6 +194,9 @@ def test_ctrl_c_ends_the_day_under_way_and_the_next_call_does_what_is_left(insta
     found = installation.json("backfill", *BOTH)
     assert found["good_before"] == names(HELD)
     assert found["done"] == names(NEXT)
+    installation.start_on(HELD)
+    said = installation.lumen("backfill", "--last", "5", "--to", str(NEXT)).stdout
+    assert said.startswith(f"days           {HELD} to {NEXT}, 2 of the 5 asked for: the first one is {HELD}\n")
 
 
 def test_a_second_signal_ends_at_once_and_leaves_no_run_started(installation: Installation) -> None:

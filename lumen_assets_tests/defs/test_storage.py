@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 from alembic.script import ScriptDirectory
+from dagster._check import CheckError
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import DagsterEventType
 from dagster._core.instance.ref import InstanceRef
@@ -115,7 +116,17 @@ def test_it_answers_what_dagster_would(folder: Path) -> None:
             assert len(of_ours[0]) == (1 if wiped else 2)
             make(ours, "2")
             assert answers(ours, keys) == answers(theirs, keys)
-    assert [len(events) for events in of_theirs[2:]] == [0, 1, 0, 0, 0, 0]
+    assert [len(events) for events in of_theirs[2:]] == [0, 1, 0, 0, 0, 0, 0]
+
+
+def test_it_refuses_what_dagster_would(folder: Path) -> None:
+    with open_instance_in(folder) as ours:
+        make(ours, "1")
+        for tags in ([], ["not indexed"]):
+            with pytest.raises(CheckError, match="whitelisted"):
+                ours.event_log_storage.get_latest_tags_by_partition(
+                    thing.key, DagsterEventType.ASSET_MATERIALIZATION, tags, ["1"]
+                )
 
 
 def answers(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> list[object]:
@@ -134,7 +145,8 @@ def answers(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> list[objec
         for partition in ("1", "2"):
             events = instance.fetch_materializations(dg.AssetRecordsFilter(key, asset_partitions=[partition]), limit=1)
             found.append(events.records)
-    return found
+    before = dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION, thing.key, ["1"], before_cursor=0)
+    return [*found, storage.get_event_records(before, limit=1)]
 
 
 def test_events_are_written_together_or_not_at_all(folder: Path) -> None:

@@ -193,6 +193,23 @@ def test_kept_connections_are_to_the_file_that_is_there(tmp_path: Path, monkeypa
     assert kept.seen() == {DAY: 3}
 
 
+def test_a_kept_connection_that_the_server_closed_is_made_anew(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_url(postgres.new_database())
+    monkeypatch.setattr(state, "_pool", sa.QueuePool)
+    kept = VerdictLedger(url)
+    kept.note_seen({DAY: 1})
+    other = sa.create_engine(url)
+    with other.connect() as connection:
+        closed = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = :name"
+        )
+        assert connection.execute(sa.text(closed), {"name": url.database}).scalars().all() == [True]
+    other.dispose()
+    assert kept.seen() == {DAY: 1}
+
+
 def test_two_machines_may_note_at_once_what_they_have_seen(postgres: Postgres) -> None:
     url = postgres_url(postgres.new_database())
     ledger = VerdictLedger(url)
