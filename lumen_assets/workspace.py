@@ -115,7 +115,8 @@ class Workspace:
                 subject="the archive key",
                 cause=f"LUMEN_ARCHIVE_KEY is not set and there is no {self.key_file}",
                 error_class="configuration",
-                hint="set it to the key that the archives were made with, or put your copy of that file back",
+                hint="set it to the key that the archives were made with, or put your copy of that file back; "
+                "where there are none yet, `lumen daily` makes one",
             )
         return archive.load_or_create_key_file(self.key_file, may_create=False)
 

@@ -79,5 +79,5 @@ def _print(root: Path, written: Sequence[date], files: Mapping[str, int], mark: 
     for name, size in files.items():
         table.add_row(name, f"{size:,}")
     console.print(table)
-    there = "" if written else "nothing to write: the folder has these days, or newer ones"
+    there = "" if written else "nothing to write: the folder has these days, or newer ones, and is only appended to"
     console.print(there or f"days written: {written[0]} to {written[-1]}, {len(written)} in all", highlight=False)
