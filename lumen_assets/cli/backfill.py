@@ -77,11 +77,11 @@ def backfill(
         told = tell_people(workspace, instance, unrecorded) if result.runs or not result.ok else {}
     dry_run = settings.configuration.dry_run
     few = few_rows(workspace, asked[0], asked[-1], result.done)
-    fewer = f" of the {count} asked for: the first one is {earliest}" if count and len(asked) < count else " in all"
+    of_all = f"of the {count} asked for: the first one is {earliest}" if count and len(asked) < count else "in all"
     if as_json:
         print_json({**_as_json(result, asked, few, told), "dry_run": dry_run})
     else:
-        click.echo(f"{'days':<14} {asked[0]} to {asked[-1]}, {len(asked)}{fewer}")
+        click.echo(f"{'days':<14} {asked[0]} to {asked[-1]}, {len(asked)} {of_all}")
         _print(result, few, told, Console(), _command(asked, workers, absent_only=absent_only))
         if dry_run:
             click.echo("dry run        days were reported and frozen here; nothing was put, verified or attested")

@@ -185,6 +185,10 @@ def test_days_that_do_not_exist_are_refused_and_nothing_is_made(installation: In
 
 def test_ctrl_c_ends_the_day_under_way_and_the_next_call_does_what_is_left(installation: Installation) -> None:
     with Backfill(installation, "--absent-only") as backfill:
+        environment = Path(f"/proc/{backfill.worker}/environ").read_text().split("\0")
+        assert any(
+            item.startswith("_RJEM_MALLOC_CONF=dirty_decay_ms:30000,") for item in environment
+        )  # not Polars' own
         backfill.signal(signal.SIGINT, "stopping")
         backfill.held.close()
         out, _ = backfill.process.communicate(timeout=60)
